@@ -1,0 +1,66 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+
+let package = Package(
+  name: "gateway-module",
+  products: [
+    .library(name: "RPC", targets: ["RPC"]),
+    .library(name: "ProxyConfig", targets: ["ProxyConfig"]),
+    .executable(name: "gateway", targets: ["gateway"]),
+    .executable(name: "gatewayctl", targets: ["gatewayctl"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .target(name: "CLinux"),
+
+    .target(
+      name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
+    .target(name: "ProxyConfig", dependencies: ["CLibYAML"], swiftSettings: settings),
+    .target(
+      name: "GatewayModule",
+      dependencies: ["CAres", "CLinux", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "gateway", dependencies: ["GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "gatewayctl", dependencies: ["GatewayModule", "RPC", argumentParser, logging, lifecycle],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
+      swiftSettings: settings),
+
+    .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "EndToEnd",
+      dependencies: ["GatewayModule", "ProxyConfig", "RPC", "TestSupport", "gateway", "gatewayctl", "Calculator"],
+      swiftSettings: settings),
+  ]
+)
