@@ -1,0 +1,40 @@
+/// Looks until what is seen satisfies `holds`, and returns it.
+///
+/// - Parameters:
+///   - limit: how long to keep looking.
+///   - see: takes one look. An error it throws counts as not yet satisfied.
+///   - holds: whether what was seen is what was waited for.
+/// - Throws: ``FixtureError`` that says what was last seen, or `CancellationError`.
+@discardableResult
+public func eventually<Seen>(
+  within limit: Duration = .seconds(10), isolation: isolated (any Actor)? = #isolation,
+  _ see: () async throws -> Seen, until holds: (Seen) -> Bool
+) async throws -> Seen {
+  let deadline = ContinuousClock.now + limit
+  var pause = Duration.milliseconds(2)
+  while true {
+    let last: String
+    do {
+      let seen = try await see()
+      if holds(seen) { return seen }
+      last = String(describing: seen)
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      last = String(describing: error)
+    }
+    guard ContinuousClock.now < deadline else {
+      throw FixtureError("not so within \(limit); last seen: \(last)")
+    }
+    try await Task.sleep(for: pause)
+    pause = min(pause * 2, .milliseconds(50))
+  }
+}
+
+/// Looks until `condition` is true.
+public func eventually(
+  within limit: Duration = .seconds(10), isolation: isolated (any Actor)? = #isolation,
+  _ condition: () async throws -> Bool
+) async throws {
+  try await eventually(within: limit, isolation: isolation, condition) { $0 }
+}

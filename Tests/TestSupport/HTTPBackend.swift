@@ -1,0 +1,76 @@
+import Foundation
+
+/// A workload's web server, which answers every request with who it is and what it was asked.
+public final class HTTPBackend: Fixture {
+  /// The body of its answers. `/bytes/N` answers with N bytes instead.
+  public struct Answer: Codable, Sendable, Hashable {
+    public let name: String
+    public let host: String
+    public let path: String
+    public let method: String
+
+    public init(name: String, host: String, path: String, method: String) {
+      self.name = name
+      self.host = host
+      self.path = path
+      self.method = method
+    }
+  }
+
+  public let name: String
+  /// The address it listens on, `127.0.0.1` or `::1`, say.
+  public let address: String
+  public let port: UInt16
+  /// Whether it speaks TLS, with a certificate of its own for its name.
+  public let isSecure: Bool
+  private let process: ChildProcess
+
+  /// The address and port, an IPv6 address in brackets.
+  public var endpoint: String { (address.contains(":") ? "[\(address)]" : address) + ":\(port)" }
+
+  /// The URL as a backend of a route.
+  public var url: String { (isSecure ? "https" : "http") + "://\(endpoint)" }
+
+  /// Starts a server, runs `body` with it and stops it.
+  ///
+  /// - Parameters:
+  ///   - name: what it calls itself, and the name in its certificate.
+  ///   - address: an address of the loopback.
+  ///   - tls: whether it speaks TLS.
+  @discardableResult
+  public static func withServer<Result>(
+    _ name: String, address: String = "127.0.0.1", tls: Bool = false,
+    isolation: isolated (any Actor)? = #isolation, _ body: (HTTPBackend) async throws -> Result
+  ) async throws -> Result {
+    try await TemporaryDirectory.withDirectory { directory in
+      var arguments = [Repository.file("Tests/python/http_backend.py"), name, address]
+      if tls {
+        let certificate = try await Certificate.selfSigned(for: name, in: directory)
+        arguments += [certificate.file, certificate.key]
+      }
+      let process = try ChildProcess(
+        Repository.program("python3"), arguments, log: directory.file("backend.log"))
+      return try await using(process) { process in
+        let line = try await process.line { $0.hasPrefix("listening on ") }
+        guard let port = line.split(separator: " ").last.flatMap({ UInt16($0) }) else {
+          throw FixtureError("no port in \(line)")
+        }
+        return try await body(
+          HTTPBackend(name: name, address: address, port: port, isSecure: tls, process: process))
+      }
+    }
+  }
+
+  private init(name: String, address: String, port: UInt16, isSecure: Bool, process: ChildProcess) {
+    self.name = name
+    self.address = address
+    self.port = port
+    self.isSecure = isSecure
+    self.process = process
+  }
+
+  /// Ends it before its time.
+  public func stop() async {
+    await process.stop()
+  }
+}

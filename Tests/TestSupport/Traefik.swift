@@ -1,0 +1,133 @@
+import Foundation
+
+/// A Traefik with its API on a port of the loopback, so that a test can see what it took in.
+public final class Traefik: Fixture {
+  /// A router as Traefik has it.
+  public struct Router: Sendable, Hashable {
+    public enum Kind: String, Sendable {
+      case http
+      case tcp
+    }
+
+    public let kind: Kind
+    /// With its provider: `37-1976-site-route@file`.
+    public let name: String
+    /// With its provider, unless that is the router's own.
+    public let service: String
+    public let rule: String
+    /// `enabled`, `warning` or `disabled`.
+    public let status: String
+    public let errors: [String]
+    public let entryPoints: [String]
+  }
+
+  /// Its entry points' addresses by name, such as `web`.
+  public let entryPoints: [String: String]
+  private let api: String
+  private let process: ChildProcess
+
+  /// Starts a Traefik with entry points of its own, `web`, `web-secure` and `metrics` (Prometheus), which serves the
+  /// route files in a directory; runs `body` with it and stops it.
+  @discardableResult
+  public static func withServer<Result>(
+    routes directory: String, isolation: isolated (any Actor)? = #isolation,
+    _ body: (Traefik) async throws -> Result
+  ) async throws -> Result {
+    try await TemporaryDirectory.withDirectory { own in
+      let configuration = try own.write(
+        """
+        entryPoints:
+          web:
+            address: 127.0.0.1:\(FreePort.next())
+          web-secure:
+            address: 127.0.0.1:\(FreePort.next())
+          metrics:
+            address: 127.0.0.1:\(FreePort.next())
+        metrics:
+          prometheus:
+            entryPoint: metrics
+        providers:
+          file:
+            directory: "\(directory)"
+            watch: true
+        """, to: "own.yaml")
+      return try await withServer(configuration: configuration, body)
+    }
+  }
+
+  /// Starts a Traefik with a static configuration, to which its API is added; runs `body` with it and stops it.
+  ///
+  /// - Parameters:
+  ///   - configuration: the path of a YAML file in block style, with entry points and without an API.
+  ///   - environment: added to that of this process.
+  @discardableResult
+  public static func withServer<Result>(
+    configuration: String, environment: [String: String] = [:], isolation: isolated (any Actor)? = #isolation,
+    _ body: (Traefik) async throws -> Result
+  ) async throws -> Result {
+    try await TemporaryDirectory.withDirectory { directory in
+      let api = try "127.0.0.1:\(FreePort.next())"
+      let file = try directory.write(
+        addingAPI(at: api, to: String(contentsOfFile: configuration, encoding: .utf8)), to: "traefik.yaml")
+      let process = try ChildProcess(
+        Repository.program("traefik", environment: "TRAEFIK"), ["--configfile=\(file)"], environment: environment,
+        directory: directory.path, log: directory.file("traefik.log"))
+      return try await using(process) { process in
+        var entryPoints: [String: String] = [:]
+        try await process.ready(within: .seconds(20)) {
+          let points = try await HTTPClient().fetch("http://\(api)/api/entrypoints").json().array ?? []
+          entryPoints = Dictionary(uniqueKeysWithValues: points.map { ($0["name"].string!, $0["address"].string!) })
+          return true
+        }
+        return try await body(Traefik(api: api, entryPoints: entryPoints, process: process))
+      }
+    }
+  }
+
+  private init(api: String, entryPoints: [String: String], process: ChildProcess) {
+    self.api = api
+    self.entryPoints = entryPoints
+    self.process = process
+  }
+
+  /// Traefik reads its static configuration from one source only, so the API goes into the file.
+  private static func addingAPI(at address: String, to configuration: String) throws -> String {
+    var lines = configuration.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard let start = lines.firstIndex(of: "entryPoints:"), lines.indices.contains(start + 1) else {
+      throw FixtureError("no line entryPoints: in the static configuration:\n\(configuration)")
+    }
+    let indent = String(lines[start + 1].prefix { $0 == " " })
+    lines.insert(contentsOf: ["\(indent)traefik:", "\(indent)  address: \(address)"], at: start + 1)
+    return (lines + ["api:", "  insecure: true", ""]).joined(separator: "\n")
+  }
+
+  /// A client for what the entry point `name` serves.
+  public func client(_ name: String, trust: HTTPClient.Trust = .anyone) throws -> HTTPClient {
+    guard let address = entryPoints[name] else { throw FixtureError("no entry point \(name) in \(entryPoints)") }
+    return HTTPClient(connectingTo: address, trust: trust)
+  }
+
+  /// The routers of the file provider, by name.
+  public func routers() async throws -> [String: Router] {
+    var routers: [String: Router] = [:]
+    for kind in [Router.Kind.http, .tcp] {
+      let url = "http://\(api)/api/\(kind.rawValue)/routers?per_page=100000"
+      for router in try await HTTPClient().fetch(url).json().array ?? [] where router["provider"] == "file" {
+        let name = router["name"].string ?? ""
+        routers[name] = Router(
+          kind: kind, name: name, service: router["service"].string ?? "", rule: router["rule"].string ?? "",
+          status: router["status"].string ?? "", errors: router["error"].array?.compactMap(\.string) ?? [],
+          entryPoints: router["entryPoints"].array?.compactMap(\.string) ?? [])
+      }
+    }
+    return routers
+  }
+
+  /// What it logged.
+  public var output: String { process.output }
+
+  /// Ends it before its time.
+  public func stop() async {
+    await process.stop()
+  }
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""A web server that answers with who it is and what it was asked, as JSON; /bytes/N with N bytes.
+
+http_backend.py NAME ADDRESS [CERTIFICATE KEY]
+
+It takes a free port and says so in a line: listening on ADDRESS PORT. With a certificate it speaks TLS only.
+"""
+
+import http.server
+import json
+import socket
+import ssl
+import sys
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    name = ""
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.startswith("/bytes/"):
+            body = b"x" * int(self.path.removeprefix("/bytes/"))
+        else:
+            seen = {"name": self.name, "host": self.headers.get("Host", ""), "path": self.path, "method": self.command}
+            body = json.dumps(seen).encode() + b"\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def finish_request(self, request, client_address):
+        if self.context:  # here, in the connection's own thread: a slow handshake holds up nobody else
+            request = self.context.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        print("failed:", sys.exc_info()[1], file=sys.stderr, flush=True)
+
+
+def main():
+    Backend.name, address, *pair = sys.argv[1:]
+    Server.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    Server.context = None
+    if pair:
+        Server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        Server.context.load_cert_chain(*pair)
+    server = Server((address, 0), Backend)
+    print("listening on", address, server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
