@@ -50,6 +50,7 @@ public final class Traefik: Fixture {
           file:
             directory: "\(directory)"
             watch: true
+          providersThrottleDuration: 10ms
         """, to: "own.yaml")
       return try await withServer(configuration: configuration, body)
     }
@@ -98,7 +99,10 @@ public final class Traefik: Fixture {
     }
     let indent = String(lines[start + 1].prefix { $0 == " " })
     lines.insert(contentsOf: ["\(indent)traefik:", "\(indent)  address: \(address)"], at: start + 1)
-    return (lines + ["api:", "  insecure: true", ""]).joined(separator: "\n")
+    lines += ["api:", "  insecure: true"]
+    // It would ask its makers for the newest version.
+    if !lines.contains("global:") { lines += ["global:", "  checkNewVersion: false"] }
+    return (lines + [""]).joined(separator: "\n")
   }
 
   /// A client for what the entry point `name` serves.
