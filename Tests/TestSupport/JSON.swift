@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON value, for what is said to and by programs of other languages.
-public enum JSON: Sendable, Hashable {
+public enum JSON: Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -42,7 +42,7 @@ public enum JSON: Sendable, Hashable {
   }
 }
 
-extension JSON: Codable {
+extension JSON: Decodable {
   public init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
     if value.decodeNil() {
@@ -61,27 +61,53 @@ extension JSON: Codable {
       self = .object(try value.decode([String: JSON].self))
     }
   }
+}
 
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
+extension JSON: Hashable {
+  /// JSON knows one kind of number: 2 and 2.0 are equal.
+  public static func == (left: JSON, right: JSON) -> Bool {
+    switch (left, right) {
+    case (.null, .null): true
+    case (.bool(let left), .bool(let right)): left == right
+    case (.integer(let left), .integer(let right)): left == right
+    case (.integer, .number), (.number, .integer), (.number, .number): left.number == right.number
+    case (.string(let left), .string(let right)): left == right
+    case (.array(let left), .array(let right)): left == right
+    case (.object(let left), .object(let right)): left == right
+    default: false
+    }
+  }
+
+  public func hash(into hasher: inout Hasher) {
     switch self {
-    case .null: try container.encodeNil()
-    case .bool(let value): try container.encode(value)
-    case .integer(let value): try container.encode(value)
-    case .number(let value): try container.encode(value)
-    case .string(let value): try container.encode(value)
-    case .array(let value): try container.encode(value)
-    case .object(let value): try container.encode(value)
+    case .null: break
+    case .bool(let value): hasher.combine(value)
+    case .integer, .number: hasher.combine(number)
+    case .string(let value): hasher.combine(value)
+    case .array(let value): hasher.combine(value)
+    case .object(let value): hasher.combine(value)
     }
   }
 }
 
 extension JSON: CustomStringConvertible {
-  /// The value as compact JSON text, members in alphabetical order.
+  /// The value as JSON text in one line, members in alphabetical order. A number keeps its fraction, so that a reader
+  /// who tells 2 from 2.0 can.
   public var description: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "?"
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .string(let value): Self.quoted(value)
+    case .array(let value): "[" + value.map(\.description).joined(separator: ",") + "]"
+    case .object(let value):
+      "{" + value.sorted { $0.key < $1.key }.map { "\(Self.quoted($0)):\($1)" }.joined(separator: ",") + "}"
+    }
+  }
+
+  private static func quoted(_ string: String) -> String {
+    String(decoding: (try? JSONEncoder().encode(string)) ?? Data("null".utf8), as: UTF8.self)
   }
 }
 
