@@ -1,0 +1,5 @@
+import Glibc
+
+func power(_ base: Double, _ exponent: Double) -> Double {
+  pow(base, exponent)
+}

@@ -1,0 +1,217 @@
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+
+/// One connection to the broker: commands out, their replies in, in the same order.
+///
+/// `@unchecked Sendable` holds because all its mutable state is only touched on its event loop, which every method that
+/// touches it checks.
+final class RedisConnection: @unchecked Sendable {
+  typealias Completion = @Sendable (Result<RedisReply, BrokerError>) -> Void
+
+  /// How long making a connection, and the broker's answer to the first commands on it, may take.
+  static let setupTimeout = TimeAmount.seconds(5)
+
+  let broker: BrokerURL
+  let loop: any EventLoop
+  private let channel: any Channel
+  private let handler: Handler
+
+  /// Commands not handed to the channel yet.
+  private var outgoing = ByteBuffer()
+
+  private init(broker: BrokerURL, channel: any Channel, handler: Handler) {
+    self.broker = broker
+    self.channel = channel
+    self.handler = handler
+    loop = channel.eventLoop
+  }
+
+  /// Connects, authenticates and selects the database.
+  ///
+  /// - Parameters:
+  ///   - maximumReply: the most bytes one reply may have; a larger one closes the connection before it is held.
+  ///   - onMessage: takes what the broker sends unasked, once the connection subscribes to a channel.
+  static func connect(
+    to broker: BrokerURL, on loop: any EventLoop, maximumReply: Int = 256 << 20,
+    onMessage: (@Sendable (RedisReply) -> Void)? = nil
+  ) async throws(BrokerError) -> RedisConnection {
+    do {
+      let bootstrap = ClientBootstrap(group: loop)
+        .connectTimeout(setupTimeout)
+        .channelOption(.socketOption(.so_keepalive), value: 1)
+        .channelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(
+              Handler(broker: broker, maximumReply: maximumReply, onMessage: onMessage))
+          }
+        }
+      let channel =
+        switch broker.address {
+        case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path).get()
+        case .tcp(let host, let port): try await bootstrap.connect(host: host, port: port).get()
+        }
+      let connection = try await channel.eventLoop.submit {
+        RedisConnection(
+          broker: broker, channel: channel, handler: try channel.pipeline.syncOperations.handler(type: Handler.self))
+      }.get()
+      try await connection.setUp()
+      return connection
+    } catch let error as BrokerError {
+      throw error
+    } catch let error as IOError {
+      throw BrokerError(broker, .unreachable(String(cString: strerror(error.errnoCode))))
+    } catch let error as NIOConnectionError {
+      let reasons = error.connectionErrors.map { error in
+        (error.error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error.error)"
+      }
+      throw BrokerError(broker, .unreachable(reasons.first ?? "the host's name cannot be resolved"))
+    } catch ChannelError.connectTimeout {
+      throw BrokerError(broker, .unreachable("no connection within 5 s"))
+    } catch {
+      throw BrokerError(broker, .unreachable("\(error)"))
+    }
+  }
+
+  /// Sends what must precede everything else, and proves that the broker answers.
+  private func setUp() async throws {
+    let timeout = loop.scheduleTask(in: Self.setupTimeout) { [self] in
+      handler.close(with: BrokerError(broker, .unreachable("no answer within 5 s")))
+    }
+    defer { timeout.cancel() }
+    do {
+      if let password = broker.password {
+        _ = try await call(["AUTH"] + (broker.user.map { [.text($0)] } ?? []) + [.text(password)])
+      }
+      if broker.database != 0 { _ = try await call(["SELECT", .text("\(broker.database)")]) }
+      _ = try await call(["PING"])
+    } catch {
+      close()
+      throw Self.denial(error, broker) ?? error
+    }
+  }
+
+  /// An error during set-up that is about this program's configuration rather than the broker's condition.
+  private static func denial(_ error: BrokerError, _ broker: BrokerURL) -> BrokerError? {
+    guard case .refused(let text) = error.reason else { return nil }
+    let conditions = ["LOADING", "MASTERDOWN", "BUSY", "ERR max number of clients"]
+    return conditions.contains { text.hasPrefix($0) } ? nil : BrokerError(broker, .denied(text))
+  }
+
+  /// Queues a command; ``flush()`` sends it. An error reply is a failure. To be called on the event loop.
+  func send(_ command: [RedisArgument], _ completion: @escaping Completion) {
+    loop.preconditionInEventLoop()
+    outgoing.writeRedisCommand(command)
+    handler.expectReply(completion)
+  }
+
+  /// Sends the queued commands in one write. To be called on the event loop.
+  func flush() {
+    loop.preconditionInEventLoop()
+    guard outgoing.readableBytes > 0 else { return }
+    channel.writeAndFlush(outgoing, promise: nil)
+    outgoing = ByteBuffer()
+  }
+
+  /// Sends one command and waits for its reply.
+  func call(_ command: [RedisArgument]) async throws(BrokerError) -> RedisReply {
+    let result = await withCheckedContinuation { continuation in
+      loop.execute { [self] in
+        send(command) { continuation.resume(returning: $0) }
+        flush()
+      }
+    }
+    return try result.get()
+  }
+
+  /// Closes the connection; commands without a reply fail.
+  func close(because reason: BrokerError.Reason = .closed("by this side")) {
+    loop.execute { [self] in handler.close(with: BrokerError(broker, reason)) }
+  }
+
+  /// Waits until the connection is closed, by whichever side, and tells why.
+  func closed() async -> BrokerError {
+    await withCheckedContinuation { continuation in
+      loop.execute { [self] in handler.whenClosed { continuation.resume(returning: $0) } }
+    }
+  }
+
+  /// The connection's end in the channel.
+  private final class Handler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let broker: BrokerURL
+    private let onMessage: (@Sendable (RedisReply) -> Void)?
+    private var parser: RedisReplyParser
+    private var context: ChannelHandlerContext?
+    private var expected = CircularBuffer<Completion>()
+    private var closeObservers: [@Sendable (BrokerError) -> Void] = []
+    /// Set once the connection is of no more use.
+    private var failure: BrokerError?
+
+    init(broker: BrokerURL, maximumReply: Int, onMessage: (@Sendable (RedisReply) -> Void)?) {
+      self.broker = broker
+      self.onMessage = onMessage
+      parser = RedisReplyParser(limit: maximumReply)
+    }
+
+    func expectReply(_ completion: @escaping Completion) {
+      if let failure { return completion(.failure(failure)) }
+      expected.append(completion)
+    }
+
+    func whenClosed(_ observer: @escaping @Sendable (BrokerError) -> Void) {
+      if let failure { return observer(failure) }
+      closeObservers.append(observer)
+    }
+
+    func close(with error: BrokerError) {
+      guard failure == nil else { return }
+      failure = error
+      context?.close(promise: nil)
+      while let completion = expected.popFirst() { completion(.failure(error)) }
+      for observer in closeObservers { observer(error) }
+      closeObservers = []
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      do throws(RedisReplyParser.Failure) {
+        let buffer = unwrapInboundIn(data)
+        try buffer.withUnsafeReadableBytes { (bytes) throws(RedisReplyParser.Failure) in try parser.feed(bytes) }
+        while failure == nil, let reply = try parser.next() { deliver(reply) }
+      } catch {
+        close(with: BrokerError(broker, .closed("it sent \(error)")))
+      }
+    }
+
+    private func deliver(_ reply: RedisReply) {
+      if let onMessage, Self.isMessage(reply) { return onMessage(reply) }
+      guard let completion = expected.popFirst() else {
+        // For one, what a server at its connection limit says before it hangs up.
+        if case .error(let text) = reply { return close(with: BrokerError(broker, .refused(text))) }
+        return close(with: BrokerError(broker, .closed("it sent a reply to no command")))
+      }
+      if case .error(let text) = reply {
+        completion(.failure(BrokerError(broker, .refused(text))))
+      } else {
+        completion(.success(reply))
+      }
+    }
+
+    private static func isMessage(_ reply: RedisReply) -> Bool {
+      reply.elements?.first?.bytes?.elementsEqual("message".utf8) ?? false
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+      close(with: BrokerError(broker, .closed("it hung up")))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+      let text = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+      close(with: BrokerError(broker, .closed(text)))
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/// Why a call did not bring the result that was asked for.
+public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Reason: Hashable, Sendable {
+    /// The method ran and failed; this is what it says.
+    case callError(String)
+    /// The call did not reach a method, or the method broke down.
+    case protocolError(String)
+    /// Nobody answered in time. A withdrawn request was still waiting and will never run; any other may have run.
+    case noAnswer(broker: String, queue: String, after: Duration, isWithdrawn: Bool)
+    /// The result is not of the expected type.
+    case undecodable(String)
+    /// The broker denies access, or refused the request.
+    case broker(BrokerError)
+    /// The client was stopped.
+    case stopped
+  }
+
+  public let method: String
+  public let reason: Reason
+
+  public var description: String {
+    switch reason {
+    case .callError(let message): message
+    case .protocolError(let message): "\(method): \(message)"
+    case .noAnswer(let broker, let queue, let after, let isWithdrawn):
+      "no answer within \(after) from queue \(queue) at \(broker)"
+        + (isWithdrawn ? "; the request was withdrawn" : "")
+    case .undecodable(let why): "\(method): the result does not decode: \(why)"
+    case .broker(let error): "\(error)"
+    case .stopped: "\(method): the client was stopped"
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/// What a module answers on its status queue: its objects, and what each of its workers does.
+public struct ModuleStatus: Hashable, Sendable, Codable {
+  public let objects: [ObjectID]
+  public let workers: [Worker]
+
+  public init(objects: [ObjectID], workers: [Worker]) {
+    self.objects = objects
+    self.workers = workers
+  }
+
+  /// One of the calls that a module can serve at the same time.
+  public struct Worker: Hashable, Sendable, Codable {
+    public enum State: String, Hashable, Sendable, Codable {
+      case free, busy
+    }
+
+    public let state: State
+    /// Since when it has been in this state.
+    public let startTime: Timestamp
+    /// What a busy one does, as `[object@version].Method()`; empty for a free one.
+    public let action: String
+
+    public init(state: State, startTime: Timestamp, action: String = "") {
+      self.state = state
+      self.startTime = startTime
+      self.action = action
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case state = "State"
+      case startTime = "StartTime"
+      case action = "Action"
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case objects = "Objects"
+    case workers = "Workers"
+  }
+}

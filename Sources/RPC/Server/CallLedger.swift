@@ -1,0 +1,277 @@
+internal import NIOCore
+
+/// The calls a server has in hand: taken from a queue and not yet answered.
+///
+/// A call is taken, waits for a worker, runs, and leaves behind a settlement that the broker must confirm. The ledger
+/// decides how many more calls to ask the broker for, which one starts next, and what is still owed after a connection
+/// was lost. It does no I/O and knows no clock.
+struct CallLedger {
+  struct Limits {
+    /// How many calls run at the same time.
+    var workers: Int
+    /// How many calls of one queue may be asked for or in hand.
+    var window = 64
+    /// How many running calls may have given their worker back, and how many bytes their requests may have.
+    var released = 1024
+    var releasedBytes = 16 << 20
+  }
+
+  typealias Instant = ContinuousClock.Instant
+
+  struct Call {
+    typealias ID = UInt64
+    let id: ID
+    let payload: [UInt8]
+    let request: Request
+    /// The queue it came from, as an index.
+    let source: Int
+  }
+
+  /// What the broker is to do about a call that is over: push the reply, and forget the request.
+  struct Settlement {
+    let payload: [UInt8]
+    /// None for a payload that names no reply address.
+    let reply: Reply?
+    let source: Int?
+    let since: Instant
+
+    struct Reply {
+      let address: ReplyAddress
+      let bytes: [UInt8]
+    }
+  }
+
+  /// Settlements that were sent together.
+  struct Batch {
+    let settlements: [Settlement]
+    /// The broker may have carried them out already: the connection broke before it confirmed them.
+    let isRepeated: Bool
+  }
+
+  private enum Stage {
+    case running(worker: Int, Task<Void, Never>?)
+    case released(Task<Void, Never>?)
+  }
+
+  private struct Source {
+    /// Requests asked for and not arrived.
+    var asked = 0
+    /// Requests in hand that count against the window.
+    var held = 0
+  }
+
+  private struct Worker {
+    var since: Timestamp
+    var call: Call?
+  }
+
+  /// How many settlements one batch may have.
+  static let batchLimit = 128
+
+  private let limits: Limits
+  private var sources: [Source]
+  private var workers: [Worker]
+  private var freeWorkers: [Int]
+  private var nextID: Call.ID = 0
+  private var waiting = CircularBuffer<Call>()
+  private var started: [Call.ID: (call: Call, stage: Stage)] = [:]
+  private var releasedCount = 0
+  private var releasedBytes = 0
+  private var owed = CircularBuffer<Settlement>()
+  private var repeated = CircularBuffer<Settlement>()
+  private var unconfirmed = CircularBuffer<Settlement>()
+
+  init(sources: Int, limits: Limits, now: Timestamp) {
+    self.limits = limits
+    self.sources = Array(repeating: Source(), count: sources)
+    workers = Array(repeating: Worker(since: now), count: limits.workers)
+    freeWorkers = (0..<limits.workers).reversed()
+  }
+
+  /// Whether every call taken so far is answered, and the broker has confirmed it.
+  var isIdle: Bool {
+    waiting.isEmpty && started.isEmpty && owed.isEmpty && repeated.isEmpty && unconfirmed.isEmpty
+  }
+
+  var count: Int {
+    waiting.count + started.count + owed.count + repeated.count + unconfirmed.count
+  }
+
+  // MARK: Taking
+
+  /// How many more requests of a queue to ask the broker for now. They are asked for in lots, so that a caller who is
+  /// alone does not cost a command of its own each time.
+  mutating func ask(_ source: Int) -> Int {
+    let missing = limits.window - sources[source].asked - sources[source].held
+    guard missing >= max(1, limits.window / 4) || (sources[source].asked == 0 && missing > 0) else { return 0 }
+    sources[source].asked += missing
+    return missing
+  }
+
+  /// A request that was asked for has arrived.
+  mutating func took(from source: Int) {
+    sources[source].asked -= 1
+    sources[source].held += 1
+  }
+
+  /// Requests that an earlier life, or a lost connection, left in flight: those which are not in hand.
+  func leftovers(_ inFlight: [[UInt8]]) -> [[UInt8]] {
+    var known: [[UInt8]: Int] = [:]
+    for call in waiting { known[call.payload, default: 0] += 1 }
+    for (call, _) in started.values { known[call.payload, default: 0] += 1 }
+    for settlements in [owed, repeated, unconfirmed] {
+      for settlement in settlements { known[settlement.payload, default: 0] += 1 }
+    }
+    return inFlight.filter { payload in
+      guard let count = known[payload], count > 0 else { return true }
+      known[payload] = count - 1
+      return false
+    }
+  }
+
+  /// Counts a leftover as taken, though it was not asked for.
+  mutating func tookLeftover(from source: Int) {
+    sources[source].held += 1
+  }
+
+  mutating func admit(_ request: Request, payload: [UInt8], source: Int) {
+    waiting.append(Call(id: nextID, payload: payload, request: request, source: source))
+    nextID += 1
+  }
+
+  // MARK: Running
+
+  /// The next call to run, if a worker is free.
+  mutating func start(now: Timestamp) -> Call? {
+    guard !freeWorkers.isEmpty, let call = waiting.popFirst() else { return nil }
+    let worker = freeWorkers.removeLast()
+    workers[worker] = Worker(since: now, call: call)
+    started[call.id] = (call, .running(worker: worker, nil))
+    return call
+  }
+
+  /// Notes the task that runs a call, unless the call is over already.
+  mutating func note(_ task: Task<Void, Never>, for id: Call.ID) {
+    guard let (call, stage) = started[id] else { return }
+    switch stage {
+    case .running(let worker, _): started[id] = (call, .running(worker: worker, task))
+    case .released: started[id] = (call, .released(task))
+    }
+  }
+
+  /// The tasks of all running calls.
+  var tasks: [Task<Void, Never>] {
+    started.values.compactMap { entry in
+      switch entry.stage {
+      case .running(_, let task), .released(let task): task
+      }
+    }
+  }
+
+  /// Gives the worker of a running call to the next one; the call goes on without. Returns whether it did: beyond the
+  /// limits a call keeps its worker.
+  mutating func release(_ id: Call.ID, now: Timestamp) -> Bool {
+    guard case (let call, .running(let worker, let task))? = started[id], releasedCount < limits.released,
+      releasedBytes + call.payload.count <= limits.releasedBytes
+    else { return false }
+    free(worker, now)
+    started[id] = (call, .released(task))
+    releasedCount += 1
+    releasedBytes += call.payload.count
+    sources[call.source].held -= 1
+    return true
+  }
+
+  /// A running call is over.
+  mutating func finish(_ id: Call.ID, reply bytes: [UInt8], now: Timestamp, at instant: Instant) {
+    guard let (call, stage) = started.removeValue(forKey: id) else { return }
+    var source: Int? = call.source
+    switch stage {
+    case .running(let worker, _): free(worker, now)
+    case .released:
+      releasedCount -= 1
+      releasedBytes -= call.payload.count
+      source = nil
+    }
+    owed.append(
+      Settlement(
+        payload: call.payload, reply: .init(address: call.request.replyTo, bytes: bytes), source: source,
+        since: instant))
+  }
+
+  /// A request that needs no worker is over.
+  mutating func settle(_ payload: [UInt8], reply: Settlement.Reply?, source: Int, at instant: Instant) {
+    owed.append(Settlement(payload: payload, reply: reply, source: source, since: instant))
+  }
+
+  private mutating func free(_ worker: Int, _ now: Timestamp) {
+    workers[worker] = Worker(since: now, call: nil)
+    freeWorkers.append(worker)
+  }
+
+  /// What each worker does.
+  var workerStatus: [ModuleStatus.Worker] {
+    workers.map { worker in
+      guard let request = worker.call?.request else { return .init(state: .free, startTime: worker.since) }
+      return .init(state: .busy, startTime: worker.since, action: "[\(request.object)].\(request.method)()")
+    }
+  }
+
+  // MARK: Settling
+
+  /// What to send next; it is to be confirmed, in the order sent.
+  mutating func nextBatch() -> Batch? {
+    let isRepeated = !repeated.isEmpty
+    let from = isRepeated ? repeated : owed
+    guard !from.isEmpty else { return nil }
+    let settlements = Array(from.prefix(Self.batchLimit))
+    if isRepeated {
+      repeated.removeFirst(settlements.count)
+    } else {
+      owed.removeFirst(settlements.count)
+    }
+    unconfirmed.append(contentsOf: settlements)
+    return Batch(settlements: settlements, isRepeated: isRepeated)
+  }
+
+  /// The broker has carried out the oldest `count` unconfirmed settlements.
+  mutating func confirm(_ count: Int) {
+    for settlement in unconfirmed.prefix(count) {
+      if let source = settlement.source { sources[source].held -= 1 }
+    }
+    unconfirmed.removeFirst(count)
+  }
+
+  /// The connections are gone: nothing is asked for any more, and what was sent and not confirmed is to be repeated.
+  mutating func disconnected() {
+    for index in sources.indices { sources[index].asked = 0 }
+    unconfirmed.append(contentsOf: repeated)
+    repeated = unconfirmed
+    unconfirmed.removeAll()
+  }
+
+  /// The broker has lost its data, so nothing that is to be repeated was carried out.
+  mutating func forgetRepeats() {
+    repeated.append(contentsOf: owed)
+    owed = repeated
+    repeated.removeAll()
+  }
+
+  /// Replies that have waited for the broker since before `instant` are of no more use to anybody: their requests are
+  /// only forgotten. Returns how many there were.
+  mutating func expire(before instant: Instant) -> Int {
+    var expired = 0
+    func strip(_ settlements: CircularBuffer<Settlement>) -> CircularBuffer<Settlement> {
+      CircularBuffer(
+        settlements.map { settlement in
+          guard settlement.reply != nil, settlement.since < instant else { return settlement }
+          expired += 1
+          return Settlement(
+            payload: settlement.payload, reply: nil, source: settlement.source, since: settlement.since)
+        })
+    }
+    owed = strip(owed)
+    repeated = strip(repeated)
+    return expired
+  }
+}

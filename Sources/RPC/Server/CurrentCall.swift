@@ -1,0 +1,14 @@
+/// The call that the current task serves.
+public struct CurrentCall: Sendable {
+  @TaskLocal static var value: CurrentCall?
+
+  let id: CallLedger.Call.ID
+  let dispatcher: Dispatcher
+
+  /// Says that from here on the current call mostly waits: its worker goes to the next call, so that any number of slow
+  /// ones (up to about a thousand) hold up no other. Does nothing outside a call.
+  public static func releaseWorker() async {
+    guard let call = value else { return }
+    await call.dispatcher.releaseWorker(of: call.id)
+  }
+}

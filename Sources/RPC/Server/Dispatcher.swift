@@ -1,0 +1,324 @@
+internal import Logging
+internal import NIOCore
+
+/// Moves calls from a module's queues to its methods and their replies back.
+///
+/// It lives on one event loop, with all its connections, so that a call which waits for nothing is taken, run and
+/// answered without changing threads. One connection a queue takes requests, by as many pipelined `BLMOVE` commands as
+/// the ledger allows; one more sends the settlements, and everything else.
+actor Dispatcher {
+  /// The most bytes a request may have.
+  static let maximumRequest = 1 << 20
+  /// How long the calls in hand have to finish when the server stops.
+  static let drainTimeout = Duration.seconds(8)
+  /// How long a reply is worth keeping while the broker is away.
+  static let replyLifetime = Duration.seconds(300)
+
+  private nonisolated let executor: LoopExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+  private nonisolated var loop: any EventLoop { executor.loop }
+
+  private let broker: BrokerURL
+  private let module: String
+  private let objects: ObjectTable
+  private let logger: Logger
+  private let queues: [String]
+  private let statusSource: Int
+  private let inFlight: String
+
+  private var ledger: CallLedger
+  private var session: Session?
+  /// Set when the server is to stop: by then it does, whatever is still in hand.
+  private var drainDeadline: ContinuousClock.Instant?
+  private var isDraining: Bool { drainDeadline != nil }
+  private var isFlushScheduled = false
+  private var isStartingCalls = false
+  /// Tells one life of the broker's data from the next.
+  private var epoch: [UInt8]?
+  private var malformed = MalformedCount()
+
+  /// The connections that are up at the same time and fall together.
+  private struct Session {
+    let main: RedisConnection
+    let settleScript: String
+    var takers: [RedisConnection] = []
+  }
+
+  init(
+    module: String, broker: BrokerURL, objects: ObjectTable, limits: CallLedger.Limits, logger: Logger,
+    loop: any EventLoop
+  ) {
+    self.module = module
+    self.broker = broker
+    self.objects = objects
+    self.logger = logger
+    executor = LoopExecutor(loop)
+    queues = (objects.ids + [.status]).map { $0.queue(of: module) }
+    statusSource = objects.ids.count
+    inFlight = "\(module).in-flight"
+    ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
+  }
+
+  /// Serves until it is drained or cancelled.
+  func run() async throws {
+    try await withThrowingDiscardingTaskGroup { group in
+      for (object, stream) in objects.streams {
+        group.addTask { try await self.publish(stream, of: object) }
+      }
+      try await keepSessions()
+      group.cancelAll()
+    }
+  }
+
+  /// Stops taking requests; ``run()`` returns once those in hand are answered.
+  func drain() {
+    guard !isDraining else { return }
+    drainDeadline = .now + Self.drainTimeout
+    logger.info("stopping", metadata: ["calls-in-hand": "\(ledger.count)"])
+    for taker in session?.takers ?? [] { taker.close() }
+    if ledger.isIdle { session?.main.close() }
+    loop.scheduleTask(in: TimeAmount(Self.drainTimeout)) { self.assumeIsolated { $0.session?.main.close() } }
+  }
+
+  // MARK: Sessions
+
+  /// One session after the other, for as long as the broker comes back.
+  private func keepSessions() async throws {
+    var outage = Outage(logger: logger)
+    defer { for task in ledger.tasks { task.cancel() } }
+    while true {
+      let end = await runSession { outage.isOver() }
+      ledger.disconnected()
+      try Task.checkCancellation()
+      if let drainDeadline, ledger.isIdle || drainDeadline <= .now { break }
+      try outage.began(end)
+      try await Task.sleep(for: outage.pause())
+    }
+    if !ledger.isIdle {
+      logger.warning("stopping with unanswered calls; the next start runs them", metadata: ["calls": "\(ledger.count)"])
+    }
+  }
+
+  /// Connects, serves, and tells why it ended.
+  private func runSession(onReady: () -> Void) async -> BrokerError {
+    do throws(BrokerError) {
+      let main = try await RedisConnection.connect(to: broker, on: loop)
+      defer { main.close() }
+      session = Session(main: main, settleScript: try await load(SettleScript.source, on: main))
+      defer { session = nil }
+      try await recover(on: main)
+      for _ in queues where !isDraining {
+        let taker = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumRequest + 1024)
+        session?.takers.append(taker)
+      }
+      defer { for taker in session?.takers ?? [] { taker.close() } }
+      onReady()
+      flush()
+      return await firstToClose([main] + (session?.takers ?? []))
+    } catch {
+      return error
+    }
+  }
+
+  private func load(_ script: String, on connection: RedisConnection) async throws(BrokerError) -> String {
+    let reply = try await connection.call(["SCRIPT", "LOAD", .text(script)])
+    return String(decoding: reply.bytes ?? [], as: UTF8.self)
+  }
+
+  private func firstToClose(_ connections: [RedisConnection]) async -> BrokerError {
+    await withTaskCancellationHandler {
+      await withTaskGroup(of: BrokerError.self) { group in
+        for connection in connections { group.addTask { await connection.closed() } }
+        // While draining, the takers are closed by this side, and the main connection is still needed.
+        var end = await group.next()!
+        while isDraining, let next = await group.next() { end = next }
+        for connection in connections { connection.close() }
+        return end
+      }
+    } onCancel: {
+      for connection in connections { connection.close() }
+    }
+  }
+
+  // MARK: Taking
+
+  /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
+  /// writes again: `LMOVE` onto the same end changes nothing.
+  private func recover(on main: RedisConnection) async throws(BrokerError) {
+    _ = try await main.call(["LMOVE", .text(inFlight), .text(inFlight), "LEFT", "LEFT"])
+    try await noteEpoch(on: main)
+    let expired = ledger.expire(before: .now - Self.replyLifetime)
+    if expired > 0 {
+      logger.warning("dropped replies that nobody waits for any more", metadata: ["replies": "\(expired)"])
+    }
+    guard !isDraining else { return }
+    let reply = try await main.call(["LRANGE", .text(inFlight), "0", "-1"])
+    let leftovers = ledger.leftovers((reply.elements ?? []).compactMap(\.bytes))
+    if !leftovers.isEmpty {
+      logger.notice("running requests left in flight", metadata: ["requests": "\(leftovers.count)"])
+    }
+    for payload in leftovers {
+      let source = (try? Request(payload))?.object == .status ? statusSource : 0
+      ledger.tookLeftover(from: source)
+      handle(payload, from: source)
+    }
+  }
+
+  /// What was sent and not confirmed may be repeated with care only while the broker's data is the same; a broker that
+  /// came back empty has neither the requests in flight nor the replies.
+  private func noteEpoch(on main: RedisConnection) async throws(BrokerError) {
+    let key = RedisArgument.text("\(module).epoch")
+    _ = try await main.call(["SET", key, .text(UniqueID.random()), "NX"])
+    let current = try await main.call(["GET", key]).bytes
+    if let epoch, epoch != current { ledger.forgetRepeats() }
+    epoch = current
+  }
+
+  private func took(_ result: Result<RedisReply, BrokerError>, from source: Int) {
+    switch result {
+    case .success(.bytes(let payload)):
+      ledger.took(from: source)
+      handle(payload, from: source)
+    case .success(let reply):
+      session?.takers[source].close(because: .closed("it answered BLMOVE with \(reply)"))
+    case .failure(let error):
+      // The broker refuses (read-only, out of memory): the next session begins when that is over.
+      session?.takers[source].close(because: error.reason)
+    }
+  }
+
+  private func handle(_ payload: [UInt8], from source: Int) {
+    do throws(Request.Fault) {
+      let request = try Request(payload)
+      if source == statusSource {
+        answerStatus(request, payload)
+      } else {
+        ledger.admit(request, payload: payload, source: source)
+        startCalls()
+      }
+    } catch {
+      switch error {
+      case .unanswerable(let why):
+        malformed.log(payload, why, queues[source], logger)
+        settle(payload, reply: nil, source: source)
+      case .answerable(let why, let id, let address):
+        let bytes = Response.encode(id: id, .protocolError(why))
+        settle(payload, reply: .init(address: address, bytes: bytes), source: source)
+      }
+    }
+  }
+
+  private func answerStatus(_ request: Request, _ payload: [UInt8]) {
+    let status = ModuleStatus(objects: objects.ids, workers: ledger.workerStatus)
+    let outcome: Response.Outcome =
+      request.object == .status
+      ? (try? .result(MessagePackEncoder().encode(status))) ?? .protocolError("status cannot be encoded")
+      : .protocolError("unknown object")
+    settle(
+      payload, reply: .init(address: request.replyTo, bytes: Response.encode(id: request.id, outcome)),
+      source: statusSource)
+  }
+
+  // MARK: Running
+
+  private func startCalls() {
+    // A call that is over at once would come back here for the next one.
+    guard !isStartingCalls else { return }
+    isStartingCalls = true
+    defer { isStartingCalls = false }
+    while let call = ledger.start(now: .now) {
+      do throws(ProtocolError) {
+        let method = try objects.method(for: call.request)
+        let task = Task.immediate(executorPreference: executor) {
+          let current = CurrentCall(id: call.id, dispatcher: self)
+          let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(call.request.inputs) }
+          // A call that was cut off is run again by the next server.
+          if !Task.isCancelled { self.finish(call, outcome) }
+        }
+        ledger.note(task, for: call.id)
+      } catch {
+        finish(call, .protocolError(error.message))
+      }
+    }
+  }
+
+  private func finish(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
+    ledger.finish(call.id, reply: Response.encode(id: call.request.id, outcome), now: .now, at: .now)
+    scheduleFlush()
+    startCalls()
+  }
+
+  func releaseWorker(of id: CallLedger.Call.ID) {
+    if ledger.release(id, now: .now) {
+      startCalls()
+      scheduleFlush()
+    }
+  }
+
+  // MARK: Settling
+
+  private func settle(_ payload: [UInt8], reply: CallLedger.Settlement.Reply?, source: Int) {
+    ledger.settle(payload, reply: reply, source: source, at: .now)
+    scheduleFlush()
+  }
+
+  /// All that happens in one turn of the event loop goes out together.
+  private func scheduleFlush() {
+    guard !isFlushScheduled else { return }
+    isFlushScheduled = true
+    loop.execute { self.assumeIsolated { $0.flush() } }
+  }
+
+  private func flush() {
+    isFlushScheduled = false
+    guard let session else { return }
+    while let batch = ledger.nextBatch() {
+      session.main.send(SettleScript.command(batch, sha: session.settleScript, inFlight: inFlight)) { result in
+        self.assumeIsolated { $0.settled(batch, result) }
+      }
+    }
+    session.main.flush()
+    guard !isDraining else { return }
+    for (source, taker) in session.takers.enumerated() {
+      for _ in 0..<ledger.ask(source) {
+        taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"]) { result in
+          self.assumeIsolated { $0.took(result, from: source) }
+        }
+      }
+      taker.flush()
+    }
+  }
+
+  private func settled(_ batch: CallLedger.Batch, _ result: Result<RedisReply, BrokerError>) {
+    guard let session else { return }
+    switch result {
+    case .success(let reply):
+      ledger.confirm(batch.settlements.count)
+      if case .integer(let misdirected) = reply, misdirected > 0 {
+        logger.warning("reply address is no list, reply dropped", metadata: ["replies": "\(misdirected)"])
+      }
+      if isDraining, ledger.isIdle { session.main.close() } else { scheduleFlush() }
+    case .failure(let error):
+      session.main.close(because: error.reason)
+    }
+  }
+
+  // MARK: Streams
+
+  private func publish(_ stream: Stream, of object: ObjectID) async throws {
+    let channel = object.channel(of: stream.name, module: module)
+    do {
+      try await stream.run { await self.publish($0, on: channel) }
+    } catch {
+      if !Task.isCancelled {
+        logger.error("stream ended", metadata: ["channel": "\(channel)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  private func publish(_ bytes: [UInt8], on channel: String) {
+    guard let session else { return }
+    session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { _ in }
+    session.main.flush()
+  }
+}
