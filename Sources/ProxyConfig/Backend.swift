@@ -44,8 +44,7 @@ public struct Backend: Hashable, Sendable {
       guard bytes.starts(with: "http://".utf8) else { throw Fault("it must be http://IP[:port] or https://IP[:port]") }
       return (.http, bytes.dropFirst(7))
     case .passthrough:
-      // "://" cannot be part of IP:port; without this a URL would be told that its host is no IP address.
-      guard !text.contains("://") else {
+      guard !bytes.contains(UInt8(ascii: "/")) else {
         throw Fault("with TLS passed through it must be IP:port or https://IP[:port]")
       }
       return (nil, bytes)

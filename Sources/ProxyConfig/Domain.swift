@@ -32,8 +32,9 @@ public struct Domain: Hashable, Sendable, Comparable, CustomStringConvertible {
   public var description: String { rawValue }
 
   /// Upper case is turned to lower and one trailing dot is dropped.
-  public init(_ text: String) throws(InvalidValue) {
-    let bytes = text.utf8.last == ASCII.dot ? text.utf8.dropLast() : text.utf8[...]
+  public init(_ text: some StringProtocol) throws(InvalidValue) {
+    var bytes = Substring(text).utf8
+    if bytes.last == ASCII.dot { bytes.removeLast() }
     guard !bytes.isEmpty else { throw InvalidValue("domain", text, "it is empty") }
     guard bytes.count <= 253 else { throw InvalidValue("domain", text, "it is longer than 253 bytes") }
     var labels = 0
