@@ -51,9 +51,10 @@ public final class Dnsmasq: Fixture {
   private static func launch(
     _ records: [Record], port: UInt16, failing: Upstream, silent: Upstream, log: String
   ) throws -> ChildProcess {
-    // Root stays root: the kernel forgets to kill a child that changes its user.
+    // Root stays root: the kernel forgets to kill a child that changes its user or group.
     var arguments = [
-      "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--no-resolv", "--no-hosts",
+      "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root", "--pid-file=", "--no-resolv",
+      "--no-hosts",
       "--listen-address=127.0.0.1", "--bind-interfaces", "--port=\(port)", "--cache-size=0", "--local=/#/",
       "--log-facility=-", "--log-queries",
     ]

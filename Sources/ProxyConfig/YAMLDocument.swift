@@ -1,0 +1,41 @@
+/// The first document of a YAML file as a flat list of nodes, in the order they stand, over one buffer of text.
+///
+/// Like Traefik's reader it looks at no second document. An alias refers to the node it names and is never copied out, so that
+/// aliases of aliases cost nothing.
+///
+/// A class, because every node that is looked at carries its document along.
+final class YAMLDocument: Sendable {
+  struct Node {
+    enum Kind {
+      /// A scalar without quotes or tag, to which YAML may give another type than string.
+      case plain
+      case string
+      case sequence
+      case mapping
+      case alias
+    }
+
+    let kind: Kind
+    /// From 1.
+    let line: Int
+    /// A scalar's place in the buffer.
+    let text: Range<Int>
+    /// The index after the last node inside this one.
+    var end: Int
+    /// The index of the node an alias stands for.
+    let target: Int
+
+    var isScalar: Bool { kind == .plain || kind == .string }
+  }
+
+  let nodes: [Node]
+  let text: [UInt8]
+
+  init(nodes: [Node], text: [UInt8]) {
+    self.nodes = nodes
+    self.text = text
+  }
+
+  /// Its root mapping.
+  var root: YAMLNode { YAMLNode(self, 0) }
+}

@@ -1,0 +1,114 @@
+/// A node of a document that is compared with what a route has to say; everything else throws where it differs and how.
+struct YAMLNode {
+  private let document: YAMLDocument
+  private let index: Int
+
+  init(_ document: YAMLDocument, _ index: Int) {
+    self.document = document
+    self.index = document.nodes[index].kind == .alias ? document.nodes[index].target : index
+  }
+
+  private var node: YAMLDocument.Node { document.nodes[index] }
+
+  private var bytes: ArraySlice<UInt8> { document.text[node.text] }
+
+  func mismatch(_ reason: String) -> RouteFile.Mismatch {
+    RouteFile.Mismatch(line: node.line, reason: reason)
+  }
+
+  /// The values of a mapping that has no other keys than `names`, which are in lower case and match as Traefik matches them,
+  /// in any case.
+  func fields<let count: Int>(
+    _ names: InlineArray<count, StaticString>
+  ) throws(RouteFile.Mismatch) -> InlineArray<count, YAMLNode?> {
+    var values = InlineArray<count, YAMLNode?>(repeating: nil)
+    try forEachField { (key, value) throws(RouteFile.Mismatch) in
+      guard let place = names.indices.first(where: { key.isKey(names[$0]) }) else {
+        throw key.mismatch("a route has no \(key.quotedText) here")
+      }
+      guard values[place] == nil else { throw key.mismatch("\(key.quotedText) is there twice") }
+      values[place] = value
+    }
+    return values
+  }
+
+  /// The value of a mapping's only field, which is called `name`.
+  func only(_ name: String) throws(RouteFile.Mismatch) -> YAMLNode {
+    var found: YAMLNode?
+    try forEachField { (key, value) throws(RouteFile.Mismatch) in
+      guard found == nil, try key.isString(name) else { throw key.mismatch("not the one \(quoted(name)) of a route") }
+      found = value
+    }
+    guard let found else { throw mismatch("\(quoted(name)) is missing") }
+    return found
+  }
+
+  private func forEachField(
+    _ body: (_ key: YAMLNode, _ value: YAMLNode) throws(RouteFile.Mismatch) -> Void
+  ) throws(RouteFile.Mismatch) {
+    guard node.kind == .mapping else { throw mismatch("a mapping is needed") }
+    var key = index + 1
+    while key < node.end {
+      let value = document.nodes[key].end
+      try body(YAMLNode(document, key), YAMLNode(document, value))
+      key = document.nodes[value].end
+    }
+  }
+
+  /// The elements of a sequence.
+  var elements: [YAMLNode] {
+    get throws(RouteFile.Mismatch) {
+      guard node.kind == .sequence else { throw mismatch("a sequence is needed") }
+      var elements: [YAMLNode] = []
+      var element = index + 1
+      while element < node.end {
+        elements.append(YAMLNode(document, element))
+        element = document.nodes[element].end
+      }
+      return elements
+    }
+  }
+
+  /// The element of a sequence that has one.
+  var onlyElement: YAMLNode {
+    get throws(RouteFile.Mismatch) {
+      let elements = try elements
+      guard elements.count == 1 else { throw mismatch("one element is needed, there are \(elements.count)") }
+      return elements[0]
+    }
+  }
+
+  var string: String {
+    get throws(RouteFile.Mismatch) { String(decoding: try stringBytes, as: UTF8.self) }
+  }
+
+  func isString(_ text: String) throws(RouteFile.Mismatch) -> Bool {
+    try stringBytes.elementsEqual(text.utf8)
+  }
+
+  private var stringBytes: ArraySlice<UInt8> {
+    get throws(RouteFile.Mismatch) {
+      guard node.isScalar else { throw mismatch("a string is needed") }
+      guard node.kind == .string || !PlainScalar.isAmbiguous(bytes) else {
+        throw mismatch("\(quotedText) is no string without quotes")
+      }
+      return bytes
+    }
+  }
+
+  /// Whether this is what Traefik takes for true, as a truth value or as a string (Go's `strconv.ParseBool`).
+  var isTrue: Bool {
+    node.isScalar && ["1", "t", "T", "true", "True", "TRUE"].contains { bytes.elementsEqual($0.utf8) }
+  }
+
+  private func isKey(_ name: StaticString) -> Bool {
+    guard node.isScalar, bytes.count == name.utf8CodeUnitCount else { return false }
+    return bytes.elementsEqual(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)) {
+      ASCII.lowercased($0) == $1
+    }
+  }
+
+  private var quotedText: String {
+    node.isScalar ? quoted(String(decoding: bytes, as: UTF8.self)) : "such key"
+  }
+}

@@ -1,0 +1,45 @@
+internal import CLibYAML
+
+/// libyaml's parser over bytes that outlive it, one event at a time.
+///
+/// The encoding is left to libyaml, which takes UTF-8 unless a byte order mark says UTF-16, as Traefik's reader does.
+struct YAMLParser: ~Copyable {
+  private let parser: UnsafeMutablePointer<yaml_parser_t>
+  private let bytes: UnsafeBufferPointer<UInt8>
+
+  init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    self.bytes = bytes
+    parser = .allocate(capacity: 1)
+    precondition(yaml_parser_initialize(parser) == 1, "out of memory")
+    // libyaml takes no null pointer, not even for no bytes.
+    let start = bytes.baseAddress ?? UnsafePointer(bitPattern: 1)!
+    yaml_parser_set_input_string(parser, start, bytes.count)
+  }
+
+  deinit {
+    yaml_parser_delete(parser)
+    parser.deallocate()
+  }
+
+  /// Hands the next event to `body`; it lives only as long as that runs.
+  mutating func next<Result>(
+    _ body: (borrowing yaml_event_t) throws(UnreadableFile) -> Result
+  ) throws(UnreadableFile) -> Result {
+    var event = yaml_event_t()
+    guard yaml_parser_parse(parser, &event) == 1 else { throw fault() }
+    defer { yaml_event_delete(&event) }
+    return try body(event)
+  }
+
+  private func fault() -> UnreadableFile {
+    let error = parser.pointee.error
+    precondition(error != YAML_MEMORY_ERROR, "out of memory")
+    let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
+    if error == YAML_READER_ERROR {
+      // A reader error has an offset where others have a line.
+      let before = bytes.prefix(parser.pointee.problem_offset)
+      return UnreadableFile(line: 1 + before.count { $0 == UInt8(ascii: "\n") }, problem: problem)
+    }
+    return UnreadableFile(line: Int(parser.pointee.problem_mark.line) + 1, problem: problem)
+  }
+}
