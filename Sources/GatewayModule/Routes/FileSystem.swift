@@ -1,0 +1,113 @@
+internal import CLinux
+internal import Glibc
+
+/// A file operation that failed, and on which path.
+public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
+  public let path: String
+  /// The system call.
+  public let call: String
+  /// Its `errno`.
+  public let code: CInt
+
+  init(_ path: String, _ call: String, _ code: CInt = errno) {
+    self.path = path
+    self.call = call
+    self.code = code
+  }
+
+  public var description: String { "\(call) \(path): \(String(cString: strerror(code)))" }
+}
+
+/// Whole-file operations over system calls, each of which either succeeds or says what failed.
+enum FileSystem {
+  /// Makes a directory and all above it; one that is there is fine.
+  static func makeDirectory(_ path: String, mode: mode_t) throws(FileError) {
+    if mkdir(path, mode) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+      throw FileError(path, "mkdir")
+    }
+    try makeDirectory(String(path[..<slash]), mode: 0o755)
+    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError(path, "mkdir") }
+  }
+
+  /// The names in a directory, without `.` and `..`.
+  static func names(in directory: String) throws(FileError) -> [String] {
+    guard let stream = opendir(directory) else { throw FileError(directory, "opendir") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: Int(entry.pointee.d_reclen)) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+      errno = 0
+    }
+    guard errno == 0 else { throw FileError(directory, "readdir") }
+    return names
+  }
+
+  /// The content of a regular file and when it was last modified, in nanoseconds since the epoch. Does not wait on a
+  /// named pipe.
+  ///
+  /// - Parameter limit: the most bytes the file may have; a larger one fails with `EFBIG`.
+  static func read(_ path: String, limit: Int) throws(FileError) -> (bytes: [UInt8], modified: Int64) {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw FileError(path, "open") }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw FileError(path, "fstat") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path, "read", EISDIR) }
+    guard status.st_size <= limit else { throw FileError(path, "read", EFBIG) }
+    var code: CInt = 0
+    // One byte more than the file had, to see its end.
+    let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size) + 1) { buffer, count in
+      while count < buffer.count {
+        let received = Glibc.read(file, buffer.baseAddress! + count, buffer.count - count)
+        if received < 0, errno == EINTR { continue }
+        if received < 0 { code = errno }
+        guard received > 0 else { break }
+        count += received
+      }
+    }
+    guard code == 0 else { throw FileError(path, "read", code) }
+    let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    return (bytes, modified)
+  }
+
+  /// Writes a new file, or over an old one, and syncs it.
+  static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws(FileError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard file >= 0 else { throw FileError(path, "open") }
+    defer { close(file) }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileError(path, "write") }
+      written += count
+    }
+    guard fsync(file) == 0 else { throw FileError(path, "fsync") }
+  }
+
+  /// Gives a file another name, in one step.
+  ///
+  /// - Parameter replacing: whether a file of that name may be there; otherwise it fails with `EEXIST`.
+  static func rename(_ source: String, to target: String, replacing: Bool) throws(FileError) {
+    let result = replacing ? Glibc.rename(source, target) : clinux_rename_noreplace(source, target)
+    guard result == 0 else { throw FileError(target, "rename") }
+  }
+
+  /// Removes a file; one that is not there is fine.
+  static func remove(_ path: String) throws(FileError) {
+    guard unlink(path) == 0 || errno == ENOENT else { throw FileError(path, "unlink") }
+  }
+
+  /// Makes the names in a directory durable.
+  static func syncDirectory(_ path: String) throws(FileError) {
+    let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw FileError(path, "open") }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw FileError(path, "fsync") }
+  }
+}

@@ -1,0 +1,75 @@
+public import ProxyConfig
+
+/// Which workload has which route, and which workload owns which domain.
+///
+/// A domain belongs to a workload from when its route is claimed, before the file is written, until the file that named
+/// it is gone. So two workloads can never get the same domain acknowledged, and a domain that is being given up is not
+/// given away before it is free on disk.
+struct RouteIndex {
+  private struct Entry {
+    var route: Route
+    /// Whether the file is known to be synced to disk.
+    var isDurable: Bool
+  }
+
+  enum Claim: Equatable {
+    /// The very same route is on disk already.
+    case unchanged
+    /// The route is to be written; the workload's domain is reserved.
+    case write(replacing: Route?)
+  }
+
+  private var entries: [WorkloadID: Entry] = [:]
+  private var owners: [Domain: WorkloadID] = [:]
+
+  var count: Int { entries.count }
+
+  var routes: [Route] { entries.values.map(\.route) }
+
+  subscript(workload: WorkloadID) -> Route? { entries[workload]?.route }
+
+  func owner(of domain: Domain) -> WorkloadID? { owners[domain] }
+
+  func isDurable(_ route: Route) -> Bool {
+    entries[route.workload].map { $0.isDurable && $0.route == route } ?? false
+  }
+
+  func checkOwner(of route: Route) throws(DomainTaken) {
+    if let owner = owners[route.domain], owner != route.workload {
+      throw DomainTaken(domain: route.domain)
+    }
+  }
+
+  /// Reserves the route's domain for its workload, which must have no other claim open.
+  mutating func claim(_ route: Route) throws(DomainTaken) -> Claim {
+    try checkOwner(of: route)
+    if isDurable(route) { return .unchanged }
+    owners[route.domain] = route.workload
+    return .write(replacing: entries[route.workload]?.route)
+  }
+
+  /// The route's file is in place; the domain that the workload had before is free.
+  mutating func confirm(_ route: Route, isDurable: Bool) {
+    let old = entries.updateValue(Entry(route: route, isDurable: isDurable), forKey: route.workload)
+    if let old, old.route.domain != route.domain { owners[old.route.domain] = nil }
+    owners[route.domain] = route.workload
+  }
+
+  /// The claimed route was not written; everything is as it was before the claim.
+  mutating func abandon(_ route: Route) {
+    if entries[route.workload]?.route.domain != route.domain { owners[route.domain] = nil }
+  }
+
+  /// The workload's file is gone.
+  mutating func remove(_ workload: WorkloadID) {
+    guard let entry = entries.removeValue(forKey: workload) else { return }
+    owners[entry.route.domain] = nil
+  }
+}
+
+/// A domain that another workload has.
+public struct DomainTaken: Error, Hashable, Sendable, CustomStringConvertible {
+  public let domain: Domain
+
+  public var description: String { "domain already registered: \(domain)" }
+}
