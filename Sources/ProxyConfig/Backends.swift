@@ -1,0 +1,34 @@
+/// The 1 to 64 backends of a route, all for one TLS mode, in the order they were given.
+public struct Backends: Hashable, Sendable {
+  static let maximumCount = 64
+
+  private let elements: [Backend]
+
+  /// Throws one error that names every faulty backend with its own reason.
+  public init(
+    _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy
+  ) throws(InvalidValue) {
+    guard !texts.isEmpty else { throw InvalidValue("at least one backend is needed got '0'") }
+    guard texts.count <= Self.maximumCount else {
+      throw InvalidValue("at most \(Self.maximumCount) backends are allowed got '\(texts.count)'")
+    }
+    var elements: [Backend] = []
+    elements.reserveCapacity(texts.count)
+    var faults: [String] = []
+    for text in texts {
+      do throws(InvalidValue) {
+        elements.append(try Backend(text, for: mode, under: policy))
+      } catch {
+        faults.append(error.description)
+      }
+    }
+    guard faults.isEmpty else { throw InvalidValue(faults.joined(separator: "; ")) }
+    self.elements = elements
+  }
+}
+
+extension Backends: RandomAccessCollection {
+  public var startIndex: Int { elements.startIndex }
+  public var endIndex: Int { elements.endIndex }
+  public subscript(index: Int) -> Backend { elements[index] }
+}

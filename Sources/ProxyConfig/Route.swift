@@ -1,0 +1,43 @@
+/// What a workload publishes: a domain, and the backends behind it.
+///
+/// Two routes are equal when Traefik would do the same for both, however they were written; then there is nothing to write.
+public struct Route: Hashable, Sendable {
+  /// The certificate that Traefik asks for when TLS ends there.
+  public enum Certificate: Hashable, Sendable {
+    /// One for every name directly in the node's zone, `*.zone`, by DNS-01.
+    case wildcard(of: Domain)
+    /// One for the route's own domain, by HTTP-01.
+    case own
+  }
+
+  public enum TLS: Hashable, Sendable {
+    case terminated(Certificate)
+    case passthrough
+
+    public var mode: TLSMode {
+      switch self {
+      case .terminated: .terminated
+      case .passthrough: .passthrough
+      }
+    }
+  }
+
+  public let workload: WorkloadID
+  public let domain: Domain
+  public let tls: TLS
+  /// Of the TLS mode that `tls` has.
+  public let backends: Backends
+
+  /// Reads the backends in the form that `tls` asks for, and throws what ``Backends`` throws.
+  public init(
+    workload: WorkloadID, domain: Domain, tls: TLS, backends: some Collection<String>, under policy: AddressPolicy
+  ) throws(InvalidValue) {
+    self.workload = workload
+    self.domain = domain
+    self.tls = tls
+    self.backends = try Backends(backends, for: tls.mode, under: policy)
+  }
+
+  /// The name of the route's file in `<root>/proxy`.
+  public var fileName: String { "\(workload).yaml" }
+}
