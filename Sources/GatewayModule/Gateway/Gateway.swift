@@ -1,0 +1,114 @@
+public import Logging
+internal import ProxyConfig
+internal import RPC
+
+/// The rules by which routes are set and withdrawn: what the object on the bus does.
+///
+/// Calls for one workload take effect in the order in which they begin.
+public struct Gateway: Sendable {
+  private let store: RouteStore
+  private let network: PublicNetworkSource
+  private let domainCheck: DomainCheck?
+  private let meter: TrafficMeter
+  private let allowsLoopbackBackends: Bool
+  private let turns = WorkloadTurns()
+
+  /// - Parameters:
+  ///   - store: the routes.
+  ///   - network: the node's public network.
+  ///   - domainCheck: looks up where an FQDN points; nil lets every FQDN pass.
+  ///   - meter: Traefik's traffic counters.
+  ///   - allowsLoopbackBackends: for trials on one machine.
+  public init(
+    store: RouteStore, network: PublicNetworkSource, domainCheck: DomainCheck?, meter: TrafficMeter,
+    allowsLoopbackBackends: Bool = false
+  ) {
+    self.store = store
+    self.network = network
+    self.domainCheck = domainCheck
+    self.meter = meter
+    self.allowsLoopbackBackends = allowsLoopbackBackends
+  }
+
+  /// Publishes a name inside the node's domain and returns the whole name.
+  func setNamedProxy(workload: String, _ proxy: NamedProxy) async throws -> String {
+    let workload = try WorkloadID(workload)
+    return try await turns.take(for: workload) {
+      try refusePrivateNetwork(proxy.network)
+      let name = try Label(proxy.name)
+      let node = try await publicNetwork()
+      guard let zone = node.domain else {
+        throw CallError("this node has no domain: a named proxy needs one, use SetFQDNProxy")
+      }
+      let route = try Route(
+        workload: workload, domain: try Domain(name, in: zone),
+        tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
+        under: policy(node))
+      _ = try await store.set(route)
+      return route.domain.rawValue
+    }
+  }
+
+  /// Publishes a domain of somebody else's, which must point to this node.
+  func setFQDNProxy(workload: String, _ proxy: FQDNProxy) async throws {
+    let workload = try WorkloadID(workload)
+    try await turns.take(for: workload) {
+      try refusePrivateNetwork(proxy.network)
+      let domain = try Domain(proxy.fqdn)
+      let node = try await publicNetwork()
+      guard !node.addresses.isEmpty else {
+        throw CallError("this node has no public address: an FQDN proxy needs one")
+      }
+      if let zone = node.domain, domain.isInside(zone) {
+        throw CallError("domain \(domain) is inside this node's domain \(zone): use SetNamedProxy")
+      }
+      let route = try Route(
+        workload: workload, domain: domain, tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own),
+        backends: proxy.backends, under: policy(node))
+      if store.contains(route) { return }
+      try store.checkOwner(of: route)
+      if let domainCheck {
+        await CurrentCall.releaseWorker()
+        try await domainCheck.verify(domain, pointsTo: node.addresses)
+      }
+      _ = try await store.set(route)
+    }
+  }
+
+  /// Withdraws whatever the workload published.
+  func deleteNamedProxy(workload: String) async throws {
+    let workload = try WorkloadID(workload)
+    try await turns.take(for: workload) { _ = try await store.delete(workload) }
+  }
+
+  /// The bytes that went through Traefik for each workload; none when Traefik is not running.
+  func metrics() async throws -> Metrics {
+    await CurrentCall.releaseWorker()
+    do {
+      return Metrics(try await meter.read())
+    } catch let error as ScrapeError where error.reason == .notRunning {
+      return Metrics(Traffic())
+    }
+  }
+
+  /// All routes, by workload.
+  func routes() async -> [RouteInfo] {
+    // Which of the routes with TLS passed through are named ones does not stand in their files.
+    let zone = try? await publicNetwork().domain
+    return store.routes.map { RouteInfo($0, zone: zone) }
+  }
+
+  private func publicNetwork() async throws -> PublicNetwork {
+    if case .bus = network { await CurrentCall.releaseWorker() }
+    return try await network.current()
+  }
+
+  private func policy(_ node: PublicNetwork) -> AddressPolicy {
+    .requested(nodeAddresses: Set(node.addresses), allowLoopback: allowsLoopbackBackends)
+  }
+
+  private func refusePrivateNetwork(_ network: String?) throws {
+    guard let network, !network.isEmpty else { return }
+    throw CallError("private network \(String(reflecting: network)): backends in private networks are not supported")
+  }
+}

@@ -1,0 +1,104 @@
+internal import ProxyConfig
+
+/// The argument of `SetNamedProxy`.
+public struct NamedProxy: Hashable, Sendable, Codable {
+  /// One DNS label; the node's domain is added.
+  public var name: String
+  public var passesTLSThrough: Bool
+  public var backends: [String]
+  /// A private network's name; not supported.
+  public var network: String?
+
+  public init(name: String, passesTLSThrough: Bool = false, backends: [String], network: String? = nil) {
+    self.name = name
+    self.passesTLSThrough = passesTLSThrough
+    self.backends = backends
+    self.network = network
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case name = "Name"
+    case passesTLSThrough = "TLSPassthrough"
+    case backends = "Backends"
+    case network = "Network"
+  }
+}
+
+/// The argument of `SetFQDNProxy`.
+public struct FQDNProxy: Hashable, Sendable, Codable {
+  /// A whole domain name that points to the node.
+  public var fqdn: String
+  public var passesTLSThrough: Bool
+  public var backends: [String]
+  /// A private network's name; not supported.
+  public var network: String?
+
+  public init(fqdn: String, passesTLSThrough: Bool = false, backends: [String], network: String? = nil) {
+    self.fqdn = fqdn
+    self.passesTLSThrough = passesTLSThrough
+    self.backends = backends
+    self.network = network
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case fqdn = "FQDN"
+    case passesTLSThrough = "TLSPassthrough"
+    case backends = "Backends"
+    case network = "Network"
+  }
+}
+
+/// The result of `Metrics`: bytes by workload since Traefik started, HTTP only.
+public struct Metrics: Hashable, Sendable, Codable {
+  /// Bytes that clients sent.
+  public var request: [String: Double]
+  /// Bytes that clients got.
+  public var response: [String: Double]
+
+  private enum CodingKeys: String, CodingKey {
+    case request = "Request"
+    case response = "Response"
+  }
+
+  init(_ traffic: Traffic) {
+    request = traffic.request
+    response = traffic.response
+  }
+}
+
+/// One of the results of `Routes`.
+public struct RouteInfo: Hashable, Sendable, Codable {
+  public enum Kind: String, Hashable, Sendable, Codable {
+    /// Set by `SetNamedProxy`: a name inside the node's domain.
+    case named
+    /// Set by `SetFQDNProxy`.
+    case fqdn
+  }
+
+  public let workload: String
+  public let kind: Kind
+  public let fqdn: String
+  public let passesTLSThrough: Bool
+  public let backends: [String]
+
+  private enum CodingKeys: String, CodingKey {
+    case workload = "Workload"
+    case kind = "Kind"
+    case fqdn = "FQDN"
+    case passesTLSThrough = "TLSPassthrough"
+    case backends = "Backends"
+  }
+
+  init(_ route: Route, zone: Domain?) {
+    workload = route.workload.rawValue
+    fqdn = route.domain.rawValue
+    passesTLSThrough = route.tls == .passthrough
+    backends = route.backends.map(\.description)
+    kind =
+      switch route.tls {
+      case .terminated(.wildcard): .named
+      case .terminated(.own): .fqdn
+      case .passthrough: zone.map(route.domain.isInside) == true ? .named : .fqdn
+      }
+  }
+}

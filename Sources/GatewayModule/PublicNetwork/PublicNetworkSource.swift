@@ -1,0 +1,81 @@
+public import Logging
+public import RPC
+
+/// Where the node's public network is known from.
+public enum PublicNetworkSource: Sendable {
+  /// From this module's configuration.
+  case fixed(PublicNetwork)
+  /// From the `network` module.
+  case bus(NetworkModule)
+
+  func current() async throws(PublicNetworkUnknown) -> PublicNetwork {
+    switch self {
+    case .fixed(let network): network
+    case .bus(let module): try await module.publicNetwork()
+    }
+  }
+}
+
+/// Why the node's public network is not known.
+public struct PublicNetworkUnknown: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
+}
+
+/// Asks the node's `network` module for its public network, and keeps the answer for a minute.
+///
+/// While the module does not answer, its last answer is used: a route must not fail because another module restarts.
+public actor NetworkModule {
+  private static let lifetime = Duration.seconds(60)
+  private static let timeout = Duration.seconds(5)
+
+  private let object: Client.RemoteObject
+  private let logger: Logger
+  private var known: (network: PublicNetwork, since: ContinuousClock.Instant)?
+  /// The question that is under way; everybody waits for its answer.
+  private var question: Task<Result<PublicNetwork, PublicNetworkUnknown>, Never>?
+
+  public init(client: Client, logger: Logger) {
+    object = client.object(ObjectID("network", version: "0.0.1"), of: "network", timeout: Self.timeout)
+    self.logger = logger
+  }
+
+  func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {
+    if let known, known.since.duration(to: .now) < Self.lifetime { return known.network }
+    let question =
+      self.question
+      ?? Task {
+        let answer = await ask()
+        self.question = nil
+        return answer
+      }
+    self.question = question
+    return try await question.value.get()
+  }
+
+  private func ask() async -> Result<PublicNetwork, PublicNetworkUnknown> {
+    do {
+      let config: PublicConfig = try await object.call("GetPublicConfig")
+      let network = try config.publicNetwork()
+      if network != known?.network {
+        logger.info(
+          "public network",
+          metadata: [
+            "domain": "\(network.domain.map { "\($0)" } ?? "none")",
+            "addresses": "\(network.addresses.map(\.description).joined(separator: " "))",
+          ])
+      }
+      known = (network, .now)
+      return .success(network)
+    } catch let failure as CallFailure {
+      if case .noAnswer = failure.reason, let known {
+        logger.warning("public network not confirmed, using the last answer", metadata: ["reason": "\(failure)"])
+        // Not to be asked for again at every call.
+        self.known = (known.network, .now)
+        return .success(known.network)
+      }
+      return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(failure)"))
+    } catch {
+      return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(error)"))
+    }
+  }
+}
