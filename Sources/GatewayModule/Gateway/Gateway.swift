@@ -1,4 +1,3 @@
-public import Logging
 internal import ProxyConfig
 internal import RPC
 
@@ -84,9 +83,10 @@ public struct Gateway: Sendable {
   /// The bytes that went through Traefik for each workload; none when Traefik is not running.
   func metrics() async throws -> Metrics {
     await CurrentCall.releaseWorker()
-    do {
+    do throws(ScrapeError) {
       return Metrics(try await meter.read())
-    } catch let error as ScrapeError where error.reason == .notRunning {
+    } catch {
+      guard error.reason == .notRunning else { throw CallError("failed to get metrics: \(error)") }
       return Metrics(Traffic())
     }
   }

@@ -1,5 +1,5 @@
-public import Logging
 import Glibc
+public import Logging
 
 /// How log events look on standard error, one line each.
 public enum LogFormat: String, CaseIterable, Sendable {

@@ -59,7 +59,9 @@ extension Double {
       let magnitude = exponent < 0 ? Double(significand) / power : Double(significand) * power
       self = isNegative ? -magnitude : magnitude
     } else {
-      guard let value = text.withUnsafeBufferPointer({ Double(String(decoding: $0, as: UTF8.self)) }) else { return nil }
+      guard let value = text.withUnsafeBufferPointer({ Double(String(decoding: $0, as: UTF8.self)) }) else {
+        return nil
+      }
       self = value
     }
   }

@@ -31,9 +31,7 @@ public struct ScrapeParser: Sendable {
         Self.count(piece, in: &services)
       } else {
         keep(piece)
-        Self.count(partial.span, in: &services)
-        partial.removeAll(keepingCapacity: true)
-        isSkipping = false
+        finishPartial()
       }
       rest = rest.extracting(droppingFirst: length + 1)
     }
@@ -53,6 +51,16 @@ public struct ScrapeParser: Sendable {
       return
     }
     piece.withUnsafeBufferPointer { partial.append(contentsOf: $0) }
+  }
+
+  /// Counts the line that `partial` holds, whose memory the next one gets.
+  private mutating func finishPartial() {
+    var line: [UInt8] = []
+    swap(&line, &partial)
+    Self.count(line.span, in: &services)
+    line.removeAll(keepingCapacity: true)
+    swap(&line, &partial)
+    isSkipping = false
   }
 
   private static func count(_ line: Span<UInt8>, in services: inout ServiceTable) {

@@ -1,5 +1,5 @@
-public import Logging
 internal import Glibc
+public import Logging
 internal import NIOPosix
 public import ProxyConfig
 internal import Synchronization

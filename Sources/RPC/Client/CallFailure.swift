@@ -5,8 +5,9 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case callError(String)
     /// The call did not reach a method, or the method broke down.
     case protocolError(String)
-    /// Nobody answered in time. A withdrawn request was still waiting and will never run; any other may have run.
-    case noAnswer(broker: String, queue: String, after: Duration, isWithdrawn: Bool)
+    /// Nobody answered in time, or the broker could not be reached, which then is the cause. A withdrawn request was
+    /// still waiting and will never run; any other may have run.
+    case noAnswer(broker: String, queue: String, after: Duration, isWithdrawn: Bool, cause: BrokerError?)
     /// The result is not of the expected type.
     case undecodable(String)
     /// The broker denies access, or refused the request.
@@ -22,9 +23,9 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     switch reason {
     case .callError(let message): message
     case .protocolError(let message): "\(method): \(message)"
-    case .noAnswer(let broker, let queue, let after, let isWithdrawn):
+    case .noAnswer(let broker, let queue, let after, let isWithdrawn, let cause):
       "no answer within \(after) from queue \(queue) at \(broker)"
-        + (isWithdrawn ? "; the request was withdrawn" : "")
+        + (cause.map { ": \($0)" } ?? "") + (isWithdrawn ? "; the request was withdrawn" : "")
     case .undecodable(let why): "\(method): the result does not decode: \(why)"
     case .broker(let error): "\(error)"
     case .stopped: "\(method): the client was stopped"

@@ -69,8 +69,9 @@ public struct Client: Service {
       }
     } catch {
       switch error {
-      case .timeout(let isWithdrawn):
-        failure = .noAnswer(broker: broker.description, queue: queue, after: timeout, isWithdrawn: isWithdrawn)
+      case .timeout(let isWithdrawn, let cause):
+        failure = .noAnswer(
+          broker: broker.description, queue: queue, after: timeout, isWithdrawn: isWithdrawn, cause: cause)
       case .cancelled: throw CancellationError()
       case .stopped: failure = .stopped
       case .broker(let error): failure = .broker(error)

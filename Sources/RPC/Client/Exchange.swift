@@ -7,7 +7,8 @@ internal import NIOCore
 /// connection sends, another takes replies by pipelined `BLPOP` commands.
 actor Exchange {
   enum Failure: Error {
-    case timeout(isWithdrawn: Bool)
+    /// With what kept the client from the broker, if anything did.
+    case timeout(isWithdrawn: Bool, BrokerError?)
     case cancelled
     case stopped
     case broker(BrokerError)
@@ -43,6 +44,8 @@ actor Exchange {
   private var unsent: [String] = []
   private var session: Session?
   private var isFlushScheduled = false
+  /// Why there is no session.
+  private var outageReason: BrokerError?
   /// Set when the broker denied access for good.
   private var denial: BrokerError?
 
@@ -60,6 +63,7 @@ actor Exchange {
     defer { for id in Array(calls.keys) { end(id, .failure(.stopped)) } }
     while true {
       let reason = await runSession { outage.isOver() }
+      outageReason = reason
       try Task.checkCancellation()
       do {
         try outage.began(reason)
@@ -79,6 +83,7 @@ actor Exchange {
       let replies = try await RedisConnection.connect(to: broker, on: loop)
       defer { replies.close() }
       session = Session(requests: requests, replies: replies)
+      outageReason = nil
       onReady()
       flush()
       let end = await withTaskCancellationHandler {
@@ -140,11 +145,11 @@ actor Exchange {
     guard calls[id] != nil else { return }
     // The broker itself may be what does not answer.
     let limit = loop.scheduleTask(in: .seconds(1)) {
-      self.assumeIsolated { $0.end(id, .failure(.timeout(isWithdrawn: false))) }
+      self.assumeIsolated { $0.end(id, .failure(.timeout(isWithdrawn: false, $0.outageReason))) }
     }
     withdraw(id) { isWithdrawn in
       limit.cancel()
-      self.assumeIsolated { $0.end(id, .failure(.timeout(isWithdrawn: isWithdrawn))) }
+      self.assumeIsolated { $0.end(id, .failure(.timeout(isWithdrawn: isWithdrawn, $0.outageReason))) }
     }
   }
 

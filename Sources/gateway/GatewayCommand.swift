@@ -1,0 +1,138 @@
+public import ArgumentParser
+public import GatewayModule
+public import Logging
+import ProxyConfig
+import RPC
+import ServiceLifecycle
+
+/// The daemon.
+struct GatewayCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gateway",
+    abstract: "Publishes workloads of this node through Traefik, as other modules ask for it on the bus.",
+    discussion: """
+      Every flag may be given by an environment variable instead: --broker by GATEWAY_BROKER, --public-ip by \
+      GATEWAY_PUBLIC_IP, and so on. Without --domain and --public-ip the node's public network is asked for on the \
+      bus, at the module 'network'. The process ends with status 64 for a bad flag and 1 when it cannot start.
+      """)
+
+  static let environment: [EnvironmentArguments.Flag] = [
+    .option("broker"), .option("root"), .option("workers"), .option("domain"), .list("public-ip"),
+    .option("resolver"), .toggle("no-domain-check"), .option("http-address"), .option("https-address"),
+    .option("traefik-address"), .option("netns"), .toggle("allow-loopback-backends"), .option("log-level"),
+    .option("log-format"),
+  ]
+
+  @Option(
+    help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"),
+    transform: BrokerURL.init)
+  var broker = try! BrokerURL("unix:///var/run/redis.sock")
+
+  @Option(help: .init("Where route files and Traefik's configuration are kept.", valueName: "dir"))
+  var root = "/var/cache/modules/gateway"
+
+  @Option(help: .init("How many calls are served at the same time, from 1 to 1024.", valueName: "n"))
+  var workers = 16
+
+  @Option(
+    help: .init("The node's domain, inside which named proxies get their names.", valueName: "name"),
+    transform: Domain.init)
+  var domain: Domain?
+
+  @Option(
+    name: .customLong("public-ip"), parsing: .upToNextOption,
+    help: .init("The node's public addresses, to which an FQDN proxy's domain must point.", valueName: "ip"),
+    transform: IPAddress.init)
+  var publicIPs: [IPAddress] = []
+
+  @Option(
+    help: .init("Where an FQDN's records are looked up.", valueName: "ip[:port]"),
+    transform: { try IPEndpoint($0, defaultPort: 53) })
+  var resolver = try! IPEndpoint("8.8.8.8:53")
+
+  @Flag(name: .customLong("no-domain-check"), help: "Accept every FQDN, wherever it points.")
+  var skipsDomainCheck = false
+
+  @Option(
+    help: .init("Where Traefik takes plain HTTP, which it redirects.", valueName: "[ip]:port"),
+    transform: ListenAddress.init)
+  var httpAddress = try! ListenAddress(":80")
+
+  @Option(
+    help: .init("Where Traefik takes HTTPS and TLS.", valueName: "[ip]:port"), transform: ListenAddress.init)
+  var httpsAddress = try! ListenAddress(":443")
+
+  @Option(
+    help: .init("Where Traefik offers its metrics.", valueName: "ip:port"), transform: { try IPEndpoint($0) })
+  var traefikAddress = try! IPEndpoint("127.0.0.1:8082")
+
+  @Option(
+    name: .customLong("netns"),
+    help: .init("The network namespace Traefik runs in, as 'ip netns' names it.", valueName: "name"),
+    transform: NetworkNamespace.init)
+  var namespace: NetworkNamespace?
+
+  @Flag(help: "Accept backends on the loopback, for trials on one machine.")
+  var allowLoopbackBackends = false
+
+  @Option(
+    help: .init("The least that is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")
+  )
+  var logLevel = Logger.Level.info
+
+  @Option(help: .init("How it is logged, on standard error: text or json.", valueName: "format"))
+  var logFormat = LogFormat.text
+
+  func validate() throws {
+    guard (1...1024).contains(workers) else {
+      throw ValidationError("--workers must be from 1 to 1024, not \(workers)")
+    }
+    guard root.hasPrefix("/") else { throw ValidationError("--root must be an absolute path, not '\(root)'") }
+  }
+
+  func run() async throws {
+    let logger = Logger(label: "gateway", level: logLevel, format: logFormat)
+    let root = GatewayRoot(root)
+    let store = try await RouteStore.open(root, logger: logger)
+    try installConfiguration(in: root, logger)
+
+    var services: [any Service] = []
+    let network: PublicNetworkSource
+    if domain != nil || !publicIPs.isEmpty {
+      network = .fixed(PublicNetwork(domain: domain, addresses: publicIPs))
+    } else {
+      let client = Client(broker: broker, logger: logger)
+      services.append(client)
+      network = .bus(NetworkModule(client: client, logger: logger))
+    }
+    let gateway = Gateway(
+      store: store, network: network,
+      domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
+      meter: TrafficMeter(TraefikScrape(address: traefikAddress, namespace: namespace)),
+      allowsLoopbackBackends: allowLoopbackBackends)
+    var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
+    server.register(gateway)
+    services.append(server)
+
+    var configuration = ServiceGroupConfiguration(
+      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    configuration.maximumGracefulShutdownDuration = .seconds(9)
+    logger.info("serving", metadata: ["broker": "\(broker)", "root": "\(root.path)", "workers": "\(workers)"])
+    try await ServiceGroup(configuration: configuration).run()
+    logger.info("stopped")
+  }
+
+  private func installConfiguration(in root: GatewayRoot, _ logger: Logger) throws {
+    let configuration = StaticConfiguration(
+      root: root.path, http: httpAddress, https: httpsAddress,
+      metrics: try ListenAddress("\(traefikAddress)"))
+    if try configuration.install(in: root) {
+      logger.notice(
+        "Traefik's static configuration written; a running Traefik takes it in when it is restarted",
+        metadata: ["file": "\(root.traefikConfiguration)", "command": "zinit restart traefik"])
+    }
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension LogFormat: ExpressibleByArgument {}

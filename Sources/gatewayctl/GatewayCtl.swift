@@ -1,0 +1,57 @@
+import ArgumentParser
+import GatewayModule
+import Logging
+import RPC
+
+/// The operator's command line.
+struct GatewayCtl: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gatewayctl",
+    abstract: "Asks this node's gateway module, over the bus.",
+    discussion: """
+      Ends with status 0 on success, 1 when the gateway refuses, 64 for bad arguments, and 69 when nothing answers in \
+      time. The environment variable GATEWAY_BROKER takes the place of --broker.
+      """,
+    subcommands: [SetName.self, SetFQDN.self, Delete.self, List.self, ShowMetrics.self, Status.self])
+}
+
+/// A subcommand: one call, and how its result is shown.
+protocol GatewayCtlCommand: AsyncParsableCommand {
+  var bus: BusOptions { get }
+}
+
+/// What every subcommand takes.
+struct BusOptions: ParsableArguments {
+  @Option(
+    help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"),
+    transform: BrokerURL.init)
+  var broker = try! BrokerURL("unix:///var/run/redis.sock")
+
+  @Option(help: .init("How long to wait for the answer, in seconds.", valueName: "seconds"))
+  var timeout = 20.0
+
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
+  func validate() throws {
+    guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout must be above 0 and at most 86400") }
+  }
+
+  /// Runs `body` with a client that is connected meanwhile.
+  func withClient<Result: Sendable>(_ body: (Client, Duration) async throws -> Result) async throws -> Result {
+    // What the library would log, this program says itself.
+    let client = Client(broker: broker, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await client.run() }
+      defer { group.cancelAll() }
+      return try await body(client, .seconds(timeout))
+    }
+  }
+
+  /// Runs `body` with the gateway.
+  func withGateway<Result: Sendable>(_ body: (Client.RemoteObject) async throws -> Result) async throws -> Result {
+    try await withClient { client, timeout in
+      try await body(client.object(Gateway.object, of: Gateway.module, timeout: timeout))
+    }
+  }
+}

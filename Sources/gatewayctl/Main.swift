@@ -1,0 +1,27 @@
+import GatewayModule
+import Glibc
+import RPC
+
+@main
+enum Main {
+  static func main() async {
+    let arguments = EnvironmentArguments([.option("broker")]).adding(to: Array(CommandLine.arguments.dropFirst()))
+    do {
+      var command = try GatewayCtl.parseAsRoot(arguments)
+      if var command = command as? any GatewayCtlCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch  where GatewayCtl.exitCode(for: error).isSuccess {
+      print(GatewayCtl.fullMessage(for: error))
+    } catch  where GatewayCtl.exitCode(for: error) == .validationFailure {
+      StandardError.print("gatewayctl: \(GatewayCtl.message(for: error))")
+      exit(EX_USAGE)
+    } catch {
+      StandardError.print("gatewayctl: \(error)")
+      if case .noAnswer? = (error as? CallFailure)?.reason { exit(EX_UNAVAILABLE) }
+      exit(EXIT_FAILURE)
+    }
+  }
+}
