@@ -40,13 +40,15 @@ let package = Package(
     .target(
       name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
     .target(name: "ProxyConfig", dependencies: ["CLibYAML"], swiftSettings: settings),
+    .target(name: "Files", dependencies: ["CLinux"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
-      dependencies: ["CAres", "CLinux", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
+      dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
       swiftSettings: settings),
 
     .executableTarget(
-      name: "gateway", dependencies: ["GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
+      name: "gateway",
+      dependencies: ["Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl", dependencies: ["GatewayModule", "RPC", argumentParser, logging, lifecycle],

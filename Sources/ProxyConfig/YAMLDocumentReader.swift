@@ -1,4 +1,4 @@
-internal import CLibYAML
+import CLibYAML
 
 /// Turns libyaml's events into the nodes of the first document, and finds what Traefik's reader fails on beyond syntax.
 ///

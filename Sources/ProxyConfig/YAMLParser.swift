@@ -1,4 +1,4 @@
-internal import CLibYAML
+import CLibYAML
 
 /// libyaml's parser over bytes that outlive it, one event at a time.
 ///

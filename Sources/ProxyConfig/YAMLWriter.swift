@@ -1,4 +1,4 @@
-internal import CLibYAML
+import CLibYAML
 
 /// Writes one YAML document with libyaml's emitter: block style, keys in the order they come, strings quoted where they must be.
 ///

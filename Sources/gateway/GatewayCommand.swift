@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Files
 public import GatewayModule
 public import Logging
 import ProxyConfig

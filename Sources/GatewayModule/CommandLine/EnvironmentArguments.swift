@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// Flags that are given by environment variables: `--acme-email` by `GATEWAY_ACME_EMAIL`, and so on.
 ///

@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// What a program says to whoever started it.
 public enum StandardError {

@@ -1,5 +1,5 @@
-internal import ProxyConfig
-internal import RPC
+import ProxyConfig
+import RPC
 
 /// The rules by which routes are set and withdrawn: what the object on the bus does.
 ///

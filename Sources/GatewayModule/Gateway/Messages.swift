@@ -1,4 +1,4 @@
-internal import ProxyConfig
+import ProxyConfig
 
 /// The argument of `SetNamedProxy`.
 public struct NamedProxy: Hashable, Sendable, Codable {

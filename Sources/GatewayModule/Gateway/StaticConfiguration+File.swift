@@ -1,4 +1,5 @@
-internal import Glibc
+public import Files
+import Glibc
 public import ProxyConfig
 
 extension StaticConfiguration {

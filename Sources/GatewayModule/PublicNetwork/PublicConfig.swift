@@ -1,5 +1,5 @@
-internal import ProxyConfig
-internal import RPC
+import ProxyConfig
+import RPC
 
 /// The answer of `network@0.0.1` to `GetPublicConfig`, as far as it concerns this module.
 struct PublicConfig: Decodable, Sendable {

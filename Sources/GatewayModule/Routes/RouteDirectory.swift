@@ -1,5 +1,6 @@
-internal import Glibc
-internal import ProxyConfig
+import Files
+import Glibc
+import ProxyConfig
 
 /// `<root>/proxy`: one file a route, put there complete and synced.
 struct RouteDirectory: Sendable {

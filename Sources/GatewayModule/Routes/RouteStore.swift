@@ -1,8 +1,9 @@
-internal import Glibc
+public import Files
+import Glibc
 public import Logging
-internal import NIOPosix
+import NIOPosix
 public import ProxyConfig
-internal import Synchronization
+import Synchronization
 
 /// The routes of this node: the files in `<root>/proxy`, an index of them in memory, and the rule that a domain has one
 /// owner.

@@ -1,6 +1,6 @@
-internal import NIOCore
-internal import ProxyConfig
-internal import Synchronization
+import NIOCore
+import ProxyConfig
+import Synchronization
 
 /// Gives calls for one workload their turns, in the order in which they ask for them.
 final class WorkloadTurns: Sendable {

@@ -1,4 +1,4 @@
-internal import NIOCore
+import NIOCore
 
 /// An event loop as the executor of an actor and of the tasks that prefer it.
 final class LoopExecutor: SerialExecutor, TaskExecutor {

@@ -1,4 +1,4 @@
-internal import Logging
+import Logging
 
 /// The time without a broker: says once that it began and once that it is over, and paces the attempts in between.
 struct Outage {

@@ -1,5 +1,5 @@
-internal import CHiredis
-internal import NIOCore
+import CHiredis
+import NIOCore
 
 /// A reply of the Redis protocol (RESP2).
 enum RedisReply: Hashable, Sendable {

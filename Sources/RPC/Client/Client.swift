@@ -1,6 +1,6 @@
 public import Logging
-internal import NIOCore
-internal import NIOPosix
+import NIOCore
+import NIOPosix
 public import ServiceLifecycle
 
 /// Calls objects of other modules, and listens to their streams.

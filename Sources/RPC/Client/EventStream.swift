@@ -1,5 +1,5 @@
-internal import Logging
-internal import NIOPosix
+import Logging
+import NIOPosix
 
 /// The events of another module's stream, as they come, each decoded.
 ///

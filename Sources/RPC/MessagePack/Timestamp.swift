@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// A point in time, as MessagePack's extension −1 carries it: seconds and nanoseconds since 1970-01-01T00:00:00Z, leap
 /// seconds not counted.

@@ -1,4 +1,4 @@
-internal import NIOCore
+import NIOCore
 
 /// The calls a server has in hand: taken from a queue and not yet answered.
 ///

@@ -1,5 +1,5 @@
-internal import Logging
-internal import NIOCore
+import Logging
+import NIOCore
 
 /// Moves calls from a module's queues to its methods and their replies back.
 ///

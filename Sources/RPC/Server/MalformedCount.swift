@@ -1,4 +1,4 @@
-internal import Logging
+import Logging
 
 /// Counts payloads that nobody can be answered about, and logs them, truncated and not more than one every ten
 /// seconds: a queue full of them must not fill the log.

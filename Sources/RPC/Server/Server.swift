@@ -1,6 +1,6 @@
 public import Logging
-internal import NIOCore
-internal import NIOPosix
+import NIOCore
+import NIOPosix
 public import ServiceLifecycle
 
 /// Serves a module's objects on the bus.

@@ -1,27 +1,10 @@
-internal import CLinux
-internal import Glibc
-
-/// A file operation that failed, and on which path.
-public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
-  public let path: String
-  /// The system call.
-  public let call: String
-  /// Its `errno`.
-  public let code: CInt
-
-  init(_ path: String, _ call: String, _ code: CInt = errno) {
-    self.path = path
-    self.call = call
-    self.code = code
-  }
-
-  public var description: String { "\(call) \(path): \(String(cString: strerror(code)))" }
-}
+import CLinux
+package import Glibc
 
 /// Whole-file operations over system calls, each of which either succeeds or says what failed.
-enum FileSystem {
+package enum FileSystem {
   /// Makes a directory and all above it; one that is there is fine.
-  static func makeDirectory(_ path: String, mode: mode_t) throws(FileError) {
+  package static func makeDirectory(_ path: String, mode: mode_t) throws(FileError) {
     if mkdir(path, mode) == 0 || errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
       throw FileError(path, "mkdir")
@@ -31,7 +14,7 @@ enum FileSystem {
   }
 
   /// The names in a directory, without `.` and `..`.
-  static func names(in directory: String) throws(FileError) -> [String] {
+  package static func names(in directory: String) throws(FileError) -> [String] {
     guard let stream = opendir(directory) else { throw FileError(directory, "opendir") }
     defer { closedir(stream) }
     var names: [String] = []
@@ -51,7 +34,7 @@ enum FileSystem {
   /// named pipe.
   ///
   /// - Parameter limit: the most bytes the file may have; a larger one fails with `EFBIG`.
-  static func read(_ path: String, limit: Int) throws(FileError) -> (bytes: [UInt8], modified: Int64) {
+  package static func read(_ path: String, limit: Int) throws(FileError) -> (bytes: [UInt8], modified: Int64) {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw FileError(path, "open") }
     defer { close(file) }
@@ -76,7 +59,7 @@ enum FileSystem {
   }
 
   /// Writes a new file, or over an old one, and syncs it.
-  static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws(FileError) {
+  package static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws(FileError) {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard file >= 0 else { throw FileError(path, "open") }
     defer { close(file) }
@@ -93,18 +76,18 @@ enum FileSystem {
   /// Gives a file another name, in one step.
   ///
   /// - Parameter replacing: whether a file of that name may be there; otherwise it fails with `EEXIST`.
-  static func rename(_ source: String, to target: String, replacing: Bool) throws(FileError) {
+  package static func rename(_ source: String, to target: String, replacing: Bool) throws(FileError) {
     let result = replacing ? Glibc.rename(source, target) : clinux_rename_noreplace(source, target)
     guard result == 0 else { throw FileError(target, "rename") }
   }
 
   /// Removes a file; one that is not there is fine.
-  static func remove(_ path: String) throws(FileError) {
+  package static func remove(_ path: String) throws(FileError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileError(path, "unlink") }
   }
 
   /// Makes the names in a directory durable.
-  static func syncDirectory(_ path: String) throws(FileError) {
+  package static func syncDirectory(_ path: String) throws(FileError) {
     let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard directory >= 0 else { throw FileError(path, "open") }
     defer { close(directory) }

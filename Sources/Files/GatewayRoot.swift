@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// The module's directory and what is where in it.
 public struct GatewayRoot: Sendable {
   public let path: String
@@ -12,6 +10,8 @@ public struct GatewayRoot: Sendable {
   public var quarantine: String { "\(path)/quarantine" }
   /// Traefik's storage of certificates.
   public var traefik: String { "\(path)/traefik" }
+  /// The state of the DNS-01 hook.
+  public var acme: String { "\(path)/acme" }
   /// Traefik's static configuration.
   public var traefikConfiguration: String { "\(path)/traefik.yaml" }
 
@@ -23,6 +23,6 @@ public struct GatewayRoot: Sendable {
   /// Makes the directories that are missing.
   public func prepare() throws(FileError) {
     for directory in [proxy, staging, quarantine] { try FileSystem.makeDirectory(directory, mode: 0o755) }
-    try FileSystem.makeDirectory(traefik, mode: 0o700)
+    for directory in [traefik, acme] { try FileSystem.makeDirectory(directory, mode: 0o700) }
   }
 }
