@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 /// A file operation that failed, and on which path.
 public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
