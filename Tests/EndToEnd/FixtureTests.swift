@@ -62,7 +62,7 @@ struct FixtureTests {
                     servers:
                     - url: \(backend.url)
             """, to: "site.yaml")
-          let web = try traefik.client("web")
+          let web = try await traefik.client("web")
           let url = "http://site.example.com/path"
           let response = try await eventually {
             try await web.fetch(url)
@@ -73,6 +73,13 @@ struct FixtureTests {
             response.answer == HTTPBackend.Answer(name: "one", host: "site.example.com", path: "/path", method: "GET"))
           let router = try #require(try await traefik.routers()["site-route@file"])
           #expect(router.status == "enabled" && router.service == "site" && router.kind == .http)
+
+          try await traefik.restart()
+          try await eventually {
+            try await web.fetch(url)
+          } until: {
+            $0.status == 200
+          }
 
           try FileManager.default.removeItem(atPath: routes.file("site.yaml"))
           try await eventually {
@@ -127,6 +134,20 @@ struct FixtureTests {
       _ = try await process.line { $0 == "ready" }
       await process.stop(within: .milliseconds(50))
       #expect(process.exitStatus == .signal(SIGKILL))
+    }
+  }
+
+  @Test func waitingInVainTellsWhatWasSeenLast() async throws {
+    var looks = 0
+    await #expect {
+      try await eventually(within: .milliseconds(20)) {
+        looks += 1
+        return "look \(looks)"
+      } until: { _ in
+        false
+      }
+    } throws: {
+      String(describing: $0).contains("last seen: look \(looks)") && looks > 1
     }
   }
 

@@ -78,7 +78,7 @@ public final class ChildProcess: Fixture {
   ///
   /// - Throws: ``FixtureError`` when it still runs after `limit`.
   public func exit(within limit: Duration = .seconds(10)) async throws -> ExitStatus {
-    // Cheap enough to be looked at, and a look ends with its task, which a waiting continuation would not.
+    // Looked at rather than waited for, so that a cancelled test does not wait.
     try await eventually(within: limit) {
       self.exitStatus
     } until: {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A workload's web server, which answers every request with who it is and what it was asked.
-public final class HTTPBackend: Fixture {
+public final class HTTPBackend: Sendable {
   /// The body of its answers. `/bytes/N` answers with N bytes instead.
   public struct Answer: Codable, Sendable, Hashable {
     public let name: String

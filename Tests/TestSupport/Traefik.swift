@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A Traefik with its API on a port of the loopback, so that a test can see what it took in.
 public final class Traefik: Fixture {
@@ -21,10 +22,10 @@ public final class Traefik: Fixture {
     public let entryPoints: [String]
   }
 
-  /// Its entry points' addresses by name, such as `web`.
-  public let entryPoints: [String: String]
+  private let directory: TemporaryDirectory
+  private let environment: [String: String]
   private let api: String
-  private let process: ChildProcess
+  private let process: Mutex<ChildProcess>
 
   /// Starts a Traefik with entry points of its own, `web`, `web-secure` and `metrics` (Prometheus), which serves the
   /// route files in a directory; runs `body` with it and stops it.
@@ -68,27 +69,32 @@ public final class Traefik: Fixture {
   ) async throws -> Result {
     try await TemporaryDirectory.withDirectory { directory in
       let api = try "127.0.0.1:\(FreePort.next())"
-      let file = try directory.write(
+      try directory.write(
         addingAPI(at: api, to: String(contentsOfFile: configuration, encoding: .utf8)), to: "traefik.yaml")
-      let process = try ChildProcess(
-        Repository.program("traefik", environment: "TRAEFIK"), ["--configfile=\(file)"], environment: environment,
-        directory: directory.path, log: directory.file("traefik.log"))
-      return try await using(process) { process in
-        var entryPoints: [String: String] = [:]
-        try await process.ready(within: .seconds(20)) {
-          let points = try await HTTPClient().fetch("http://\(api)/api/entrypoints").json().array ?? []
-          entryPoints = Dictionary(uniqueKeysWithValues: points.map { ($0["name"].string!, $0["address"].string!) })
-          return true
-        }
-        return try await body(Traefik(api: api, entryPoints: entryPoints, process: process))
+      let process = try launch(in: directory, environment: environment)
+      let traefik = Traefik(directory: directory, environment: environment, api: api, process: process)
+      return try await using(traefik) { traefik in
+        try await traefik.answers()
+        return try await body(traefik)
       }
     }
   }
 
-  private init(api: String, entryPoints: [String: String], process: ChildProcess) {
+  private init(directory: TemporaryDirectory, environment: [String: String], api: String, process: ChildProcess) {
+    self.directory = directory
+    self.environment = environment
     self.api = api
-    self.entryPoints = entryPoints
-    self.process = process
+    self.process = Mutex(process)
+  }
+
+  private static func launch(in directory: TemporaryDirectory, environment: [String: String]) throws -> ChildProcess {
+    try ChildProcess(
+      Repository.program("traefik", environment: "TRAEFIK"), ["--configfile=\(directory.file("traefik.yaml"))"],
+      environment: environment, directory: directory.path, log: directory.file("traefik.log"))
+  }
+
+  private func answers() async throws {
+    try await process.withLock { $0 }.ready(within: .seconds(20)) { try await !entryPoints().isEmpty }
   }
 
   /// Traefik reads its static configuration from one source only, so the API goes into the file.
@@ -105,8 +111,15 @@ public final class Traefik: Fixture {
     return (lines + [""]).joined(separator: "\n")
   }
 
+  /// The addresses of its entry points by name, such as `web`.
+  public func entryPoints() async throws -> [String: String] {
+    let points = try await HTTPClient().fetch("http://\(api)/api/entrypoints").json().array ?? []
+    return Dictionary(uniqueKeysWithValues: points.map { ($0["name"].string ?? "", $0["address"].string ?? "") })
+  }
+
   /// A client for what the entry point `name` serves.
-  public func client(_ name: String, trust: HTTPClient.Trust = .anyone) throws -> HTTPClient {
+  public func client(_ name: String, trust: HTTPClient.Trust = .anyone) async throws -> HTTPClient {
+    let entryPoints = try await entryPoints()
     guard let address = entryPoints[name] else { throw FixtureError("no entry point \(name) in \(entryPoints)") }
     return HTTPClient(connectingTo: address, trust: trust)
   }
@@ -128,10 +141,17 @@ public final class Traefik: Fixture {
   }
 
   /// What it logged.
-  public var output: String { process.output }
+  public var output: String { process.withLock { $0.output } }
 
-  /// Ends it before its time.
+  /// Stops it and starts it again with the same configuration.
+  public func restart() async throws {
+    await stop()
+    try process.withLock { $0 = try Self.launch(in: directory, environment: environment) }
+    try await answers()
+  }
+
+  /// Ends it before its time; nobody listens on its ports then.
   public func stop() async {
-    await process.stop()
+    await process.withLock { $0 }.stop()
   }
 }

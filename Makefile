@@ -1,0 +1,45 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
+sources := Sources Tests Examples Package.swift
+scripts := .ci/run $(shell grep -lI '^\#!.*bash' scripts/*)
+release := --configuration release --static-swift-stdlib
+
+.PHONY: help setup build demo test lint format install clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+setup: ## install what the rest needs: Debian packages, Traefik and Python packages in .venv
+	@scripts/setup
+
+build: ## build everything, for debugging
+	@$(SWIFT) build
+
+demo: setup build ## publish three workloads on loopback, fetch them through Traefik, take them away again
+	@scripts/demo
+
+test: setup ## run all tests, against real servers on loopback
+	@$(SWIFT) test --disable-xctest
+
+lint: ## check the format of the sources, and the scripts when shellcheck is there
+	@$(SWIFT) format lint --strict --recursive $(sources)
+	@if command -v shellcheck >/dev/null; then shellcheck $(scripts); fi
+
+format: ## format the sources
+	@$(SWIFT) format --in-place --recursive $(sources)
+
+install: ## install programs and zinit units below DESTDIR; programs in PREFIX/bin, the Swift runtime linked in
+	@for program in $(programs); do $(SWIFT) build $(release) --product $$program; done
+	@bin=$$($(SWIFT) build $(release) --show-bin-path); \
+	for program in $(programs); do install -D -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done
+	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
+
+clean: ## remove what was built
+	@rm -rf .build
