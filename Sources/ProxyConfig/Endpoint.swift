@@ -1,0 +1,60 @@
+/// An IP address and a port, written `IP:port`, with IPv6 in brackets.
+struct Endpoint: Hashable, Sendable {
+  let address: IPAddress
+  /// 1 to 65535.
+  let port: UInt16
+
+  /// What is wrong with a text, for whoever knows what it was meant to be.
+  struct Fault: Error {
+    let rule: String
+    init(_ rule: String) { self.rule = rule }
+  }
+
+  init(address: IPAddress, port: UInt16) {
+    self.address = address
+    self.port = port
+  }
+
+  /// - Parameter defaultPort: the port when there is none in the text; `nil` where there has to be one.
+  init(_ text: Substring.UTF8View, defaultPort: UInt16?) throws(Fault) {
+    let host: Substring.UTF8View
+    let rest: Substring.UTF8View
+    if text.first == UInt8(ascii: "[") {
+      host = text.dropFirst().prefix { $0 != UInt8(ascii: "]") }
+      guard host.contains(colon), host.endIndex != text.endIndex else {
+        throw Fault("brackets must hold an IPv6 address")
+      }
+      rest = text[text.index(after: host.endIndex)...]
+    } else {
+      host = text.prefix { $0 != colon }
+      rest = text[host.endIndex...]
+      guard !rest.dropFirst().contains(colon) else { throw Fault("an IPv6 address must stand in brackets") }
+    }
+    guard let address = IPAddress(parsing: Substring(host)) else { throw Fault("the host must be an IP address") }
+    self.address = address
+    if rest.isEmpty, let defaultPort {
+      port = defaultPort
+    } else if rest.isEmpty {
+      throw Fault("the port is missing")
+    } else {
+      port = try Self.port(rest)
+    }
+  }
+
+  /// Reads `:port`.
+  static func port(_ text: Substring.UTF8View) throws(Fault) -> UInt16 {
+    let digits = text.dropFirst()
+    guard text.first == colon, digits.allSatisfy(ASCII.isDigit), digits.first != UInt8(ascii: "0"),
+      let port = UInt16(Substring(digits))
+    else { throw Fault("the port must be a number from 1 to 65535") }
+    return port
+  }
+}
+
+extension Endpoint: CustomStringConvertible {
+  var description: String {
+    address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
+  }
+}
+
+private let colon = UInt8(ascii: ":")

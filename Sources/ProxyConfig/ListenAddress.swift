@@ -1,0 +1,29 @@
+/// Where Traefik listens: `:port` on every address of the machine, or `IP:port` on one, with IPv6 in brackets.
+public struct ListenAddress: Hashable, Sendable {
+  /// `nil` for every address.
+  public let address: IPAddress?
+  /// 1 to 65535.
+  public let port: UInt16
+
+  public init(_ text: String) throws(InvalidValue) {
+    let bytes = text.utf8[...]
+    do throws(Endpoint.Fault) {
+      if bytes.first == UInt8(ascii: ":"), !bytes.dropFirst().contains(UInt8(ascii: ":")) {
+        address = nil
+        port = try Endpoint.port(bytes)
+      } else {
+        let endpoint = try Endpoint(bytes, defaultPort: nil)
+        address = endpoint.address
+        port = endpoint.port
+      }
+    } catch {
+      throw InvalidValue("listen address", text, error.rule)
+    }
+  }
+}
+
+extension ListenAddress: CustomStringConvertible {
+  public var description: String {
+    address.map { Endpoint(address: $0, port: port).description } ?? ":\(port)"
+  }
+}
