@@ -2,7 +2,7 @@ import ProxyConfig
 import Testing
 
 struct RouteReadingTests {
-  private static func named() throws -> Route {
+  static func named() throws -> Route {
     try .make(
       "37-1976-site", "site.gent01.dev.grid.tf", .terminated(.wildcard(of: Domain("gent01.dev.grid.tf"))))
   }
@@ -15,103 +15,104 @@ struct RouteReadingTests {
     try .make("site", "app.example.com", .passthrough, ["137.184.106.152:443"])
   }
 
-  @Test(
-    "A named route is one in any legal YAML",
-    arguments: [
-      (
-        "as the earlier module wrote it",
-        """
-        http:
+  /// The named route, written as nobody would.
+  static let forms = [
+    (
+      "as the earlier module wrote it",
+      """
+      http:
+        routers:
+          37-1976-site-route:
+            rule: Host(`site.gent01.dev.grid.tf`)
+            service: 37-1976-site
+            tls:
+              certResolver: dnsresolver
+              domains:
+              - sans:
+                - '*.gent01.dev.grid.tf'
+        services:
+          37-1976-site:
+            loadbalancer:
+              servers:
+              - url: http://10.1.2.3:9000
+      """
+    ),
+    (
+      "indented by four, with comments, document marks and another order",
+      """
+      %YAML 1.1
+      --- # a route
+      http:   # over HTTP
+          services:
+              37-1976-site: {loadBalancer: {servers: [{url: "http://10.1.2.3:9000"}]}}
           routers:
-            37-1976-site-route:
-              rule: Host(`site.gent01.dev.grid.tf`)
-              service: 37-1976-site
-              tls:
-                certResolver: dnsresolver
-                domains:
-                - sans:
-                  - '*.gent01.dev.grid.tf'
-          services:
-            37-1976-site:
-              loadbalancer:
-                servers:
-                - url: http://10.1.2.3:9000
-        """
-      ),
-      (
-        "indented by four, with comments, document marks and another order",
-        """
-        %YAML 1.1
-        --- # a route
-        http:   # over HTTP
-            services:
-                37-1976-site: {loadBalancer: {servers: [{url: "http://10.1.2.3:9000"}]}}
-            routers:
-                37-1976-site-route:
-                    tls:
-                        domains:
-                            -   sans:
-                                    - "*.gent01.dev.grid.tf"
-                        certResolver: 'dnsresolver'
-                    service: >-
-                        37-1976-site
-                    rule: 'Host(`site.gent01.dev.grid.tf`)'
-        ...
-        """
-      ),
-      (
-        "JSON",
-        #"""
-        {"http": {"routers": {"37-1976-site-route": {"rule": "Host(\"site.gent01.dev.grid.tf\")", "service": "37-1976-site",
-          "tls": {"certResolver": "dnsresolver", "domains": [{"sans": ["*.gent01.dev.grid.tf"]}]}}},
-          "services": {"37-1976-site": {"loadBalancer": {"servers": [{"url": "http://10.1.2.3:9000"}]}}}}}
-        """#
-      ),
-      (
-        "keys in any case, names in upper case, escapes, a trailing dot and a default port",
-        #"""
-        HTTP:
-          ROUTERS:
-            37-1976-site-route:
-              Rule: "\x48ost(`SITE.Gent01.dev.grid.tf.`)"
-              SERVICE: 37-1976-site
-              Tls:
-                CERTRESOLVER: dnsresolver
-                Domains:
-                - SANS: ['*.GENT01.dev.grid.tf']
-          Services:
-            37-1976-site:
-              LoadBalancer:
-                Servers:
-                - URL: http://[::ffff:10.1.2.3]:9000
-        """#
-      ),
-      (
-        "aliases, complex keys and tags that say nothing new",
-        """
-        ? http
-        : routers:
-            37-1976-site-route: &r
-              service: &name 37-1976-site
-              rule: !!str Host(`site.gent01.dev.grid.tf`)
-              tls: !!map {certResolver: dnsresolver, domains: !!seq [sans: ['*.gent01.dev.grid.tf']]}
-          services:
-            *name :
-              loadbalancer: &balancer
-                servers: [&server {url: http://10.1.2.3:9000}]
-        """
-      ),
-      (
-        "a second document, which Traefik does not read",
-        """
-        {http: {routers: {37-1976-site-route: {rule: Host(`site.gent01.dev.grid.tf`), service: 37-1976-site, tls:
-        {certResolver: dnsresolver, domains: [sans: ['*.gent01.dev.grid.tf']]}}},
-        services: {37-1976-site: {loadbalancer: {servers: [url: 'http://10.1.2.3:9000']}}}}}
-        ---
-        [
-        """
-      ),
-    ])
+              37-1976-site-route:
+                  tls:
+                      domains:
+                          -   sans:
+                                  - "*.gent01.dev.grid.tf"
+                      certResolver: 'dnsresolver'
+                  service: >-
+                      37-1976-site
+                  rule: 'Host(`site.gent01.dev.grid.tf`)'
+      ...
+      """
+    ),
+    (
+      "JSON",
+      #"""
+      {"http": {"routers": {"37-1976-site-route": {"rule": "Host(\"site.gent01.dev.grid.tf\")", "service": "37-1976-site",
+        "tls": {"certResolver": "dnsresolver", "domains": [{"sans": ["*.gent01.dev.grid.tf"]}]}}},
+        "services": {"37-1976-site": {"loadBalancer": {"servers": [{"url": "http://10.1.2.3:9000"}]}}}}}
+      """#
+    ),
+    (
+      "keys in any case, names in upper case, escapes, a trailing dot and a default port",
+      #"""
+      HTTP:
+        ROUTERS:
+          37-1976-site-route:
+            Rule: "\x48ost(`SITE.Gent01.dev.grid.tf.`)"
+            SERVICE: 37-1976-site
+            Tls:
+              CERTRESOLVER: dnsresolver
+              Domains:
+              - SANS: ['*.GENT01.dev.grid.tf']
+        Services:
+          37-1976-site:
+            LoadBalancer:
+              Servers:
+              - URL: http://[::ffff:10.1.2.3]:9000
+      """#
+    ),
+    (
+      "aliases, complex keys and tags that say nothing new",
+      """
+      ? http
+      : routers:
+          37-1976-site-route: &r
+            service: &name 37-1976-site
+            rule: !!str Host(`site.gent01.dev.grid.tf`)
+            tls: !!map {certResolver: dnsresolver, domains: !!seq [sans: ['*.gent01.dev.grid.tf']]}
+        services:
+          *name :
+            loadbalancer: &balancer
+              servers: [&server {url: http://10.1.2.3:9000}]
+      """
+    ),
+    (
+      "a second document, which Traefik does not read",
+      """
+      {http: {routers: {37-1976-site-route: {rule: Host(`site.gent01.dev.grid.tf`), service: 37-1976-site, tls:
+      {certResolver: dnsresolver, domains: [sans: ['*.gent01.dev.grid.tf']]}}},
+      services: {37-1976-site: {loadbalancer: {servers: [url: 'http://10.1.2.3:9000']}}}}}
+      ---
+      [
+      """
+    ),
+  ]
+
+  @Test("A named route is one in any legal YAML", arguments: forms)
   func readsNamedRoute(form: String, text: String) throws {
     let route = try RouteFile.route(Self.named())
     #expect(try RouteFile.read(text, "37-1976-site") == route)
@@ -119,11 +120,13 @@ struct RouteReadingTests {
     #expect(try RouteFile.read("\u{feff}" + text, "37-1976-site") == route)
   }
 
+  static func utf16(_ ascii: [UInt8]) -> [UInt8] {
+    [0xff, 0xfe] + ascii.flatMap { [$0, 0] }
+  }
+
   @Test func readsUTF16WithAByteOrderMarkAsTraefikDoes() throws {
     let route = try Self.named()
-    let text = String(decoding: route.encoded(), as: UTF8.self)
-    // All of it is ASCII.
-    let bytes: [UInt8] = [0xff, 0xfe] + text.utf8.flatMap { [$0, 0] as [UInt8] }
+    let bytes = Self.utf16(route.encoded())
     #expect(try RouteFile.read(bytes, "37-1976-site") == .route(route))
   }
 

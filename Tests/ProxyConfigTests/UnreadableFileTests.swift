@@ -11,54 +11,62 @@ struct UnreadableFileTests {
     #expect(error.description == description, sourceLocation: sourceLocation)
   }
 
-  @Test(
-    "What Traefik cannot read is told with its line",
-    arguments: [
-      ("http:\n  routers: [\n", "line 3: did not find expected node content"),
-      ("a: b\n c: d\n", "line 2: mapping values are not allowed in this context"),
-      ("a: b\nc\n", "line 3: could not find expected ':'"),
-      ("a: 'b\n", "line 2: found unexpected end of stream"),
-      ("\ta: b\n", "line 1: found character that cannot start any token"),
-      ("a: `b`\n", "line 1: found character that cannot start any token"),
-      ("a: !<x\n", "line 1: did not find the expected '>'"),
-      ("a: b\n\u{1}\n", "line 2: control characters are not allowed"),
-      ("%YAML 1.2\n---\na: b\n", "line 1: YAML 1.2, of which Traefik reads only 1.1"),
-      ("...\n", "line 1: did not find expected node content"),
-      ("- a\n", "line 1: the root is no mapping"),
-      ("\n\nabc\n", "line 3: the root is no mapping"),
-      ("\"\"\n", "line 1: the root is no mapping"),
-      ("'null'\n", "line 1: the root is no mapping"),
-      ("*a\n", "line 1: an alias of an unknown anchor"),
-      ("a: 1\nb: *a\n", "line 2: an alias of an unknown anchor"),
-      ("a: &a\n  b: *a\n", "line 2: an alias inside what it stands for"),
-      ("a: 1\nb: 2\n\"a\": 3\n", "line 3: the key \"a\" is there twice"),
-      ("x:\n- {a: {b: [c]}, d: e, a: f}\n", "line 2: the key \"a\" is there twice"),
-    ])
+  static let texts = [
+    ("http:\n  routers: [\n", "line 3: did not find expected node content"),
+    ("a: b\n c: d\n", "line 2: mapping values are not allowed in this context"),
+    ("a: b\nc\n", "line 3: could not find expected ':'"),
+    ("a: 'b\n", "line 2: found unexpected end of stream"),
+    ("\ta: b\n", "line 1: found character that cannot start any token"),
+    ("a: `b`\n", "line 1: found character that cannot start any token"),
+    ("a: !<x\n", "line 1: did not find the expected '>'"),
+    ("a: b\n\u{1}\n", "line 2: control characters are not allowed"),
+    ("%YAML 1.2\n---\na: b\n", "line 1: YAML 1.2, of which Traefik reads only 1.1"),
+    ("...\n", "line 1: did not find expected node content"),
+    ("- a\n", "line 1: the root is no mapping"),
+    ("\n\nabc\n", "line 3: the root is no mapping"),
+    ("\"\"\n", "line 1: the root is no mapping"),
+    ("'null'\n", "line 1: the root is no mapping"),
+    ("*a\n", "line 1: an alias of an unknown anchor"),
+    ("a: 1\nb: *a\n", "line 2: an alias of an unknown anchor"),
+    ("a: &a\n  b: *a\n", "line 2: an alias inside what it stands for"),
+    ("a: 1\nb: 2\n\"a\": 3\n", "line 3: the key \"a\" is there twice"),
+    ("x:\n- {a: {b: [c]}, d: e, a: f}\n", "line 2: the key \"a\" is there twice"),
+  ]
+
+  @Test("What Traefik cannot read is told with its line", arguments: texts)
   func tellsTheLine(text: String, description: String) throws {
     try expectUnreadable(Array(text.utf8), description)
   }
 
-  @Test(
-    "Bytes that are not UTF-8 are told with their line",
-    arguments: [
-      ([0xff], "line 2: invalid leading UTF-8 octet"), ([0xc3, 0x28], "line 2: invalid trailing UTF-8 octet"),
-      ([0xc0, 0x80], "line 2: invalid length of a UTF-8 sequence"),
-      ([0xed, 0xa0, 0x80], "line 2: invalid Unicode character"),
-      ([0xf4, 0x90, 0x80, 0x80], "line 2: invalid Unicode character"),
-      ([0xe2, 0x82], "line 2: incomplete UTF-8 octet sequence"), ([0], "line 2: control characters are not allowed"),
-    ] as [([UInt8], String)])
+  static let octets: [(bytes: [UInt8], description: String)] = [
+    ([0xff], "line 2: invalid leading UTF-8 octet"), ([0xc3, 0x28], "line 2: invalid trailing UTF-8 octet"),
+    ([0xc0, 0x80], "line 2: invalid length of a UTF-8 sequence"),
+    ([0xed, 0xa0, 0x80], "line 2: invalid Unicode character"),
+    ([0xf4, 0x90, 0x80, 0x80], "line 2: invalid Unicode character"),
+    ([0xe2, 0x82], "line 2: incomplete UTF-8 octet sequence"), ([0], "line 2: control characters are not allowed"),
+  ]
+
+  @Test("Bytes that are not UTF-8 are told with their line", arguments: octets)
   func isNotUTF8(bytes: [UInt8], description: String) throws {
-    try expectUnreadable(Array("a: b\n# ".utf8) + bytes, description)
+    try expectUnreadable(Self.file(bytes), description)
+  }
+
+  /// A file with these bytes in a comment on its second line.
+  static func file(_ bytes: [UInt8]) -> [UInt8] {
+    Array("a: b\n# ".utf8) + bytes
+  }
+
+  static func nested(_ depth: Int, _ open: String, _ close: String) -> String {
+    "x: " + String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth)
   }
 
   @Test(arguments: [("[", "]"), ("{a: ", "}")])
   func isNestedDeeperThanTraefikReads(open: String, close: String) throws {
-    let nested = { (depth: Int) in
-      "x: " + String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth)
-    }
-    #expect(try "\(RouteFile.read(nested(9_999), "site"))" == "foreign(line 1: more nodes than a route has)")
-    try expectUnreadable(Array(nested(10_000).utf8), "line 1: nested deeper than Traefik reads")
-    try expectUnreadable(Array(nested(200_000).utf8), "line 1: nested deeper than Traefik reads")
+    #expect(
+      try "\(RouteFile.read(Self.nested(10_000, open, close), "site"))" == "foreign(line 1: more nodes than a route has)"
+    )
+    try expectUnreadable(Array(Self.nested(10_001, open, close).utf8), "line 1: nested deeper than Traefik reads")
+    try expectUnreadable(Array(Self.nested(200_000, open, close).utf8), "line 1: nested deeper than Traefik reads")
   }
 
   @Test func isBrokenBeyondWhatIsKept() throws {
