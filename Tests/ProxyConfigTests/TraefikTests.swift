@@ -114,7 +114,11 @@ struct TraefikTests {
       for (index, bytes) in files.enumerated() {
         let file = "unreadable-\(index).yaml"
         try put(bytes, staging, "\(routes)/\(file)")
-        try await eventually { traefik.output } until: { $0.contains("/\(file): ") }
+        try await eventually {
+          traefik.output
+        } until: {
+          $0.contains("/\(file): ")
+        }
         try FileManager.default.removeItem(atPath: "\(routes)/\(file)")
       }
     }

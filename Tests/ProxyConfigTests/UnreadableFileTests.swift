@@ -63,10 +63,11 @@ struct UnreadableFileTests {
   @Test(arguments: [("[", "]"), ("{a: ", "}")])
   func isNestedDeeperThanTraefikReads(open: String, close: String) throws {
     #expect(
-      try "\(RouteFile.read(Self.nested(10_000, open, close), "site"))" == "foreign(line 1: more nodes than a route has)"
+      try "\(RouteFile.read(Self.nested(10_000, open, close), "site"))"
+        == "foreign(line 1: more nodes than a route has)"
     )
     try expectUnreadable(Array(Self.nested(10_001, open, close).utf8), "line 1: nested deeper than Traefik reads")
-    try expectUnreadable(Array(Self.nested(200_000, open, close).utf8), "line 1: nested deeper than Traefik reads")
+    try expectUnreadable(Array(Self.nested(20_000, open, close).utf8), "line 1: nested deeper than Traefik reads")
   }
 
   @Test func isBrokenBeyondWhatIsKept() throws {
@@ -75,6 +76,11 @@ struct UnreadableFileTests {
     try expectUnreadable(Array((many + "x: [").utf8), "line 2002: did not find expected node content")
     let long = "a: " + String(repeating: "b", count: 70_000) + "\n"
     #expect(try "\(RouteFile.read(long, "site"))" == "foreign(line 1: more text than a route has)")
+  }
+
+  @Test func isNotLookedForInAFileLargerThanAnyRoute() throws {
+    let file = [UInt8](repeating: UInt8(ascii: "["), count: RouteFile.maximumSize + 1)
+    #expect(try "\(RouteFile.read(file, "site"))" == "foreign(it is larger than 262144 bytes)")
   }
 
   @Test("Aliases of aliases cost no more than what is written", .timeLimit(.minutes(1)))
@@ -90,7 +96,8 @@ struct UnreadableFileTests {
     let files = try OddRoutes.all().map { $0.encoded() }
     let pieces = [
       "&a ", "*a", "? ", "- ", "{", "}", "[", "]", ": ", "\n", "  ", "!!str ", "'", "\"", "|\n", "%YAML 1.1\n", "---\n",
-      "\u{feff}", "<<: ",
+      "\u{feff}",
+      "<<: ",
     ]
     for _ in 0..<2000 {
       var bytes = files.randomElement(using: &generator)!
