@@ -16,6 +16,9 @@ public enum RouteFile: Hashable, Sendable {
     }
   }
 
+  /// In bytes; a route with 64 backends takes less than 8 KiB.
+  public static let maximumSize = 256 * 1024
+
   /// Reads the file `<workload>.yaml`.
   ///
   /// It is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes, flow style,
@@ -24,8 +27,12 @@ public enum RouteFile: Hashable, Sendable {
   ///
   /// Traefik expands Go templates before it reads YAML, so a file with one need not be YAML and is always foreign.
   ///
-  /// Time and memory are in proportion to the number of bytes.
+  /// A file of more than ``maximumSize`` bytes is foreign without a look at it, which bounds the time and memory that any file
+  /// can take.
   public static func read(_ bytes: Span<UInt8>, workload: WorkloadID) throws(UnreadableFile) -> RouteFile {
+    guard bytes.count <= maximumSize else {
+      return .foreign(Mismatch(line: nil, reason: "it is larger than \(maximumSize) bytes"))
+    }
     if let line = lineOfTemplate(bytes) { return .foreign(Mismatch(line: line, reason: "a Go template")) }
     var reader = YAMLDocumentReader()
     try reader.read(bytes)

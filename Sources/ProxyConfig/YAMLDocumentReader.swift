@@ -10,15 +10,15 @@ struct YAMLDocumentReader {
   /// A route with 64 backends has about 220 nodes, which hold less than 8 KiB of text.
   private static let maximumNodes = 1024
   private static let maximumText = 65536
-  /// Traefik's reader fails beyond it.
-  private static let maximumDepth = 10_000
+  /// Of `[` and `{` in one another; beyond it Traefik's reader fails.
+  private static let maximumFlowDepth = 10_000
 
   private(set) var nodes: [Node] = []
   private(set) var text: [UInt8] = []
   /// Why this is no route, though legal YAML; the nodes are then not all there.
   private(set) var obstacle: RouteFile.Mismatch?
 
-  private var depth = 0
+  private var flowDepth = 0
   /// The sequences and mappings that have not ended yet.
   private var open: [Int] = []
   private var anchors: [String: Int] = [:]
@@ -60,12 +60,15 @@ struct YAMLDocumentReader {
         isPlain ? .plain : .string, text: start..<text.count, tag: scalar.tag, anchor: scalar.anchor, at: event)
     case YAML_SEQUENCE_START_EVENT:
       let sequence = event.data.sequence_start
+      if sequence.style == YAML_FLOW_SEQUENCE_STYLE { try enterFlow(event) }
       try addNode(.sequence, tag: sequence.tag, anchor: sequence.anchor, at: event)
     case YAML_MAPPING_START_EVENT:
       let mapping = event.data.mapping_start
+      if mapping.style == YAML_FLOW_MAPPING_STYLE { try enterFlow(event) }
       try addNode(.mapping, tag: mapping.tag, anchor: mapping.anchor, at: event)
     case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
-      depth -= 1
+      // In flow style, all that is inside is in flow style.
+      if flowDepth > 0 { flowDepth -= 1 }
       guard obstacle == nil, let index = open.popLast() else { break }
       nodes[index].end = nodes.count
       if nodes[index].kind == .mapping { try refuseRepeatedKeys(in: index) }
@@ -82,15 +85,15 @@ struct YAMLDocumentReader {
     return true
   }
 
+  private mutating func enterFlow(_ event: borrowing yaml_event_t) throws(UnreadableFile) {
+    flowDepth += 1
+    guard flowDepth <= Self.maximumFlowDepth else { throw fault(event, "nested deeper than Traefik reads") }
+  }
+
   private mutating func addNode(
     _ kind: Node.Kind, text: Range<Int> = 0..<0, target: Int = 0, tag: UnsafePointer<yaml_char_t>?,
     anchor: UnsafePointer<yaml_char_t>?, at event: borrowing yaml_event_t
   ) throws(UnreadableFile) {
-    let isCollection = kind == .sequence || kind == .mapping
-    if isCollection {
-      depth += 1
-      guard depth <= Self.maximumDepth else { throw fault(event, "nested deeper than Traefik reads") }
-    }
     guard obstacle == nil else { return }
     guard nodes.count < Self.maximumNodes else {
       obstacle = mismatch(event, "more nodes than a route has")
@@ -102,7 +105,7 @@ struct YAMLDocumentReader {
     }
     if let tag, !Self.isHarmless(String(cString: tag)) { obstacle = mismatch(event, "a tag") }
     if let anchor { anchors[String(cString: anchor)] = nodes.count }
-    if isCollection { open.append(nodes.count) }
+    if kind == .sequence || kind == .mapping { open.append(nodes.count) }
     nodes.append(Node(kind: kind, line: Self.line(event), text: text, end: nodes.count + 1, target: target))
   }
 

@@ -1,0 +1,120 @@
+import ProxyConfig
+import Testing
+
+struct RouteEncodingTests {
+  private func encoded(_ route: Route) -> String {
+    String(decoding: route.encoded(), as: UTF8.self)
+  }
+
+  @Test func writesANamedRoute() throws {
+    let route = try Route.make(
+      "37-1976-workloadname", "workloadname.gent01.dev.grid.tf",
+      .terminated(.wildcard(of: Domain("gent01.dev.grid.tf"))))
+    #expect(route.fileName == "37-1976-workloadname.yaml")
+    #expect(
+      encoded(route) == """
+        http:
+          routers:
+            37-1976-workloadname-route:
+              rule: Host(`workloadname.gent01.dev.grid.tf`)
+              service: 37-1976-workloadname
+              tls:
+                certResolver: dnsresolver
+                domains:
+                - sans:
+                  - '*.gent01.dev.grid.tf'
+          services:
+            37-1976-workloadname:
+              loadbalancer:
+                servers:
+                - url: http://10.1.2.3:9000
+
+        """)
+  }
+
+  @Test func writesAnFQDNRouteWithHTTPSAndIPv6Backends() throws {
+    let route = try Route.make(
+      "site", "app.example.com", .terminated(.own), ["https://10.1.2.3", "http://[2001:db8::1]"])
+    #expect(
+      encoded(route) == """
+        http:
+          routers:
+            site-route:
+              rule: Host(`app.example.com`)
+              service: site
+              tls:
+                certResolver: resolver
+                domains:
+                - main: app.example.com
+          services:
+            site:
+              loadbalancer:
+                servers:
+                - url: https://10.1.2.3:443
+                - url: http://[2001:db8::1]:80
+                serversTransport: site
+          serversTransports:
+            site:
+              insecureSkipVerify: true
+
+        """)
+  }
+
+  @Test func writesAPassedThroughRoute() throws {
+    let route = try Route.make(
+      "37-2039-testname", "remote.omar.grid.tf", .passthrough, ["137.184.106.152:443", "[2001:db8::1]:443"])
+    #expect(
+      encoded(route) == """
+        tcp:
+          routers:
+            37-2039-testname-route:
+              rule: HostSNI(`remote.omar.grid.tf`)
+              service: 37-2039-testname
+              tls:
+                passthrough: "true"
+          services:
+            37-2039-testname:
+              loadbalancer:
+                servers:
+                - address: 137.184.106.152:443
+                - address: '[2001:db8::1]:443'
+
+        """)
+  }
+
+  @Test(
+    "A workload that YAML would read as something else than a string is quoted",
+    arguments: [
+      "true", "True", "TRUE", "false", "null", "NULL", "yes", "No", "on", "OFF", "y", "N", "0", "12", "1_0", "007",
+      "1e3",
+      "1E-3", "1.5", "1.", "1.5e-3", "0x1f", "0X1F", "0o7", "0b1", "2001-01-01", "2001-1-1",
+    ])
+  func quotes(workload: String) throws {
+    let text = try encoded(.make(workload, "a.example.com", .terminated(.own)))
+    #expect(text.contains("\n      service: \"\(workload)\"\n"))
+    #expect(text.contains("\n    \"\(workload)\":\n"))
+  }
+
+  @Test(
+    "A workload that is a string anyway is written without quotes",
+    arguments: [
+      "a", "nope", "truer", "tRUE", "_1", "1-2", "1e", "e3", "37-1976-workloadname", "1.2.3", "2001-01", "2001-01-01x",
+      "2001-001-01", "20010-1-1", "inf", "nan", "0xg", "1.5.e3", "ye", "12-34-abc",
+    ])
+  func doesNotQuote(workload: String) throws {
+    let text = try encoded(.make(workload, "a.example.com", .terminated(.own)))
+    #expect(text.contains("\n      service: \(workload)\n"))
+    #expect(text.contains("\n    \(workload):\n"))
+  }
+
+  @Test func quotesADomainThatIsANumber() throws {
+    #expect(try encoded(.make("a", "1.e3", .terminated(.own))).contains("\n        - main: \"1.e3\"\n"))
+  }
+
+  @Test func writesEqualRoutesAlike() throws {
+    let short = try Route.make("a", "A.example.com.", .terminated(.own), ["http://10.0.0.1"])
+    let long = try Route.make("a", "a.example.com", .terminated(.own), ["http://[::ffff:10.0.0.1]:80"])
+    #expect(short == long)
+    #expect(short.encoded() == long.encoded())
+  }
+}

@@ -1,0 +1,285 @@
+import ProxyConfig
+import Testing
+
+struct RouteReadingTests {
+  static func named() throws -> Route {
+    try .make(
+      "37-1976-site", "site.gent01.dev.grid.tf", .terminated(.wildcard(of: Domain("gent01.dev.grid.tf"))))
+  }
+
+  private static func ownCertificate() throws -> Route {
+    try .make("site", "app.example.com", .terminated(.own), ["https://10.1.2.3:443"])
+  }
+
+  private static func passedThrough() throws -> Route {
+    try .make("site", "app.example.com", .passthrough, ["137.184.106.152:443"])
+  }
+
+  /// The named route, written as nobody would.
+  static let forms = [
+    (
+      "as the earlier module wrote it",
+      """
+      http:
+        routers:
+          37-1976-site-route:
+            rule: Host(`site.gent01.dev.grid.tf`)
+            service: 37-1976-site
+            tls:
+              certResolver: dnsresolver
+              domains:
+              - sans:
+                - '*.gent01.dev.grid.tf'
+        services:
+          37-1976-site:
+            loadbalancer:
+              servers:
+              - url: http://10.1.2.3:9000
+      """
+    ),
+    (
+      "indented by four, with comments, document marks and another order",
+      """
+      %YAML 1.1
+      --- # a route
+      http:   # over HTTP
+          services:
+              37-1976-site: {loadBalancer: {servers: [{url: "http://10.1.2.3:9000"}]}}
+          routers:
+              37-1976-site-route:
+                  tls:
+                      domains:
+                          -   sans:
+                                  - "*.gent01.dev.grid.tf"
+                      certResolver: 'dnsresolver'
+                  service: >-
+                      37-1976-site
+                  rule: 'Host(`site.gent01.dev.grid.tf`)'
+      ...
+      """
+    ),
+    (
+      "JSON",
+      #"""
+      {"http": {"routers": {"37-1976-site-route": {"rule": "Host(\"site.gent01.dev.grid.tf\")", "service": "37-1976-site",
+        "tls": {"certResolver": "dnsresolver", "domains": [{"sans": ["*.gent01.dev.grid.tf"]}]}}},
+        "services": {"37-1976-site": {"loadBalancer": {"servers": [{"url": "http://10.1.2.3:9000"}]}}}}}
+      """#
+    ),
+    (
+      "keys in any case, names in upper case, escapes, a trailing dot and a default port",
+      #"""
+      HTTP:
+        ROUTERS:
+          37-1976-site-route:
+            Rule: "\x48ost(`SITE.Gent01.dev.grid.tf.`)"
+            SERVICE: 37-1976-site
+            Tls:
+              CERTRESOLVER: dnsresolver
+              Domains:
+              - SANS: ['*.GENT01.dev.grid.tf']
+        Services:
+          37-1976-site:
+            LoadBalancer:
+              Servers:
+              - URL: http://[::ffff:10.1.2.3]:9000
+      """#
+    ),
+    (
+      "aliases, complex keys and tags that say nothing new",
+      """
+      ? http
+      : routers:
+          37-1976-site-route: &r
+            service: &name 37-1976-site
+            rule: !!str Host(`site.gent01.dev.grid.tf`)
+            tls: !!map {certResolver: dnsresolver, domains: !!seq [sans: ['*.gent01.dev.grid.tf']]}
+        services:
+          *name :
+            loadbalancer: &balancer
+              servers: [&server {url: http://10.1.2.3:9000}]
+      """
+    ),
+    (
+      "a second document, which Traefik does not read",
+      """
+      {http: {routers: {37-1976-site-route: {rule: Host(`site.gent01.dev.grid.tf`), service: 37-1976-site, tls:
+      {certResolver: dnsresolver, domains: [sans: ['*.gent01.dev.grid.tf']]}}},
+      services: {37-1976-site: {loadbalancer: {servers: [url: 'http://10.1.2.3:9000']}}}}}
+      ---
+      [
+      """
+    ),
+  ]
+
+  @Test("A named route is one in any legal YAML", arguments: forms)
+  func readsNamedRoute(form: String, text: String) throws {
+    let route = try RouteFile.route(Self.named())
+    #expect(try RouteFile.read(text, "37-1976-site") == route)
+    #expect(try RouteFile.read(text.replacing("\n", with: "\r\n"), "37-1976-site") == route)
+    #expect(try RouteFile.read("\u{feff}" + text, "37-1976-site") == route)
+  }
+
+  static func utf16(_ ascii: [UInt8]) -> [UInt8] {
+    [0xff, 0xfe] + ascii.flatMap { [$0, 0] }
+  }
+
+  @Test func readsUTF16WithAByteOrderMarkAsTraefikDoes() throws {
+    let route = try Self.named()
+    let bytes = Self.utf16(route.encoded())
+    #expect(try RouteFile.read(bytes, "37-1976-site") == .route(route))
+  }
+
+  @Test(
+    "A truth value is one as Traefik understands it",
+    arguments: ["true", "True", "TRUE", "\"true\"", "'TRUE'", "t", "1", "\"1\""])
+  func readsPassthrough(truth: String) throws {
+    let text = """
+      tcp:
+        routers:
+          site-route: {rule: 'HostSNI(`app.example.com`)', service: site, tls: {passthrough: \(truth)}}
+        services:
+          site: {loadBalancer: {servers: [{address: "137.184.106.152:443"}]}}
+      """
+    #expect(try RouteFile.read(text, "site") == .route(Self.passedThrough()))
+  }
+
+  @Test(
+    "An HTTPS route may come with its transport, named twice or once or not at all",
+    arguments: [
+      ("serversTransport: site,", "serversTransports: {site: {insecureSkipVerify: 'true'}}"),
+      ("serverstransport: site,", ""), ("", ""),
+    ])
+  func readsTransport(reference: String, transports: String) throws {
+    let text = """
+      http:
+        routers:
+          site-route: {rule: 'Host(`app.example.com`)', service: site,
+            tls: {certResolver: resolver, domains: [{main: App.Example.Com}]}}
+        services:
+          site: {loadBalancer: {\(reference) servers: [{url: https://10.1.2.3}]}}
+        \(transports)
+      """
+    #expect(try RouteFile.read(text, "site") == .route(Self.ownCertificate()))
+  }
+
+  @Test func readsBackendsThatMayNoLongerBeAskedFor() throws {
+    let text = String(decoding: try Self.passedThrough().encoded(), as: UTF8.self)
+      .replacing("137.184.106.152", with: "127.0.0.1")
+    guard case .route(let route) = try RouteFile.read(text, "site") else {
+      Issue.record("not a route")
+      return
+    }
+    #expect(route.backends.map(\.description) == ["127.0.0.1:443"])
+  }
+
+  /// A route's file, with one thing in it changed.
+  @Test(
+    "A file that says anything else is foreign",
+    arguments: [
+      ("rule: Host(`app.example.com`)", "rule: HostSNI(`app.example.com`)", "line 4: the rule is not Host(`domain`)"),
+      ("rule: Host(`app.example.com`)", "rule: Host(`app.example.com\")", "line 4: the rule is not Host(`domain`)"),
+      ("rule: Host(`app.example.com`)", "rule: Host(`)", "line 4: the rule is not Host(`domain`)"),
+      ("rule: Host(`app.example.com`)", "rule: Host()", "line 4: the rule is not Host(`domain`)"),
+      ("rule: Host(`app.example.com`)", "rule: ''", "line 4: the rule is not Host(`domain`)"),
+      ("rule: Host(`app.example.com`)", "rule: [a]", "line 4: a string is needed"),
+      (
+        "rule: Host(`app.example.com`)", "rule: Host(`app.example.com`) && !Path(`/x`) ",
+        #"line 4: invalid domain "app.example.com`) && !Path(`/x": a label may hold only letters, digits, '-' and '_'"#
+      ),
+      (
+        "rule: Host(`app.example.com`)", "rule: Host(`a.b`) || Host(`c.d`)",
+        #"line 4: invalid domain "a.b`) || Host(`c.d": a label may hold only letters, digits, '-' and '_'"#
+      ),
+      ("service: site", "service: other", "line 5: another route's service"),
+      ("service: site", "service: 1e3", #"line 5: "1e3" is no string without quotes"#),
+      ("service: site", "service: !custom site", "line 5: a tag"),
+      ("service: site", "service: site\n      entryPoints: [web]", #"line 6: a route has no "entryPoints" here"#),
+      ("service: site", "service: site\n      Service: site", #"line 6: "Service" is there twice"#),
+      ("service: site", "service: site\n      <<: {a: b}", #"line 6: a route has no "<<" here"#),
+      ("service: site", "service: site\n      ? [a]\n      : b", "line 6: a route has no such key here"),
+      ("site-route:", "other-route:", #"line 3: not the one "site-route" of a route"#),
+      ("site-route:", "more-route: {}\n    site-route:", #"line 3: not the one "site-route" of a route"#),
+      ("certResolver: resolver", "certResolver: other", "line 7: not a certificate that a route asks for"),
+      ("certResolver: resolver", "certResolver: dnsresolver", "line 7: not a certificate that a route asks for"),
+      ("certResolver: resolver", "options: x", #"line 7: a route has no "options" here"#),
+      ("        certResolver: resolver\n", "", "line 7: certResolver is missing"),
+      ("- main: app.example.com", "- main: other.example.com", "line 9: a certificate for another domain"),
+      ("- main: app.example.com", "- main: app", #"line 9: invalid domain "app": it needs at least two labels"#),
+      ("- main: app.example.com", "- sans: [app.example.com]", "line 7: not a certificate that a route asks for"),
+      ("- main: app.example.com", "  []", "line 9: one element is needed, there are 0"),
+      (
+        "- main: app.example.com", "- main: app.example.com\n        - main: app.example.com",
+        "line 9: one element is needed, there are 2"
+      ),
+      ("    site:\n", "    other:\n", #"line 11: not the one "site" of a route"#),
+      ("loadbalancer:", "weighted:", #"line 12: a route has no "weighted" here"#),
+      ("servers:\n", "sticky: {}\n        servers:\n", #"line 13: a route has no "sticky" here"#),
+      ("url: https", "weight: 1\n          url: https", #"line 14: a route has no "weight" here"#),
+      ("- url: https://10.1.2.3:443", "  []", "line 2: at least one backend is needed got '0'"),
+      ("- url: https://10.1.2.3:443", "- {}", "line 14: url is missing"),
+      ("- url: https://10.1.2.3:443", "- https://10.1.2.3:443", "line 14: a mapping is needed"),
+      ("- url: https://10.1.2.3:443", "  url: https://10.1.2.3:443", "line 14: a sequence is needed"),
+      (
+        "url: https://10.1.2.3:443", "url: http://backend",
+        #"line 2: invalid backend "http://backend": the host must be an IP address"#
+      ),
+      ("serversTransport: site", "serversTransport: other", "line 15: another route's transport"),
+      ("insecureSkipVerify: true", "insecureSkipVerify: false", "line 18: not the transport of a route"),
+      ("insecureSkipVerify: true", "serverName: x", #"line 18: a route has no "serverName" here"#),
+      ("insecureSkipVerify: true", "insecureSkipVerify: {}", "line 18: not the transport of a route"),
+      ("http:\n", "tcp: {}\nhttp:\n", "line 1: a route has either http or tcp"),
+      ("http:\n", "udp: {}\nhttp:\n", #"line 1: a route has no "udp" here"#),
+      ("http:\n", "tcp:\n", #"line 16: a route has no "serversTransports" here"#),
+      ("http:\n", "# {{ env \"HOME\" }}\nhttp:\n", "line 1: a Go template"),
+    ])
+  func leavesForeignFilesAlone(part: String, replacement: String, reason: String) throws {
+    let text = String(decoding: try Self.ownCertificate().encoded(), as: UTF8.self)
+    try #require(text.contains(part))
+    let changed = text.replacing(part, with: replacement, maxReplacements: 1)
+    guard case .foreign(let mismatch) = try RouteFile.read(changed, "site") else {
+      Issue.record("a route: \(changed)")
+      return
+    }
+    #expect(mismatch.description == reason)
+  }
+
+  @Test(
+    "A passed-through file that says anything else is foreign",
+    arguments: [
+      (
+        "HostSNI(`app.example.com`)", "HostSNI(`*`)",
+        #"line 4: invalid domain "*": a label may hold only letters, digits, '-' and '_'"#
+      ),
+      ("HostSNI(", "Host(", "line 4: the rule is not HostSNI(`domain`)"),
+      ("\"true\"", "false", "line 7: TLS that is not passed through"),
+      ("\"true\"", "yes", "line 7: TLS that is not passed through"),
+      ("passthrough: \"true\"", "certResolver: resolver", #"line 7: a route has no "certResolver" here"#),
+      ("address:", "url:", #"line 12: a route has no "url" here"#),
+      ("servers:\n", "serversTransport: site\n        servers:\n", "line 11: a transport where TLS is passed through"),
+    ])
+  func leavesForeignPassthroughAlone(part: String, replacement: String, reason: String) throws {
+    let text = String(decoding: try Self.passedThrough().encoded(), as: UTF8.self)
+    try #require(text.contains(part))
+    guard case .foreign(let mismatch) = try RouteFile.read(text.replacing(part, with: replacement), "site") else {
+      Issue.record("a route")
+      return
+    }
+    #expect(mismatch.description == reason)
+  }
+
+  @Test(
+    "A file with nothing in it is foreign, as Traefik bears it",
+    arguments: ["", "\n\n", "# nothing\n", "---\n", "~", "null\n", "--- Null\n", "\u{feff}"])
+  func leavesEmptyFilesAlone(text: String) throws {
+    #expect(try "\(RouteFile.read(text, "site"))" == "foreign(it is empty)")
+  }
+
+  @Test("A route belongs to the workload that its file is named after") func namesItsWorkload() throws {
+    guard case .foreign(let mismatch) = try RouteFile.read(Self.named().encoded(), "other") else {
+      Issue.record("a route of another workload")
+      return
+    }
+    #expect(mismatch.description == #"line 3: not the one "other-route" of a route"#)
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import ProxyConfig
+import TestSupport
+import Testing
+
+/// What the real Traefik makes of our files.
+struct TraefikTests {
+  /// Runs a Traefik with the static configuration that this module writes, on ports of its own.
+  private func withTraefik(
+    routes: [Route], _ body: (Traefik) async throws -> Void
+  ) async throws {
+    try await TemporaryDirectory.withDirectory { root in
+      let proxy = try root.directory("proxy")
+      for route in routes {
+        try Data(route.encoded()).write(to: URL(filePath: "\(proxy)/\(route.fileName)"))
+      }
+      let listen = { try ListenAddress("127.0.0.1:\(FreePort.next())") }
+      let configuration = try StaticConfiguration(
+        root: root.path, http: listen(), https: listen(), metrics: listen())
+      let file = try root.write(String(decoding: configuration.encoded(), as: UTF8.self), to: "traefik.yaml")
+      try await Traefik.withServer(configuration: file) { traefik in try await body(traefik) }
+    }
+  }
+
+  @Test func loadsEveryOddRoute() async throws {
+    let routes = try OddRoutes.all()
+    try await withTraefik(routes: routes) { traefik in
+      let routers = try await eventually {
+        try await traefik.routers()
+      } until: {
+        $0.count >= routes.count
+      }
+      #expect(routers.count == routes.count)
+      for route in routes {
+        let router = try #require(routers["\(route.workload)-route@file"], "\(route.workload)")
+        #expect(router.status == "enabled", "\(route.workload): \(router.errors)")
+        #expect(router.service == route.workload.rawValue)
+        #expect(router.kind == (route.tls == .passthrough ? .tcp : .http))
+        #expect(router.rule.contains("`\(route.domain)`"))
+        #expect(router.entryPoints == ["web-secure"])
+      }
+    }
+  }
+
+  @Test func servesRedirectsAndCounts() async throws {
+    try await HTTPBackend.withServer("plain") { plain in
+      try await HTTPBackend.withServer("secure", tls: true) { secure in
+        let routes = try [("plain", plain.url), ("secure", secure.url)].map { name, url in
+          // The certificate resolver it names is not in the static configuration: Traefik serves its default certificate.
+          try Route(
+            workload: WorkloadID(name), domain: Domain("\(name).example.com"), tls: .terminated(.own), backends: [url],
+            under: .requested(nodeAddresses: [], allowLoopback: true))
+        }
+        try await withTraefik(routes: routes) { traefik in
+          try await eventually {
+            try await traefik.routers()
+          } until: {
+            $0.count == 2
+          }
+          for name in ["plain", "secure"] {
+            let response = try await traefik.client("web-secure").fetch("https://\(name).example.com/x")
+            #expect(response.status == 200)
+            #expect(response.answer?.name == name)
+
+            let redirect = try await traefik.client("web").fetch("http://\(name).example.com/x")
+            let port = try #require(traefik.entryPoints["web-secure"]).split(separator: ":").last!
+            #expect(redirect.status == 301)
+            #expect(redirect.headers["location"] == ["https://\(name).example.com:\(port)/x"])
+
+            let scrape = try await traefik.client("metrics").fetch("http://metrics/metrics").body
+            for counter in ["traefik_service_requests_bytes_total", "traefik_service_responses_bytes_total"] {
+              #expect(
+                scrape.split(separator: "\n").contains {
+                  $0.hasPrefix("\(counter){") && $0.contains("service=\"\(name)@file\"")
+                })
+            }
+            #expect(!scrape.contains("traefik_router_"))
+            #expect(!scrape.contains("traefik_entrypoint_"))
+          }
+        }
+      }
+    }
+  }
+
+  @Test("A route in any legal YAML that is read here is one for Traefik too") func loadsEveryForm() async throws {
+    let route = try RouteReadingTests.named()
+    let forms = RouteReadingTests.forms.flatMap { [$0.1, $0.1.replacing("\n", with: "\r\n"), "\u{feff}" + $0.1] }
+    let files = forms.map { Array($0.utf8) } + [RouteReadingTests.utf16(route.encoded())]
+    try await withWatchedDirectory { traefik, routes, staging in
+      for (index, bytes) in files.enumerated() {
+        // Another name for each, so that it is this file that is seen.
+        let file = "form-\(index).yaml"
+        try put(bytes, staging, "\(routes)/\(file)")
+        let routers = try await eventually {
+          try await traefik.routers()
+        } until: {
+          !$0.isEmpty
+        }
+        let router = try #require(routers["37-1976-site-route@file"])
+        #expect(router.status == "enabled")
+        #expect(router.rule.lowercased().contains("site.gent01.dev.grid.tf"))
+        try FileManager.default.removeItem(atPath: "\(routes)/\(file)")
+        try await eventually { try await traefik.routers().isEmpty }
+      }
+    }
+  }
+
+  @Test("What is unreadable here is so for Traefik too") func failsOnEveryUnreadableFile() async throws {
+    let files =
+      UnreadableFileTests.texts.map { Array($0.0.utf8) }
+      + UnreadableFileTests.octets.map { UnreadableFileTests.file($0.bytes) }
+      + [Array(UnreadableFileTests.nested(10_001, "[", "]").utf8)]
+    try await withWatchedDirectory { traefik, routes, staging in
+      for (index, bytes) in files.enumerated() {
+        let file = "unreadable-\(index).yaml"
+        try put(bytes, staging, "\(routes)/\(file)")
+        try await eventually {
+          traefik.output
+        } until: {
+          $0.contains("/\(file): ")
+        }
+        try FileManager.default.removeItem(atPath: "\(routes)/\(file)")
+      }
+    }
+  }
+
+  /// Runs a Traefik that takes changes in at once, with the directory it watches and one to write in.
+  private func withWatchedDirectory(
+    _ body: (Traefik, _ routes: String, _ staging: String) async throws -> Void
+  ) async throws {
+    try await TemporaryDirectory.withDirectory { root in
+      let (routes, staging) = try (root.directory("proxy"), root.directory("staging"))
+      try await Traefik.withServer(routes: routes) { traefik in try await body(traefik, routes, staging) }
+    }
+  }
+
+  private func put(_ bytes: [UInt8], _ staging: String, _ path: String) throws {
+    try Data(bytes).write(to: URL(filePath: "\(staging)/new"))
+    try FileManager.default.moveItem(atPath: "\(staging)/new", toPath: path)
+  }
+}
