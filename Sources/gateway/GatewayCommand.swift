@@ -25,7 +25,9 @@ struct GatewayCommand: AsyncParsableCommand {
   ]
 
   @Option(
-    help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"),
+    help: .init(
+      "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT. (default: unix:///var/run/redis.sock)",
+      valueName: "url"),
     transform: BrokerURL.init)
   var broker = try! BrokerURL("unix:///var/run/redis.sock")
 
@@ -47,7 +49,7 @@ struct GatewayCommand: AsyncParsableCommand {
   var publicIPs: [IPAddress] = []
 
   @Option(
-    help: .init("Where an FQDN's records are looked up.", valueName: "ip[:port]"),
+    help: .init("Where an FQDN's records are looked up. (default: 8.8.8.8:53)", valueName: "ip[:port]"),
     transform: { try IPEndpoint($0, defaultPort: 53) })
   var resolver = try! IPEndpoint("8.8.8.8:53")
 
@@ -55,16 +57,18 @@ struct GatewayCommand: AsyncParsableCommand {
   var skipsDomainCheck = false
 
   @Option(
-    help: .init("Where Traefik takes plain HTTP, which it redirects.", valueName: "[ip]:port"),
+    help: .init("Where Traefik takes plain HTTP, which it redirects. (default: :80)", valueName: "[ip]:port"),
     transform: ListenAddress.init)
   var httpAddress = try! ListenAddress(":80")
 
   @Option(
-    help: .init("Where Traefik takes HTTPS and TLS.", valueName: "[ip]:port"), transform: ListenAddress.init)
+    help: .init("Where Traefik takes HTTPS and TLS. (default: :443)", valueName: "[ip]:port"),
+    transform: ListenAddress.init)
   var httpsAddress = try! ListenAddress(":443")
 
   @Option(
-    help: .init("Where Traefik offers its metrics.", valueName: "ip:port"), transform: { try IPEndpoint($0) })
+    help: .init("Where Traefik offers its metrics. (default: 127.0.0.1:8082)", valueName: "ip:port"),
+    transform: { try IPEndpoint($0) })
   var traefikAddress = try! IPEndpoint("127.0.0.1:8082")
 
   @Option(
@@ -83,6 +87,11 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(help: .init("How it is logged, on standard error: text or json.", valueName: "format"))
   var logFormat = LogFormat.text
+
+  private static func logLevel(_ text: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text) else { throw ValidationError("there is no such level") }
+    return level
+  }
 
   func validate() throws {
     guard (1...1024).contains(workers) else {
@@ -135,5 +144,4 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension LogFormat: ExpressibleByArgument {}

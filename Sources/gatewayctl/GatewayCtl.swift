@@ -23,7 +23,9 @@ protocol GatewayCtlCommand: AsyncParsableCommand {
 /// What every subcommand takes.
 struct BusOptions: ParsableArguments {
   @Option(
-    help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"),
+    help: .init(
+      "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT. (default: unix:///var/run/redis.sock)",
+      valueName: "url"),
     transform: BrokerURL.init)
   var broker = try! BrokerURL("unix:///var/run/redis.sock")
 
@@ -35,6 +37,23 @@ struct BusOptions: ParsableArguments {
 
   func validate() throws {
     guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout must be above 0 and at most 86400") }
+  }
+
+  /// Allows these options in front of the subcommand too: moves those that stand there behind it.
+  static func movedBehindSubcommand(_ arguments: [String]) -> [String] {
+    var rest = arguments[...]
+    var moved: [String] = []
+    while let argument = rest.first {
+      if ["--broker", "--timeout"].contains(argument) {
+        moved += rest.prefix(2)
+        rest = rest.dropFirst(2)
+      } else if argument == "--json" || argument.hasPrefix("--broker=") || argument.hasPrefix("--timeout=") {
+        moved.append(rest.removeFirst())
+      } else {
+        break
+      }
+    }
+    return rest.prefix(1) + moved + rest.dropFirst()
   }
 
   /// Runs `body` with a client that is connected meanwhile.

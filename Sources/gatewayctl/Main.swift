@@ -7,7 +7,7 @@ enum Main {
   static func main() async {
     let arguments = EnvironmentArguments([.option("broker")]).adding(to: Array(CommandLine.arguments.dropFirst()))
     do {
-      var command = try GatewayCtl.parseAsRoot(arguments)
+      var command = try GatewayCtl.parseAsRoot(BusOptions.movedBehindSubcommand(arguments))
       if var command = command as? any GatewayCtlCommand {
         try await command.run()
       } else {
