@@ -1,7 +1,7 @@
 public import ArgumentParser
 import Files
 public import GatewayModule
-public import Logging
+import Logging
 import ProxyConfig
 import RPC
 import ServiceLifecycle
@@ -88,7 +88,7 @@ struct GatewayCommand: AsyncParsableCommand {
   @Option(help: .init("How it is logged, on standard error: text or json.", valueName: "format"))
   var logFormat = LogFormat.text
 
-  private static func logLevel(_ text: String) throws -> Logger.Level {
+  private static func parseLevel(_ text: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: text) else { throw ValidationError("there is no such level") }
     return level
   }
