@@ -81,8 +81,10 @@ struct GatewayCommand: AsyncParsableCommand {
   var allowLoopbackBackends = false
 
   @Option(
-    help: .init("The least that is logged: trace, debug, info, notice, warning, error or critical.", valueName: "level")
-  )
+    help: .init(
+      "The least that is logged: trace, debug, info, notice, warning, error or critical. (default: info)",
+      valueName: "level"),
+    transform: parseLevel)
   var logLevel = Logger.Level.info
 
   @Option(help: .init("How it is logged, on standard error: text or json.", valueName: "format"))
