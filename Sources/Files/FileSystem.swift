@@ -73,6 +73,13 @@ package enum FileSystem {
     guard fsync(file) == 0 else { throw FileError(path, "fsync") }
   }
 
+  /// Makes an empty file; one that is there is fine, whatever it holds.
+  package static func create(_ path: String, mode: mode_t) throws(FileError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard file >= 0 || errno == EEXIST else { throw FileError(path, "open") }
+    if file >= 0 { close(file) }
+  }
+
   /// Gives a file another name, in one step.
   ///
   /// - Parameter replacing: whether a file of that name may be there; otherwise it fails with `EEXIST`.

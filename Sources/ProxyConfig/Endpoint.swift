@@ -1,8 +1,8 @@
 /// An IP address and a port, written `IP:port`, with IPv6 in brackets.
-struct Endpoint: Hashable, Sendable {
-  let address: IPAddress
+public struct Endpoint: Hashable, Sendable {
+  public let address: IPAddress
   /// 1 to 65535.
-  let port: UInt16
+  public let port: UInt16
 
   /// What is wrong with a text, for whoever knows what it was meant to be.
   struct Fault: Error {
@@ -13,6 +13,15 @@ struct Endpoint: Hashable, Sendable {
   init(address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port
+  }
+
+  /// - Parameter defaultPort: the port when there is none in the text; `nil` where there has to be one.
+  public init(_ text: String, defaultPort: UInt16? = nil) throws(InvalidValue) {
+    do throws(Fault) {
+      try self.init(text.utf8[...], defaultPort: defaultPort)
+    } catch {
+      throw InvalidValue("address", text, error.rule)
+    }
   }
 
   /// - Parameter defaultPort: the port when there is none in the text; `nil` where there has to be one.
@@ -52,7 +61,7 @@ struct Endpoint: Hashable, Sendable {
 }
 
 extension Endpoint: CustomStringConvertible {
-  var description: String {
+  public var description: String {
     address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
   }
 }

@@ -20,15 +20,19 @@ public struct StaticConfiguration: Hashable, Sendable {
   /// Where the Prometheus metrics are. They name every workload: keep it on the loopback.
   public var metrics: ListenAddress
   public var logLevel: LogLevel
+  /// `nil` for no certificates but Traefik's own self-signed one.
+  public var certificates: CertificateResolvers?
 
   public init(
-    root: String, http: ListenAddress, https: ListenAddress, metrics: ListenAddress, logLevel: LogLevel = .info
+    root: String, http: ListenAddress, https: ListenAddress, metrics: ListenAddress, logLevel: LogLevel = .info,
+    certificates: CertificateResolvers? = nil
   ) {
     self.root = root
     self.http = http
     self.https = https
     self.metrics = metrics
     self.logLevel = logLevel
+    self.certificates = certificates
   }
 
   /// The file's bytes. Equal configurations have equal bytes.
@@ -41,6 +45,9 @@ public struct StaticConfiguration: Hashable, Sendable {
           yaml.field("watch", true)
         }
       }
+      if let certificates {
+        yaml.mapping("certificatesResolvers") { certificates.encode(root: root, to: yaml) }
+      }
       yaml.mapping("metrics") { yaml.mapping("prometheus") { encodePrometheus(to: yaml) } }
       yaml.mapping("log") { yaml.field("level", logLevel.rawValue) }
       yaml.mapping("global") {
@@ -50,7 +57,7 @@ public struct StaticConfiguration: Hashable, Sendable {
     }
   }
 
-  private enum EntryPoint {
+  enum EntryPoint {
     static let web = "web"
     static let webSecure = "web-secure"
     static let metrics = "metrics"

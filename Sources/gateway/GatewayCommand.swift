@@ -20,7 +20,8 @@ struct GatewayCommand: AsyncParsableCommand {
   static let environment: [EnvironmentArguments.Flag] = [
     .option("broker"), .option("root"), .option("workers"), .option("domain"), .list("public-ip"),
     .option("resolver"), .toggle("no-domain-check"), .option("http-address"), .option("https-address"),
-    .option("traefik-address"), .option("netns"), .toggle("allow-loopback-backends"), .option("log-level"),
+    .option("traefik-address"), .option("netns"), .option("acme-email"), .option("acme-ca"), .list("acme-resolver"),
+    .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
 
@@ -77,6 +78,14 @@ struct GatewayCommand: AsyncParsableCommand {
     transform: NetworkNamespace.init)
   var namespace: NetworkNamespace?
 
+  @OptionGroup(title: "Certificates") var acme: ACMEOptions
+
+  @Option(
+    help: .init(
+      "Run by /bin/sh when Traefik's static configuration changed, to make it take that in: 'zinit restart traefik', say.",
+      valueName: "command"))
+  var traefikRestart: String?
+
   @Flag(help: "Accept backends on the loopback, for trials on one machine.")
   var allowLoopbackBackends = false
 
@@ -106,7 +115,6 @@ struct GatewayCommand: AsyncParsableCommand {
     let logger = Logger(label: "gateway", level: logLevel, format: logFormat)
     let root = GatewayRoot(root)
     let store = try await RouteStore.open(root, logger: logger)
-    try installConfiguration(in: root, logger)
 
     var services: [any Service] = []
     let network: PublicNetworkSource
@@ -117,6 +125,8 @@ struct GatewayCommand: AsyncParsableCommand {
       services.append(client)
       network = .bus(NetworkModule(client: client, logger: logger))
     }
+    services += try await traefikServices(for: network, root, logger)
+
     let gateway = Gateway(
       store: store, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
@@ -134,14 +144,23 @@ struct GatewayCommand: AsyncParsableCommand {
     logger.info("stopped")
   }
 
-  private func installConfiguration(in root: GatewayRoot, _ logger: Logger) throws {
-    let configuration = StaticConfiguration(
-      root: root.path, http: httpAddress, https: httpsAddress,
-      metrics: try ListenAddress("\(traefikAddress)"))
-    if try configuration.install(in: root) {
-      logger.notice(
-        "Traefik's static configuration written; a running Traefik takes it in when it is restarted",
-        metadata: ["file": "\(root.traefikConfiguration)", "command": "zinit restart traefik"])
+  /// Writes what Traefik needs at its start, and what keeps that in step with the public network.
+  private func traefikServices(
+    for network: PublicNetworkSource, _ root: GatewayRoot, _ logger: Logger
+  ) async throws -> [any Service] {
+    let setup = TraefikSetup(
+      root: root,
+      configuration: StaticConfiguration(
+        root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
+        certificates: acme.certificates),
+      restartCommand: traefikRestart, logger: logger)
+    switch network {
+    case .fixed(let network):
+      try await setup.apply(network)
+      return []
+    case .bus:
+      try await setup.apply(nil)
+      return [PublicNetworkFollower(network, logger: logger) { try await setup.apply($0) }]
     }
   }
 }

@@ -1,0 +1,123 @@
+/// How Traefik gets certificates, by ACME (RFC 8555): for FQDN routes each its own by HTTP-01, for named routes one
+/// wildcard by DNS-01, with an external program that puts the challenge's record into the DNS.
+public struct CertificateResolvers: Hashable, Sendable {
+  /// Whose answers Traefik waits for before it lets the certificate authority look for the challenge's record.
+  public enum Propagation: String, CaseIterable, Hashable, Sendable {
+    /// The resolvers', and those of every name server that is responsible for the name.
+    case all
+    /// The resolvers' alone: for a node that cannot reach its own public address.
+    case resolvers
+    /// Nobody's: for a node that cannot ask the DNS at all.
+    case none
+  }
+
+  /// To whom the account at the certificate authority belongs.
+  public var email: EmailAddress
+  public var authority: CertificateAuthority
+  /// Where Traefik looks up the challenge's record; the system's resolvers when there are none.
+  public var resolvers: [Endpoint]
+  public var propagation: Propagation
+  /// Whether there is a domain to get a wildcard certificate for.
+  public var hasDomain: Bool
+
+  public init(
+    email: EmailAddress, authority: CertificateAuthority = .letsEncrypt, resolvers: [Endpoint] = [],
+    propagation: Propagation = .all, hasDomain: Bool
+  ) {
+    self.email = email
+    self.authority = authority
+    self.resolvers = resolvers
+    self.propagation = propagation
+    self.hasDomain = hasDomain
+  }
+
+  /// The files in which Traefik keeps what it got, in the folder `<root>/traefik`.
+  public enum Storage: String, CaseIterable, Sendable {
+    case own = "acme.json"
+    case wildcard = "acme2.json"
+  }
+
+  func encode(root: String, to yaml: YAMLWriter) {
+    encode(Route.Resolver.own, in: .own, root: root, to: yaml) {
+      yaml.mapping("httpChallenge") { yaml.field("entryPoint", StaticConfiguration.EntryPoint.web) }
+    }
+    guard hasDomain else { return }
+    encode(Route.Resolver.wildcard, in: .wildcard, root: root, to: yaml) {
+      yaml.mapping("dnsChallenge") {
+        yaml.field("provider", "exec")
+        if !resolvers.isEmpty {
+          yaml.sequence("resolvers") { for resolver in resolvers { yaml.text(resolver.description) } }
+        }
+        switch propagation {
+        case .all: break
+        case .resolvers: yaml.mapping("propagation") { yaml.field("disableANSChecks", true) }
+        case .none: yaml.mapping("propagation") { yaml.field("disableChecks", true) }
+        }
+      }
+    }
+  }
+
+  private func encode(
+    _ name: String, in storage: Storage, root: String, to yaml: YAMLWriter, challenge: () -> Void
+  ) {
+    yaml.mapping(name) {
+      yaml.mapping("acme") {
+        yaml.field("email", email.rawValue)
+        yaml.field("caServer", authority.directory)
+        yaml.field("storage", "\(root)/traefik/\(storage.rawValue)")
+        challenge()
+      }
+    }
+  }
+}
+
+/// An e-mail address that a certificate authority may write to: `local@domain` in ASCII, at most 254 bytes.
+public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
+  public let rawValue: String
+
+  public var description: String { rawValue }
+
+  public init(_ text: String) throws(InvalidValue) {
+    func fault(_ rule: String) -> InvalidValue { InvalidValue("e-mail address", text, rule) }
+    guard text.utf8.count <= 254 else { throw fault("it has more than 254 bytes") }
+    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, (try? Domain(parts[1])) != nil else {
+      throw fault("it must be NAME@DOMAIN")
+    }
+    guard parts[0].utf8.allSatisfy({ ASCII.isLetterOrDigit($0) || ".!#$%&'*+/=?^_{|}~-".utf8.contains($0) })
+    else { throw fault("the name has a character that no e-mail address has") }
+    rawValue = text
+  }
+}
+
+/// An ACME server, by the URL of its directory (RFC 8555, section 7.1.1).
+public struct CertificateAuthority: Hashable, Sendable, CustomStringConvertible {
+  public let directory: String
+
+  public var description: String { directory }
+
+  private init(directory: String) {
+    self.directory = directory
+  }
+
+  public static let letsEncrypt = Self(directory: "https://acme-v02.api.letsencrypt.org/directory")
+  /// For trials: its certificates are trusted by nobody, and its limits are generous.
+  public static let letsEncryptStaging = Self(directory: "https://acme-staging-v02.api.letsencrypt.org/directory")
+
+  /// Reads an `https://` URL, or the word `staging` for ``letsEncryptStaging``.
+  public init(_ text: String) throws(InvalidValue) {
+    func fault(_ rule: String) -> InvalidValue { InvalidValue("certificate authority", text, rule) }
+    if text == "staging" {
+      self = .letsEncryptStaging
+      return
+    }
+    let scheme = "https://"
+    guard text.hasPrefix(scheme), text.utf8.count > scheme.utf8.count, text.utf8.count <= 2048 else {
+      throw fault("it must be the https:// URL of an ACME directory, or the word staging")
+    }
+    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "'") }) else {
+      throw fault("a URL has no spaces, quotes or other characters than ASCII's")
+    }
+    directory = text
+  }
+}

@@ -1,0 +1,42 @@
+public import ArgumentParser
+public import ProxyConfig
+
+/// How Traefik gets certificates.
+struct ACMEOptions: ParsableArguments {
+  @Option(
+    help: .init(
+      "Whose account it is at the certificate authority. Without one no certificates are asked for.",
+      valueName: "address"),
+    transform: EmailAddress.init)
+  var acmeEmail: EmailAddress?
+
+  @Option(
+    help: .init(
+      "The ACME directory of the certificate authority, or 'staging' for Let's Encrypt's, for trials. (default: Let's Encrypt)",
+      valueName: "url"),
+    transform: CertificateAuthority.init)
+  var acmeCA = CertificateAuthority.letsEncrypt
+
+  @Option(
+    name: .customLong("acme-resolver"), parsing: .upToNextOption,
+    help: .init(
+      "Where Traefik looks up the challenge's record before the certificate authority does: when the system's resolvers are not to be used, or answer from a cache.",
+      valueName: "ip:port"),
+    transform: { try Endpoint($0, defaultPort: 53) })
+  var acmeResolvers: [Endpoint] = []
+
+  @Option(
+    help: .init(
+      "Who has to see the record first: 'all' name servers of the zone; the 'resolvers' only, when this node cannot reach its own public addresses; 'none', when it cannot ask the DNS at all.",
+      valueName: "whom"))
+  var acmePropagation = CertificateResolvers.Propagation.all
+
+  var certificates: CertificateResolvers? {
+    acmeEmail.map {
+      CertificateResolvers(
+        email: $0, authority: acmeCA, resolvers: acmeResolvers, propagation: acmePropagation, hasDomain: true)
+    }
+  }
+}
+
+extension CertificateResolvers.Propagation: ExpressibleByArgument {}
