@@ -1,0 +1,53 @@
+import CLinux
+public import Glibc
+
+/// A network namespace with a name, as `ip netns` keeps them: a file in `/var/run/netns`.
+public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
+  public let name: String
+
+  public var description: String { name }
+
+  /// - Throws: when `name` is no file name of 1 to 255 bytes. Whether the namespace exists is seen when a socket is opened
+  ///   in it: it may be made after this value is, and made anew later.
+  public init(_ name: String) throws(NetworkNamespaceError) {
+    guard (1...255).contains(name.utf8.count), name != ".", name != "..",
+      !name.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "/") })
+    else { throw NetworkNamespaceError(name: name, reason: .invalidName) }
+    self.name = name
+  }
+
+  /// Opens a socket inside the namespace, which it stays in whichever thread uses it. The caller closes it.
+  ///
+  /// Waits for a thread that does nothing else: one that entered a namespace stays there, so it must not be a pool's.
+  ///
+  /// - Parameters:
+  ///   - domain: `AF_INET` or `AF_INET6`.
+  ///   - type: `SOCK_STREAM` or `SOCK_DGRAM`. The socket closes on exec.
+  public func socket(domain: CInt, type: __socket_type) throws(NetworkNamespaceError) -> CInt {
+    let path = "/var/run/netns/\(name)"
+    // Written by the thread, read after its end: joining orders the two.
+    nonisolated(unsafe) var outcome = Result<CInt, SystemError>.failure(SystemError("socket", code: ECANCELED))
+    do throws(SystemError) {
+      let thread = try POSIXThread {
+        outcome = Result { () throws(SystemError) in
+          let namespace = open(path, O_RDONLY | O_CLOEXEC)
+          guard namespace >= 0 else { throw SystemError("open") }
+          defer { close(namespace) }
+          guard clinux_enter_network_namespace(namespace) == 0 else { throw SystemError("setns") }
+          return try Self.socketHere(domain: domain, type: type)
+        }
+      }
+      thread.join()
+      return try outcome.get()
+    } catch {
+      throw NetworkNamespaceError(name: name, error)
+    }
+  }
+
+  /// The same in the namespace that the process runs in.
+  static func socketHere(domain: CInt, type: __socket_type) throws(SystemError) -> CInt {
+    let descriptor = Glibc.socket(domain, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw SystemError("socket") }
+    return descriptor
+  }
+}
