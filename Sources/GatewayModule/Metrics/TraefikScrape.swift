@@ -1,0 +1,96 @@
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Reads what Traefik counted, from its `metrics` entry point.
+public struct TraefikScrape: Sendable {
+  /// What a scrape may cost at most.
+  struct Limits: Sendable {
+    /// From the call to its result.
+    var time = Duration.seconds(5)
+    /// Of the body, in bytes.
+    var size = 64 * 1024 * 1024
+  }
+
+  private let address: IPEndpoint
+  private let namespace: NetworkNamespace?
+  private let limits: Limits
+
+  /// - Parameters:
+  ///   - address: of the entry point.
+  ///   - namespace: the network namespace that Traefik runs in; `nil` for this process's own.
+  public init(address: IPEndpoint, namespace: NetworkNamespace?) {
+    self.init(address: address, namespace: namespace, limits: Limits())
+  }
+
+  init(address: IPEndpoint, namespace: NetworkNamespace?, limits: Limits) {
+    self.address = address
+    self.namespace = namespace
+    self.limits = limits
+  }
+
+  /// Everything that Traefik counted since it started. Takes at most 5 seconds and 64 MiB of metrics, of which only the
+  /// sums are kept.
+  ///
+  /// - Throws: with the reason `notRunning` when there is no Traefik.
+  public func read() async throws(ScrapeError) -> Traffic {
+    let deadline = NIODeadline.now() + TimeAmount(limits.time)
+    do {
+      let socket = try await NIOThreadPool.singleton.runIfActive { try connect(by: deadline) }
+      let (channel, traffic) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .withConnectedSocket(socket) { [address, limits] channel in
+          channel.eventLoop.makeCompletedFuture {
+            let response = ScrapeResponse(from: address, by: deadline, limits: limits, on: channel.eventLoop)
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(response)
+            return (channel, response.traffic)
+          }
+        }
+      return try await withTaskCancellationHandler {
+        try await traffic.get()
+      } onCancel: {
+        channel.close(promise: nil)
+      }
+    } catch {
+      throw ScrapeError(address: address, reason: Task.isCancelled ? .cancelled : reason(for: error))
+    }
+  }
+
+  /// Makes the connection, on a thread that may wait: NIO cannot connect a socket that it has not opened.
+  private func connect(by deadline: NIODeadline) throws -> CInt {
+    let remote = try SocketAddress(ipAddress: "\(address.address)", port: Int(address.port))
+    let domain = CInt(remote.protocol.rawValue)
+    let socket =
+      try namespace?.socket(domain: domain, type: SOCK_STREAM)
+      ?? NetworkNamespace.socketHere(domain: domain, type: SOCK_STREAM)
+    do throws(SystemError) {
+      let left = deadline - .now()
+      // Zero would mean to wait for ever.
+      guard left > .zero else { throw SystemError("connect", code: EINPROGRESS) }
+      var limit = timeval(
+        tv_sec: Int(left.nanoseconds / 1_000_000_000), tv_usec: max(1, Int(left.nanoseconds % 1_000_000_000 / 1000)))
+      setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+      let isConnected = remote.withSockAddr { Glibc.connect(socket, $0, socklen_t($1)) == 0 }
+      guard isConnected else { throw SystemError("connect") }
+      return socket
+    } catch {
+      close(socket)
+      throw error
+    }
+  }
+
+  private func reason(for error: any Error) -> ScrapeError.Reason {
+    switch error {
+    case let error as ScrapeResponse.Failure: error.reason
+    case let error as NetworkNamespaceError: .namespace(error)
+    case let error as SystemError where error.call == "connect":
+      switch error.code {
+      case ECONNREFUSED: .notRunning
+      case EINPROGRESS, EAGAIN, ETIMEDOUT: .timedOut(limits.time)
+      default: .connection("\(error)")
+      }
+    default: .connection("\(error)")
+    }
+  }
+}
