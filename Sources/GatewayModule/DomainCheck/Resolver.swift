@@ -1,5 +1,4 @@
 public import ProxyConfig
-import Synchronization
 
 /// Looks up addresses at one DNS resolver.
 ///
@@ -9,7 +8,7 @@ public final class Resolver: Sendable {
   /// Where questions go.
   public let address: IPEndpoint
 
-  /// The longest that a lookup takes.
+  /// The longest that a lookup takes: 7 milliseconds to an hour.
   public let limit: Duration
 
   private let orders: ResolverOrders
@@ -17,8 +16,8 @@ public final class Resolver: Sendable {
 
   /// - Parameters:
   ///   - address: the resolver, asked over UDP, and over TCP for an answer that is too long for that.
-  ///   - limit: the longest that a lookup takes, from 7 milliseconds to an hour. A question is sent up to three times
-  ///     within it.
+  ///   - limit: the longest that a lookup takes; less than 7 milliseconds is taken as that, more than an hour as an hour.
+  ///     A question is sent up to three times within it.
   /// - Throws: when the process lacks memory, descriptors or threads.
   public init(at address: IPEndpoint, limit: Duration = .seconds(5)) throws(SystemError) {
     let limit = min(max(limit, .milliseconds(7)), .seconds(3600))

@@ -20,8 +20,8 @@ final class ResolverLoop {
     case failure(LookupError.Reason)
   }
 
+  /// The numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
   private enum Kind: CInt {
-    /// The numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
     case a = 1
     case aaaa = 28
   }
@@ -77,7 +77,9 @@ final class ResolverLoop {
       ask(.aaaa, for: id, domain)
     case .cancel(let id):
       // c-ares cannot drop a single question. It ends by itself, and then finds that nobody waits for it.
-      finish(id, unanswered: .cancelled)
+      guard let lookup = lookups.removeValue(forKey: id) else { return }
+      let error = LookupError(domain: lookup.domain, resolver: resolver, reason: .cancelled)
+      lookup.continuation.resume(returning: .failure(error))
     }
   }
 
@@ -92,7 +94,10 @@ final class ResolverLoop {
     case .a: lookups[question.lookup]?.ipv4 = answer
     case .aaaa: lookups[question.lookup]?.ipv6 = answer
     }
-    if let lookup = lookups[question.lookup], lookup.ipv4 != nil, lookup.ipv6 != nil {
+    if case .failure(.unreachable) = answer {
+      // The kernel reports a closed port once, so the other question, sent from the same socket, may never hear of it.
+      finish(question.lookup, unanswered: .unreachable)
+    } else if let lookup = lookups[question.lookup], lookup.ipv4 != nil, lookup.ipv6 != nil {
       finish(question.lookup, unanswered: .silence(limit))
     }
   }

@@ -2,16 +2,10 @@ import Glibc
 
 /// A moment in UTC, to the millisecond.
 struct UTCTime {
+  /// Since 1970-01-01T00:00:00Z.
   let seconds: time_t
+  /// 0 to 999.
   let milliseconds: Int
-
-  /// - Parameters:
-  ///   - seconds: since 1970-01-01T00:00:00Z, up to the end of the year 9999.
-  ///   - milliseconds: 0 to 999.
-  init(seconds: time_t, milliseconds: Int) {
-    self.seconds = seconds
-    self.milliseconds = milliseconds
-  }
 
   static var now: UTCTime {
     var now = timespec()

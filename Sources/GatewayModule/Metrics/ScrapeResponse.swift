@@ -14,13 +14,15 @@ final class ScrapeResponse: ChannelInboundHandler {
   let traffic: EventLoopFuture<Traffic>
 
   private let promise: EventLoopPromise<Traffic>
+  private let address: IPEndpoint
   private let deadline: NIODeadline
   private let limits: TraefikScrape.Limits
   private var timer: Scheduled<Void>?
   private var size = 0
   private var parser = ScrapeParser()
 
-  init(by deadline: NIODeadline, limits: TraefikScrape.Limits, on eventLoop: any EventLoop) {
+  init(from address: IPEndpoint, by deadline: NIODeadline, limits: TraefikScrape.Limits, on eventLoop: any EventLoop) {
+    self.address = address
     self.deadline = deadline
     self.limits = limits
     promise = eventLoop.makePromise()
@@ -33,10 +35,9 @@ final class ScrapeResponse: ChannelInboundHandler {
     timer = context.value.eventLoop.scheduleTask(deadline: deadline) { [limits] in
       handler.value.fail(.timedOut(limits.time), context.value)
     }
-    // The encoder adds what HTTP/1.1 needs to the host's name, which Traefik does not look at here.
     let head = HTTPRequestHead(
       version: .http1_1, method: .GET, uri: "/metrics",
-      headers: ["Host": "traefik", "Accept": "text/plain;version=0.0.4", "Connection": "close"])
+      headers: ["Host": "\(address)", "Accept": "text/plain;version=0.0.4", "Connection": "close"])
     context.value.write(wrapOutboundOut(.head(head)), promise: nil)
     context.value.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }

@@ -39,9 +39,9 @@ public struct TraefikScrape: Sendable {
     do {
       let socket = try await NIOThreadPool.singleton.runIfActive { try connect(by: deadline) }
       let (channel, traffic) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-        .withConnectedSocket(socket) { [limits] channel in
+        .withConnectedSocket(socket) { [address, limits] channel in
           channel.eventLoop.makeCompletedFuture {
-            let response = ScrapeResponse(by: deadline, limits: limits, on: channel.eventLoop)
+            let response = ScrapeResponse(from: address, by: deadline, limits: limits, on: channel.eventLoop)
             try channel.pipeline.syncOperations.addHTTPClientHandlers()
             try channel.pipeline.syncOperations.addHandler(response)
             return (channel, response.traffic)

@@ -1,0 +1,23 @@
+import Foundation
+import TestSupport
+
+/// A network namespace of a test's own, with its loopback up.
+enum TemporaryNetworkNamespace {
+  /// Makes one, runs `body` with its name and removes it. Takes root.
+  static func withNamespace<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Result
+  ) async throws -> Result {
+    let name = "gateway-test-\(UUID().uuidString)"
+    try await Command.succeed("ip", ["netns", "add", name])
+    let result: Result
+    do {
+      try await Command.succeed("ip", ["-n", name, "link", "set", "lo", "up"])
+      result = try await body(name)
+    } catch {
+      _ = try? await Command.run("ip", ["netns", "delete", name])
+      throw error
+    }
+    try await Command.succeed("ip", ["netns", "delete", name])
+    return result
+  }
+}
