@@ -63,7 +63,7 @@ struct TraefikTests {
             #expect(response.answer?.name == name)
 
             let redirect = try await traefik.client("web").fetch("http://\(name).example.com/x")
-            let port = try #require(traefik.entryPoints["web-secure"]).split(separator: ":").last!
+            let port = try #require(try await traefik.entryPoints()["web-secure"]).split(separator: ":").last!
             #expect(redirect.status == 301)
             #expect(redirect.headers["location"] == ["https://\(name).example.com:\(port)/x"])
 
