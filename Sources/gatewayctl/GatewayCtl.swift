@@ -22,12 +22,9 @@ protocol GatewayCtlCommand: AsyncParsableCommand {
 
 /// What every subcommand takes.
 struct BusOptions: ParsableArguments {
-  @Option(
-    help: .init(
-      "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT. (default: unix:///var/run/redis.sock)",
-      valueName: "url"),
-    transform: BrokerURL.init)
-  var broker = try! BrokerURL("unix:///var/run/redis.sock")
+  // A string, because the parser's own complaint about a value would show its password.
+  @Option(help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"))
+  var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("How long to wait for the answer, in seconds.", valueName: "seconds"))
   var timeout = 20.0
@@ -35,7 +32,14 @@ struct BusOptions: ParsableArguments {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
+  var brokerURL: BrokerURL {
+    get throws {
+      do { return try BrokerURL(broker) } catch { throw ValidationError("--broker: \(error)") }
+    }
+  }
+
   func validate() throws {
+    _ = try brokerURL
     guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout must be above 0 and at most 86400") }
   }
 
@@ -59,7 +63,7 @@ struct BusOptions: ParsableArguments {
   /// Runs `body` with a client that is connected meanwhile.
   func withClient<Result: Sendable>(_ body: (Client, Duration) async throws -> Result) async throws -> Result {
     // What the library would log, this program says itself.
-    let client = Client(broker: broker, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
+    let client = Client(broker: try brokerURL, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await client.run() }
       defer { group.cancelAll() }
