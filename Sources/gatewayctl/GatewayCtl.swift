@@ -43,7 +43,8 @@ struct BusOptions: ParsableArguments {
     guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout must be above 0 and at most 86400") }
   }
 
-  /// Allows these options in front of the subcommand too: moves those that stand there behind it.
+  /// Allows these options in front of the subcommand too: moves those that stand there behind it. Where no subcommand
+  /// takes them, they are dropped, so that the parser speaks of what is missing or wrong there.
   static func movedBehindSubcommand(_ arguments: [String]) -> [String] {
     var rest = arguments[...]
     var moved: [String] = []
@@ -57,7 +58,8 @@ struct BusOptions: ParsableArguments {
         break
       }
     }
-    return rest.prefix(1) + moved + rest.dropFirst()
+    let takesThem = GatewayCtl.configuration.subcommands.contains { $0._commandName == rest.first }
+    return rest.prefix(1) + (takesThem ? moved : []) + rest.dropFirst()
   }
 
   /// Runs `body` with a client that is connected meanwhile.
