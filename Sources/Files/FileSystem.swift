@@ -3,14 +3,18 @@ package import Glibc
 
 /// Whole-file operations over system calls, each of which either succeeds or says what failed.
 package enum FileSystem {
-  /// Makes a directory and all above it; one that is there is fine.
+  /// Makes a directory and all above it, and syncs their names; one that is there is fine.
+  ///
+  /// - Parameter path: absolute.
   package static func makeDirectory(_ path: String, mode: mode_t) throws(FileError) {
-    if mkdir(path, mode) == 0 || errno == EEXIST { return }
-    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-      throw FileError(path, "mkdir")
+    let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+    if mkdir(path, mode) != 0 {
+      if errno == EEXIST { return }
+      guard errno == ENOENT, !parent.isEmpty else { throw FileError(path, "mkdir") }
+      try makeDirectory(parent, mode: 0o755)
+      guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError(path, "mkdir") }
     }
-    try makeDirectory(String(path[..<slash]), mode: 0o755)
-    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError(path, "mkdir") }
+    try syncDirectory(parent.isEmpty ? "/" : parent)
   }
 
   /// The names in a directory, without `.` and `..`.

@@ -8,9 +8,9 @@ public struct Backends: Hashable, Sendable {
   public init(
     _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy
   ) throws(InvalidValue) {
-    guard !texts.isEmpty else { throw InvalidValue("at least one backend is needed got '0'") }
+    guard !texts.isEmpty else { throw InvalidValue("at least one backend is needed") }
     guard texts.count <= Self.maximumCount else {
-      throw InvalidValue("at most \(Self.maximumCount) backends are allowed got '\(texts.count)'")
+      throw InvalidValue("at most \(Self.maximumCount) backends are allowed, not \(texts.count)")
     }
     var elements: [Backend] = []
     elements.reserveCapacity(texts.count)

@@ -19,7 +19,7 @@ public enum RouteFile: Hashable, Sendable {
   /// In bytes; a route with 64 backends takes less than 8 KiB.
   public static let maximumSize = 256 * 1024
 
-  /// Reads the file `<workload>.yaml`.
+  /// Reads the file `<workload>.yaml`, or one whose name is no workload's, which can be no route.
   ///
   /// It is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes, flow style,
   /// comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one more thing is
@@ -29,7 +29,7 @@ public enum RouteFile: Hashable, Sendable {
   ///
   /// A file of more than ``maximumSize`` bytes is foreign without a look at it, which bounds the time and memory that any file
   /// can take.
-  public static func read(_ bytes: Span<UInt8>, workload: WorkloadID) throws(UnreadableFile) -> RouteFile {
+  public static func read(_ bytes: Span<UInt8>, workload: WorkloadID?) throws(UnreadableFile) -> RouteFile {
     guard bytes.count <= maximumSize else {
       return .foreign(Mismatch(line: nil, reason: "it is larger than \(maximumSize) bytes"))
     }
@@ -37,6 +37,7 @@ public enum RouteFile: Hashable, Sendable {
     var reader = YAMLDocumentReader()
     try reader.read(bytes)
     if let obstacle = reader.obstacle { return .foreign(obstacle) }
+    guard let workload else { return .foreign(Mismatch(line: nil, reason: "its name is no workload's")) }
     let document = YAMLDocument(nodes: reader.nodes, text: reader.text)
     do throws(Mismatch) {
       return .route(try Route(document.root, workload: workload))

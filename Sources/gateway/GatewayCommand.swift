@@ -25,12 +25,9 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("log-format"),
   ]
 
-  @Option(
-    help: .init(
-      "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT. (default: unix:///var/run/redis.sock)",
-      valueName: "url"),
-    transform: BrokerURL.init)
-  var broker = try! BrokerURL("unix:///var/run/redis.sock")
+  // A string, because the parser's own complaint about a value would show its password.
+  @Option(help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"))
+  var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("Where route files and Traefik's configuration are kept.", valueName: "dir"))
   var root = "/var/cache/modules/gateway"
@@ -104,7 +101,14 @@ struct GatewayCommand: AsyncParsableCommand {
     return level
   }
 
+  var brokerURL: BrokerURL {
+    get throws {
+      do { return try BrokerURL(broker) } catch { throw ValidationError("--broker: \(error)") }
+    }
+  }
+
   func validate() throws {
+    _ = try brokerURL
     guard (1...1024).contains(workers) else {
       throw ValidationError("--workers must be from 1 to 1024, not \(workers)")
     }
@@ -113,6 +117,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = Logger(label: "gateway", level: logLevel, format: logFormat)
+    let broker = try brokerURL
     let root = GatewayRoot(root)
     let store = try await RouteStore.open(root, logger: logger)
 

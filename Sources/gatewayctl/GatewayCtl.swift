@@ -22,12 +22,9 @@ protocol GatewayCtlCommand: AsyncParsableCommand {
 
 /// What every subcommand takes.
 struct BusOptions: ParsableArguments {
-  @Option(
-    help: .init(
-      "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT. (default: unix:///var/run/redis.sock)",
-      valueName: "url"),
-    transform: BrokerURL.init)
-  var broker = try! BrokerURL("unix:///var/run/redis.sock")
+  // A string, because the parser's own complaint about a value would show its password.
+  @Option(help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"))
+  var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("How long to wait for the answer, in seconds.", valueName: "seconds"))
   var timeout = 20.0
@@ -35,11 +32,19 @@ struct BusOptions: ParsableArguments {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
+  var brokerURL: BrokerURL {
+    get throws {
+      do { return try BrokerURL(broker) } catch { throw ValidationError("--broker: \(error)") }
+    }
+  }
+
   func validate() throws {
+    _ = try brokerURL
     guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout must be above 0 and at most 86400") }
   }
 
-  /// Allows these options in front of the subcommand too: moves those that stand there behind it.
+  /// Allows these options in front of the subcommand too: moves those that stand there behind it. Where no subcommand
+  /// takes them, they are dropped, so that the parser speaks of what is missing or wrong there.
   static func movedBehindSubcommand(_ arguments: [String]) -> [String] {
     var rest = arguments[...]
     var moved: [String] = []
@@ -53,13 +58,14 @@ struct BusOptions: ParsableArguments {
         break
       }
     }
-    return rest.prefix(1) + moved + rest.dropFirst()
+    let takesThem = GatewayCtl.configuration.subcommands.contains { $0._commandName == rest.first }
+    return rest.prefix(1) + (takesThem ? moved : []) + rest.dropFirst()
   }
 
   /// Runs `body` with a client that is connected meanwhile.
   func withClient<Result: Sendable>(_ body: (Client, Duration) async throws -> Result) async throws -> Result {
     // What the library would log, this program says itself.
-    let client = Client(broker: broker, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
+    let client = Client(broker: try brokerURL, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await client.run() }
       defer { group.cancelAll() }

@@ -16,8 +16,12 @@ struct ShowMetrics: GatewayCtlCommand {
       Table(
         header: ["WORKLOAD", "REQUEST BYTES", "RESPONSE BYTES"],
         rows: workloads.map { workload in
-          [workload] + [metrics.request, metrics.response].map { String(Int64($0[workload, default: 0])) }
+          [workload] + [metrics.request, metrics.response].map { Self.text(bytes: $0[workload, default: 0]) }
         }))
+  }
+
+  private static func text(bytes: Double) -> String {
+    Int64(exactly: bytes.rounded()).map(String.init) ?? "\(bytes)"
   }
 }
 

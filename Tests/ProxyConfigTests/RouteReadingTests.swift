@@ -216,7 +216,7 @@ struct RouteReadingTests {
       ("loadbalancer:", "weighted:", #"line 12: a route has no "weighted" here"#),
       ("servers:\n", "sticky: {}\n        servers:\n", #"line 13: a route has no "sticky" here"#),
       ("url: https", "weight: 1\n          url: https", #"line 14: a route has no "weight" here"#),
-      ("- url: https://10.1.2.3:443", "  []", "line 2: at least one backend is needed got '0'"),
+      ("- url: https://10.1.2.3:443", "  []", "line 2: at least one backend is needed"),
       ("- url: https://10.1.2.3:443", "- {}", "line 14: url is missing"),
       ("- url: https://10.1.2.3:443", "- https://10.1.2.3:443", "line 14: a mapping is needed"),
       ("- url: https://10.1.2.3:443", "  url: https://10.1.2.3:443", "line 14: a sequence is needed"),

@@ -29,26 +29,25 @@ public struct EnvironmentArguments: Sendable {
     self.flags = flags
   }
 
-  /// The arguments with those that the environment adds to them.
+  /// The arguments, after those that the environment adds to them: what follows a `--` is no place for flags.
   public func adding(to arguments: [String]) -> [String] {
-    arguments
-      + flags.flatMap { flag -> [String] in
-        let name = "--\(flag.name)"
-        let isGiven = arguments.contains { $0 == name || $0.hasPrefix("\(name)=") }
-        guard !isGiven, let value = getenv(flag.variable).map({ String(cString: $0) }), !value.isEmpty else {
-          return []
-        }
-        switch flag {
-        case .option: return ["\(name)=\(value)"]
-        case .list: return value.split { $0 == " " || $0 == "," }.map { "\(name)=\($0)" }
-        case .toggle:
-          switch value {
-          case "1", "true": return [name]
-          case "0", "false": return []
-          // Refused by the parser, with the flag's name.
-          default: return ["\(name)=\(value)"]
-          }
+    flags.flatMap { flag -> [String] in
+      let name = "--\(flag.name)"
+      let isGiven = arguments.contains { $0 == name || $0.hasPrefix("\(name)=") }
+      guard !isGiven, let value = getenv(flag.variable).map({ String(cString: $0) }), !value.isEmpty else {
+        return []
+      }
+      switch flag {
+      case .option: return ["\(name)=\(value)"]
+      case .list: return value.split { $0 == " " || $0 == "," }.map { "\(name)=\($0)" }
+      case .toggle:
+        switch value {
+        case "1", "true": return [name]
+        case "0", "false": return []
+        // Refused by the parser, with the flag's name.
+        default: return ["\(name)=\(value)"]
         }
       }
+    } + arguments
   }
 }

@@ -109,9 +109,8 @@ struct RouteDirectory: Sendable {
   }
 
   private func content(of name: String, _ bytes: [UInt8]) -> Found.Content {
-    guard name.hasSuffix(".yaml"), let workload = try? WorkloadID(String(name.dropLast(5))) else {
-      return .foreign("its name is no workload's")
-    }
+    if name.hasSuffix(".toml") { return .foreign("it is no YAML") }
+    let workload = name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
     do throws(UnreadableFile) {
       switch try RouteFile.read(bytes.span, workload: workload) {
       case .route(let route): return .route(route)

@@ -60,6 +60,11 @@ struct RouteIndex {
     if entries[route.workload]?.route.domain != route.domain { owners[route.domain] = nil }
   }
 
+  /// Whether the workload's file is there after a power cut is not known.
+  mutating func doubt(_ workload: WorkloadID) {
+    entries[workload]?.isDurable = false
+  }
+
   /// The workload's file is gone.
   mutating func remove(_ workload: WorkloadID) {
     guard let entry = entries.removeValue(forKey: workload) else { return }

@@ -130,8 +130,12 @@ public final class RouteStore: Sendable {
     guard let route = state.withLock({ $0.index[workload] }) else { return nil }
     let outcome = await carryOut(.remove(workload))
     state.withLock { state in
-      if case .failed = outcome { return }
-      state.index.remove(workload)
+      switch outcome {
+      case .durable: state.index.remove(workload)
+      // A power cut may bring the file back: the domain stays taken until the call is repeated, and then is synced.
+      case .unsynced: state.index.doubt(workload)
+      case .failed: break
+      }
     }
     try check(outcome, workload)
     logger.info("route deleted", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])

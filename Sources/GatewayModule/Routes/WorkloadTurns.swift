@@ -1,50 +1,76 @@
 import NIOCore
 import ProxyConfig
+import RPC
 import Synchronization
 
 /// Gives calls for one workload their turns, in the order in which they ask for them.
 final class WorkloadTurns: Sendable {
-  private typealias Waiter = CheckedContinuation<Void, Never>
-
   /// The workloads whose turn is taken, and who waits for the next one.
-  private let queues = Mutex<[WorkloadID: CircularBuffer<Waiter>]>([:])
+  private let queues = Mutex<[WorkloadID: CircularBuffer<Turn>]>([:])
 
   /// Runs `body` when every earlier call for the workload is over. A place in the queue is taken before this function
   /// first suspends.
   func take<Result>(for workload: WorkloadID, _ body: () async throws -> Result) async rethrows -> Result {
-    await wait(workload)
+    if let turn = queueUp(workload) {
+      // A slow call, and all that wait behind it, must not keep the workers from calls for other workloads.
+      await CurrentCall.releaseWorker()
+      await turn.wait()
+    }
     defer { pass(workload) }
     return try await body()
   }
 
-  private func wait(_ workload: WorkloadID) async {
-    let isFree = queues.withLock { queues in
-      guard queues[workload] == nil else { return false }
-      queues[workload] = []
-      return true
-    }
-    if isFree { return }
-    await withCheckedContinuation { continuation in
-      let isFree = queues.withLock { queues in
-        guard queues[workload] != nil else {
-          queues[workload] = []
-          return true
-        }
-        queues[workload]?.append(continuation)
-        return false
+  /// Returns the turn to wait for; nil when it has come already.
+  private func queueUp(_ workload: WorkloadID) -> Turn? {
+    queues.withLock { queues in
+      guard queues[workload] != nil else {
+        queues[workload] = []
+        return nil
       }
-      if isFree { continuation.resume() }
+      let turn = Turn()
+      queues[workload]?.append(turn)
+      return turn
     }
   }
 
   private func pass(_ workload: WorkloadID) {
-    let next = queues.withLock { queues -> Waiter? in
+    let next = queues.withLock { queues -> Turn? in
       guard let next = queues[workload]?.popFirst() else {
         queues[workload] = nil
         return nil
       }
       return next
     }
-    next?.resume()
+    next?.begin()
+  }
+}
+
+/// A place in a queue, for one to wait at.
+private final class Turn: Sendable {
+  private enum State {
+    case ahead
+    case awaited(CheckedContinuation<Void, Never>)
+    case begun
+  }
+
+  private let state = Mutex(State.ahead)
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      let hasBegun = state.withLock { state in
+        if case .begun = state { return true }
+        state = .awaited(continuation)
+        return false
+      }
+      if hasBegun { continuation.resume() }
+    }
+  }
+
+  func begin() {
+    let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+      defer { state = .begun }
+      return if case .awaited(let waiter) = state { waiter } else { nil }
+    }
+    waiter?.resume()
   }
 }
