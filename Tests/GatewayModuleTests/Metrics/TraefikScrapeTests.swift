@@ -144,7 +144,8 @@ import Testing
     try await TemporaryDirectory.withDirectory { routes in
       try await HTTPBackend.withServer("site") { backend in
         try await Traefik.withServer(routes: routes.path) { traefik in
-          let scrape = try TraefikScrape(address: IPEndpoint(traefik.entryPoints["metrics"]!), namespace: nil)
+          let address = try await #require(traefik.entryPoints()["metrics"])
+          let scrape = try TraefikScrape(address: IPEndpoint(address), namespace: nil)
           #expect(try await scrape.read() == Traffic())
 
           try routes.write(
@@ -160,7 +161,7 @@ import Testing
                     servers:
                     - url: \(backend.url)
             """, to: "37-1976-site.yaml")
-          let client = try traefik.client("web")
+          let client = try await traefik.client("web")
           try await eventually { try await client.fetch("http://site.example.com/bytes/100000").status == 200 }
           let traffic = try await eventually {
             try await scrape.read()
