@@ -59,7 +59,8 @@ import Testing
       let port = try FreePort.next()
       // With nobody to ask, dnsmasq refuses.
       let arguments = [
-        "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--no-resolv", "--no-hosts",
+        "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root", "--pid-file=", "--no-resolv",
+        "--no-hosts",
         "--listen-address=127.0.0.1", "--bind-interfaces", "--port=\(port)", "--log-facility=-",
       ]
       try await ChildProcess.withProcess("dnsmasq", arguments, log: directory.file("log")) { process in

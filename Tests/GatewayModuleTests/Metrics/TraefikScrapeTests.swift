@@ -144,7 +144,8 @@ import Testing
     try await TemporaryDirectory.withDirectory { routes in
       try await HTTPBackend.withServer("site") { backend in
         try await Traefik.withServer(routes: routes.path) { traefik in
-          let scrape = try await TraefikScrape(address: IPEndpoint(traefik.entryPoints()["metrics"]!), namespace: nil)
+          let address = try await #require(traefik.entryPoints()["metrics"])
+          let scrape = try TraefikScrape(address: IPEndpoint(address), namespace: nil)
           #expect(try await scrape.read() == Traffic())
 
           try routes.write(
