@@ -48,8 +48,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(
     help: .init("Where an FQDN's records are looked up. (default: 8.8.8.8:53)", valueName: "ip[:port]"),
-    transform: { try IPEndpoint($0, defaultPort: 53) })
-  var resolver = try! IPEndpoint("8.8.8.8:53")
+    transform: { try Endpoint($0, defaultPort: 53) })
+  var resolver = try! Endpoint("8.8.8.8:53")
 
   @Flag(name: .customLong("no-domain-check"), help: "Accept every FQDN, wherever it points.")
   var skipsDomainCheck = false
@@ -66,8 +66,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(
     help: .init("Where Traefik offers its metrics. (default: 127.0.0.1:8082)", valueName: "ip:port"),
-    transform: { try IPEndpoint($0) })
-  var traefikAddress = try! IPEndpoint("127.0.0.1:8082")
+    transform: { try Endpoint($0) })
+  var traefikAddress = try! Endpoint("127.0.0.1:8082")
 
   @Option(
     name: .customLong("netns"),

@@ -26,7 +26,7 @@ public struct LookupError: Error, Hashable, CustomStringConvertible {
   }
 
   public let domain: Domain
-  public let resolver: IPEndpoint
+  public let resolver: Endpoint
   public let reason: Reason
 
   public var description: String {

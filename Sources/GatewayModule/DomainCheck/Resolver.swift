@@ -6,7 +6,7 @@ public import ProxyConfig
 /// this machine's resolver settings. Any number of lookups run at once on one thread, which ends with this object.
 public final class Resolver: Sendable {
   /// Where questions go.
-  public let address: IPEndpoint
+  public let address: Endpoint
 
   /// The longest that a lookup takes: 7 milliseconds to an hour.
   public let limit: Duration
@@ -19,7 +19,7 @@ public final class Resolver: Sendable {
   ///   - limit: the longest that a lookup takes; less than 7 milliseconds is taken as that, more than an hour as an hour.
   ///     A question is sent up to three times within it.
   /// - Throws: when the process lacks memory, descriptors or threads.
-  public init(at address: IPEndpoint, limit: Duration = .seconds(5)) throws(SystemError) {
+  public init(at address: Endpoint, limit: Duration = .seconds(5)) throws(SystemError) {
     let limit = min(max(limit, .milliseconds(7)), .seconds(3600))
     let orders = try ResolverOrders()
     let loop = try ResolverLoop(resolver: address, limit: limit, orders: orders)

@@ -39,13 +39,13 @@ final class ResolverLoop {
     }
   }
 
-  private let resolver: IPEndpoint
+  private let resolver: Endpoint
   private let limit: Duration
   private let orders: ResolverOrders
   private let channel: ares_channel
   private var lookups: [ResolverOrders.ID: Lookup] = [:]
 
-  init(resolver: IPEndpoint, limit: Duration, orders: ResolverOrders) throws(SystemError) {
+  init(resolver: Endpoint, limit: Duration, orders: ResolverOrders) throws(SystemError) {
     self.resolver = resolver
     self.limit = limit
     self.orders = orders
@@ -126,7 +126,7 @@ final class ResolverLoop {
 
   // MARK: - c-ares
 
-  private static func makeChannel(_ resolver: IPEndpoint, _ limit: Duration) throws(SystemError) -> ares_channel {
+  private static func makeChannel(_ resolver: Endpoint, _ limit: Duration) throws(SystemError) -> ares_channel {
     var options = ares_options()
     // A failure is an answer, not a reason to look for another server.
     options.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES

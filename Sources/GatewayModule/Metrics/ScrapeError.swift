@@ -1,3 +1,5 @@
+public import ProxyConfig
+
 /// Why Traefik's metrics could not be read.
 public struct ScrapeError: Error, Equatable, CustomStringConvertible {
   public enum Reason: Equatable, Sendable {
@@ -19,7 +21,7 @@ public struct ScrapeError: Error, Equatable, CustomStringConvertible {
     case cancelled
   }
 
-  public let address: IPEndpoint
+  public let address: Endpoint
   public let reason: Reason
 
   public var description: String {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import ProxyConfig
 
 /// Asks for the metrics on a new connection and reads the answer as it comes, once.
 final class ScrapeResponse: ChannelInboundHandler {
@@ -14,14 +15,14 @@ final class ScrapeResponse: ChannelInboundHandler {
   let traffic: EventLoopFuture<Traffic>
 
   private let promise: EventLoopPromise<Traffic>
-  private let address: IPEndpoint
+  private let address: Endpoint
   private let deadline: NIODeadline
   private let limits: TraefikScrape.Limits
   private var timer: Scheduled<Void>?
   private var size = 0
   private var parser = ScrapeParser()
 
-  init(from address: IPEndpoint, by deadline: NIODeadline, limits: TraefikScrape.Limits, on eventLoop: any EventLoop) {
+  init(from address: Endpoint, by deadline: NIODeadline, limits: TraefikScrape.Limits, on eventLoop: any EventLoop) {
     self.address = address
     self.deadline = deadline
     self.limits = limits

@@ -2,6 +2,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+public import ProxyConfig
 
 /// Reads what Traefik counted, from its `metrics` entry point.
 public struct TraefikScrape: Sendable {
@@ -13,18 +14,18 @@ public struct TraefikScrape: Sendable {
     var size = 64 * 1024 * 1024
   }
 
-  private let address: IPEndpoint
+  private let address: Endpoint
   private let namespace: NetworkNamespace?
   private let limits: Limits
 
   /// - Parameters:
   ///   - address: of the entry point.
   ///   - namespace: the network namespace that Traefik runs in; `nil` for this process's own.
-  public init(address: IPEndpoint, namespace: NetworkNamespace?) {
+  public init(address: Endpoint, namespace: NetworkNamespace?) {
     self.init(address: address, namespace: namespace, limits: Limits())
   }
 
-  init(address: IPEndpoint, namespace: NetworkNamespace?, limits: Limits) {
+  init(address: Endpoint, namespace: NetworkNamespace?, limits: Limits) {
     self.address = address
     self.namespace = namespace
     self.limits = limits

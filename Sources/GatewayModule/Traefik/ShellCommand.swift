@@ -26,7 +26,7 @@ struct ShellCommand: Sendable {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
-    let arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/sh", "-c", text].map { (argument: String) in strdup(argument) }
+    let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/sh"), strdup("-c"), strdup(text)]
     defer { for argument in arguments { free(argument) } }
     var process = pid_t()
     let code = posix_spawn(&process, "/bin/sh", &actions, &attributes, arguments + [nil], environ)

@@ -37,7 +37,7 @@ import Testing
 
   @Test func recordsThatCouldNotBeHadAreMentioned() throws {
     let domain = try Domain("app.example.com")
-    let missing = try LookupError(domain: domain, resolver: IPEndpoint("192.0.2.53:53"), reason: .serverFailure)
+    let missing = try LookupError(domain: domain, resolver: Endpoint("192.0.2.53:53"), reason: .serverFailure)
     let records = try AddressRecords(domain: domain, addresses: Self.addresses(["192.0.2.7"]), missing: missing)
     let error = #expect(throws: DomainCheckError.self) { try records.verify(pointTo: Self.addresses(["192.0.2.1"])) }
     #expect(
@@ -52,7 +52,7 @@ import Testing
       .address("here.example.com", "192.0.2.1"), .address("away.example.com", "192.0.2.7"),
     ]
     try await Dnsmasq.withServer(records) { server in
-      let check = try DomainCheck(at: Resolver(at: IPEndpoint(server.address)))
+      let check = try DomainCheck(at: Resolver(at: Endpoint(server.address)))
       let node = try Self.addresses(["192.0.2.1"])
       try await check.verify(Domain("here.example.com"), pointsTo: node)
       for (name, text) in [

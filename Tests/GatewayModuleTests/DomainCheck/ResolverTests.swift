@@ -16,7 +16,7 @@ import Testing
   ]
 
   private static func resolver(_ address: String, limit: Duration = .seconds(5)) throws -> Resolver {
-    try Resolver(at: IPEndpoint(address), limit: limit)
+    try Resolver(at: Endpoint(address), limit: limit)
   }
 
   @Test func bothKindsOfAddressesAreFound() async throws {

@@ -1,4 +1,5 @@
 import Foundation
+import ProxyConfig
 import TestSupport
 import Testing
 
@@ -55,7 +56,7 @@ import Testing
   }
 
   @Test func nothingListeningIsNotRunning() async throws {
-    let address = try IPEndpoint("127.0.0.1:\(FreePort.next())")
+    let address = try Endpoint("127.0.0.1:\(FreePort.next())")
     let error = await #expect(throws: ScrapeError.self) {
       try await TraefikScrape(address: address, namespace: nil).read()
     }
@@ -133,7 +134,7 @@ import Testing
 
   @Test func aMissingNamespaceIsAnError() async throws {
     let namespace = try NetworkNamespace("gateway-test-\(UUID().uuidString)")
-    let address = try IPEndpoint("127.0.0.1:8082")
+    let address = try Endpoint("127.0.0.1:8082")
     let error = await #expect(throws: ScrapeError.self) {
       try await TraefikScrape(address: address, namespace: namespace).read()
     }
@@ -145,7 +146,7 @@ import Testing
       try await HTTPBackend.withServer("site") { backend in
         try await Traefik.withServer(routes: routes.path) { traefik in
           let address = try await #require(traefik.entryPoints()["metrics"])
-          let scrape = try TraefikScrape(address: IPEndpoint(address), namespace: nil)
+          let scrape = try TraefikScrape(address: Endpoint(address), namespace: nil)
           #expect(try await scrape.read() == Traffic())
 
           try routes.write(
@@ -177,7 +178,7 @@ import Testing
   // MARK: - A server of a few lines
 
   private static func withServer(
-    _ answer: String, mode: String = "close", prefix: [String] = [], _ body: (IPEndpoint) async throws -> Void
+    _ answer: String, mode: String = "close", prefix: [String] = [], _ body: (Endpoint) async throws -> Void
   ) async throws {
     try await withServer(answer, mode: mode, prefix: prefix) { address, _ in try await body(address) }
   }
@@ -186,7 +187,7 @@ import Testing
   /// the connection or does what `mode` says.
   private static func withServer(
     _ answer: String, mode: String = "close", prefix: [String] = [],
-    _ body: (IPEndpoint, ChildProcess) async throws -> Void
+    _ body: (Endpoint, ChildProcess) async throws -> Void
   ) async throws {
     try await TemporaryDirectory.withDirectory { directory in
       let command = try prefix + ["python3", "-u", directory.write(script, to: "server.py"), mode]
@@ -195,7 +196,7 @@ import Testing
         command[0], Array(command.dropFirst()) + [directory.file("answer")], log: directory.file("log")
       ) { process in
         let port = try await process.line { $0.hasPrefix("port ") }.dropFirst(5)
-        try await body(IPEndpoint("127.0.0.1:\(port)"), process)
+        try await body(Endpoint("127.0.0.1:\(port)"), process)
       }
     }
   }
