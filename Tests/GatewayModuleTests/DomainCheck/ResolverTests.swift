@@ -133,7 +133,8 @@ import Testing
         #expect(clock.now - start < limit)
         try await group.waitForAll()
       }
-      #expect(clock.now - start < limit * 2)
+      // One after the other they would take 1,000 s; the rest is for a busy machine.
+      #expect(clock.now - start < limit * 5)
     }
   }
 
