@@ -94,7 +94,8 @@ final class RedisConnection: @unchecked Sendable {
   /// An error during set-up that is about this program's configuration rather than the broker's condition.
   private static func denial(_ error: BrokerError, _ broker: BrokerURL) -> BrokerError? {
     guard case .refused(let text) = error.reason else { return nil }
-    let conditions = ["LOADING", "MASTERDOWN", "BUSY", "ERR max number of clients"]
+    // MISCONF also answers PING: the broker could not save its data, and takes no writes until it can.
+    let conditions = ["LOADING", "MASTERDOWN", "BUSY", "MISCONF", "ERR max number of clients"]
     return conditions.contains { text.hasPrefix($0) } ? nil : BrokerError(broker, .denied(text))
   }
 
