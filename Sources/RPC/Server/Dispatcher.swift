@@ -55,7 +55,7 @@ actor Dispatcher {
     executor = LoopExecutor(loop)
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
-    inFlight = "\(module).in-flight"
+    inFlight = module + ReplyAddress.inFlightSuffix
     ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
   }
 
