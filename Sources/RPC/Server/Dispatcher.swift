@@ -7,7 +7,7 @@ internal import NIOCore
 /// answered without changing threads. One connection a queue takes requests, by as many pipelined `BLMOVE` commands as
 /// the ledger allows; one more sends the settlements, and everything else.
 actor Dispatcher {
-  /// The most bytes a request may have.
+  /// The most bytes a request may have; a larger one is answered with a protocol error.
   static let maximumRequest = 1 << 20
   /// How long the calls in hand have to finish when the server stops.
   static let drainTimeout = Duration.seconds(8)
@@ -165,6 +165,17 @@ actor Dispatcher {
   /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
   /// writes again: `LMOVE` onto the same end changes nothing.
   private func recover(on main: RedisConnection) async throws(BrokerError) {
+    let cutDown = try await main.call([
+      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Self.maximumRequest)",
+      "\(OversizeScript.maximumSearched)",
+    ])
+    if case .integer(let count) = cutDown, count > 0 {
+      logger.warning(
+        "cut down requests that are too large",
+        metadata: ["requests": "\(count)", "most-bytes": "\(Self.maximumRequest)"])
+    }
+    // A queue that is no list would end the session as soon as it has begun.
+    for queue in queues { _ = try await main.call(["LLEN", .text(queue)]) }
     _ = try await main.call(["LMOVE", .text(inFlight), .text(inFlight), "LEFT", "LEFT"])
     try await noteEpoch(on: main)
     let expired = ledger.expire(before: .now - Self.replyLifetime)
