@@ -158,7 +158,9 @@ struct MessagePackReader {
   private mutating func readLength<Length: FixedWidthInteger>(
     _ type: Length.Type, bytesEach: Int
   ) throws(MessagePackError) -> Int {
-    try bounded(Int(try readInteger(type)), bytesEach: bytesEach)
+    // In a statement of its own: `bounded` would otherwise be called on the reader as it was before this read.
+    let count = Int(try readInteger(type))
+    return try bounded(count, bytesEach: bytesEach)
   }
 
   private mutating func readExtension(length: Int) throws(MessagePackError) -> Head {
