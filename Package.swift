@@ -58,7 +58,9 @@ let package = Package(
       swiftSettings: settings),
 
     .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
-    .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "RPCTests", dependencies: ["RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
+      exclude: ["zbus.tsv"], swiftSettings: settings),
     .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),

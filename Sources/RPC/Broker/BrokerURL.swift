@@ -25,10 +25,7 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
 
   public init(_ text: String) throws(Invalid) {
     func invalid(_ reason: String) -> Invalid {
-      // The text may hold a password: only its scheme is shown.
-      let scheme = text.firstRange(of: "://").map { String(text[..<$0.lowerBound]) }
-      let shown = text.contains("@") ? "\(scheme ?? "…")://…@\(text.split(separator: "@").last ?? "")" : text
-      return Invalid(description: "broker URL '\(shown)': \(reason)")
+      Invalid(description: "broker URL '\(Self.withoutSecrets(text))': \(reason)")
     }
     guard let separator = text.firstRange(of: "://") else {
       throw invalid("expected unix:///PATH, tcp://HOST:PORT or redis://HOST:PORT")
@@ -58,7 +55,7 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
         let path = location[location.index(after: slash)...]
         guard scheme == "redis" || path.isEmpty else { throw invalid("a path is only for redis:// URLs") }
         if !path.isEmpty {
-          guard let number = Int(path), number >= 0 else { throw invalid("the database must be a number") }
+          guard let number = Self.number(path) else { throw invalid("the database must be a number") }
           database = number
         }
         location = location[..<slash]
@@ -75,14 +72,15 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
       }
       func part(_ text: Substring?) throws(Invalid) -> String? {
         guard let text, !text.isEmpty else { return nil }
-        guard let part = Self.unescape(text) else { throw invalid("a '%' needs two hexadecimal digits") }
+        guard let part = Self.unescape(text) else {
+          throw invalid("a '%' needs two hexadecimal digits, and all of them together must be UTF-8")
+        }
         return part
       }
       self.user = try part(user)
       self.password = try part(password)
       description =
-        "\(scheme)://\(location.hasSuffix(":\(port)") ? String(location) : "\(location):\(port)")"
-        + (database == 0 ? "" : "/\(database)")
+        "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)" + (database == 0 ? "" : "/\(database)")
 
     default: throw invalid("the scheme must be unix, tcp or redis")
     }
@@ -105,11 +103,42 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
       guard !host.contains(":") else { throw invalid("an IPv6 address stands in brackets") }
     }
     guard !host.isEmpty else { throw invalid("the host is missing") }
+    guard host.utf8.allSatisfy(Self.isHostByte) else {
+      throw invalid("a host has only letters, digits, '.', '-' and '_', or is an IPv6 address in brackets")
+    }
     guard let port else { return (String(host), 6379) }
-    guard let number = Int(port), (1...65535).contains(number) else {
+    guard let number = Self.number(port), (1...65535).contains(number) else {
       throw invalid("the port must be a number from 1 to 65535")
     }
     return (String(host), number)
+  }
+
+  private static func isHostByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"):
+      true
+    default: false
+    }
+  }
+
+  /// A number without a sign.
+  private static func number(_ digits: Substring) -> Int? {
+    digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(digits) : nil
+  }
+
+  /// The text for an error, without what stands before an `@`, and without what stands in a port's place but is none: it
+  /// could be a password whose `@` was forgotten.
+  private static func withoutSecrets(_ text: String) -> String {
+    let scheme = ["unix://", "tcp://", "redis://"].first(where: text.hasPrefix) ?? ""
+    let rest = text.dropFirst(scheme.count)
+    if scheme == "unix://", rest.hasPrefix("/") { return text }
+    if let at = rest.lastIndex(of: "@") { return "\(scheme)…\(rest[at...])" }
+    let authority = rest.prefix { $0 != "/" }
+    guard !scheme.isEmpty, !authority.hasSuffix("]"), let colon = authority.lastIndex(of: ":") else { return text }
+    let port = authority[authority.index(after: colon)...]
+    return port.count <= 5 && number(port) != nil ? text : "\(scheme)\(authority[...colon])…"
   }
 
   private static func unescape(_ text: Substring) -> String? {
@@ -120,7 +149,10 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
         bytes.append(byte)
         continue
       }
-      guard rest.count >= 2, let value = UInt8(String(Substring(rest.prefix(2))), radix: 16) else { return nil }
+      let digits = Substring(rest.prefix(2))
+      guard digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
+        return nil
+      }
       bytes.append(value)
       rest = rest.dropFirst(2)
     }

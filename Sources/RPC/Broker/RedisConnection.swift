@@ -9,7 +9,9 @@ import NIOPosix
 final class RedisConnection: @unchecked Sendable {
   typealias Completion = @Sendable (Result<RedisReply, BrokerError>) -> Void
 
-  /// How long making a connection, and the broker's answer to the first commands on it, may take.
+  /// How long making a connection may take. It cannot be cancelled, so it is short: a server has to stop in time.
+  static let connectTimeout = TimeAmount.seconds(1)
+  /// How long the broker's answer to the first commands may take.
   static let setupTimeout = TimeAmount.seconds(5)
 
   let broker: BrokerURL
@@ -38,7 +40,7 @@ final class RedisConnection: @unchecked Sendable {
   ) async throws(BrokerError) -> RedisConnection {
     do {
       let bootstrap = ClientBootstrap(group: loop)
-        .connectTimeout(setupTimeout)
+        .connectTimeout(connectTimeout)
         .channelOption(.socketOption(.so_keepalive), value: 1)
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
@@ -55,7 +57,11 @@ final class RedisConnection: @unchecked Sendable {
         RedisConnection(
           broker: broker, channel: channel, handler: try channel.pipeline.syncOperations.handler(type: Handler.self))
       }.get()
-      try await connection.setUp()
+      try await withTaskCancellationHandler {
+        try await connection.setUp()
+      } onCancel: {
+        connection.close()
+      }
       return connection
     } catch let error as BrokerError {
       throw error
@@ -67,7 +73,7 @@ final class RedisConnection: @unchecked Sendable {
       }
       throw BrokerError(broker, .unreachable(reasons.first ?? "the host's name cannot be resolved"))
     } catch ChannelError.connectTimeout {
-      throw BrokerError(broker, .unreachable("no connection within 5 s"))
+      throw BrokerError(broker, .unreachable("no connection within 1 s"))
     } catch {
       throw BrokerError(broker, .unreachable("\(error)"))
     }
@@ -94,7 +100,8 @@ final class RedisConnection: @unchecked Sendable {
   /// An error during set-up that is about this program's configuration rather than the broker's condition.
   private static func denial(_ error: BrokerError, _ broker: BrokerURL) -> BrokerError? {
     guard case .refused(let text) = error.reason else { return nil }
-    let conditions = ["LOADING", "MASTERDOWN", "BUSY", "ERR max number of clients"]
+    // MISCONF also answers PING: the broker could not save its data, and takes no writes until it can.
+    let conditions = ["LOADING", "MASTERDOWN", "BUSY", "MISCONF", "ERR max number of clients"]
     return conditions.contains { text.hasPrefix($0) } ? nil : BrokerError(broker, .denied(text))
   }
 

@@ -93,17 +93,24 @@ actor Exchange {
           return await group.next()!
         }
       } onCancel: {
-        // Late replies have nobody to take them from now on.
-        loop.execute {
-          requests.send(["DEL", .text(self.replyTo)]) { _ in requests.close() }
-          requests.flush()
-        }
+        loop.execute { self.assumeIsolated { $0.leave(requests) } }
       }
       session = nil
       return end
     } catch {
       return error
     }
+  }
+
+  /// Withdraws what is still queued and closes. Late replies have nobody to take them from now on.
+  private func leave(_ requests: RedisConnection) {
+    for call in calls.values where call.isSent {
+      requests.send(["LREM", .text(call.queue), "-1", .bytes(call.payload)]) { _ in }
+    }
+    requests.send(["DEL", .text(replyTo)]) { _ in requests.close() }
+    requests.flush()
+    // The broker itself may be what does not answer.
+    loop.scheduleTask(in: .seconds(1)) { requests.close() }
   }
 
   // MARK: Calls
@@ -131,6 +138,7 @@ actor Exchange {
   private func end(_ id: String, _ result: Result<Response.Outcome, Failure>) {
     guard let call = calls.removeValue(forKey: id) else { return }
     call.timeout.cancel()
+    if calls.isEmpty { unsent.removeAll(keepingCapacity: true) }
     call.continuation.resume(returning: result)
   }
 

@@ -102,6 +102,19 @@ struct MessagePackReader {
     }
   }
 
+  /// The bytes of a map's key. One that is no string is as good as an unknown one, and reads as empty.
+  mutating func readKey() throws(MessagePackError) -> ArraySlice<UInt8> {
+    let start = position
+    let head = try readHead()
+    switch head {
+    case .string(let length), .binary(let length): return readBytes(length)
+    default:
+      position = start
+      try skip()
+      return bytes[position..<position]
+    }
+  }
+
   mutating func readString() throws(MessagePackError) -> String {
     try String(utf8: readStringBytes())
   }
@@ -145,7 +158,9 @@ struct MessagePackReader {
   private mutating func readLength<Length: FixedWidthInteger>(
     _ type: Length.Type, bytesEach: Int
   ) throws(MessagePackError) -> Int {
-    try bounded(Int(try readInteger(type)), bytesEach: bytesEach)
+    // In a statement of its own: `bounded` would otherwise be called on the reader as it was before this read.
+    let count = Int(try readInteger(type))
+    return try bounded(count, bytesEach: bytesEach)
   }
 
   private mutating func readExtension(length: Int) throws(MessagePackError) -> Head {

@@ -108,7 +108,7 @@ struct Request {
     switch head {
     case .map(let count):
       for _ in 0..<count {
-        if let field = Field(try reader.readStringBytes()) {
+        if let field = Field(try reader.readKey()) {
           try body(field, &reader)
         } else {
           try reader.skip(depth: 1)
@@ -134,7 +134,7 @@ struct Request {
     case .null: break
     case .map(let count):
       for _ in 0..<count {
-        let key = try reader.readStringBytes()
+        let key = try reader.readKey()
         if key.elementsEqual("Name".utf8) {
           name = try reader.readString()
         } else if key.elementsEqual("Version".utf8) {
@@ -164,8 +164,12 @@ struct ReplyAddress: Hashable {
     let description: String
   }
 
-  /// Refuses what must not be pushed to: an empty key, one of more than ``maximumLength`` bytes, and one of the form
-  /// `*.*@*`, since that is how the queues of modules are called.
+  /// How the name of a list of requests in flight ends.
+  static let inFlightSuffix = ".in-flight"
+
+  /// Refuses what must not be pushed to: an empty key, one of more than ``maximumLength`` bytes, one of the form
+  /// `*.*@*`, since that is how the queues of modules are called, and a list of requests in flight, which would
+  /// expire as a reply does.
   init(_ key: ArraySlice<UInt8>) throws(Refused) {
     if key.isEmpty { throw Refused(description: "it names no list to reply to") }
     if key.count > Self.maximumLength {
@@ -173,6 +177,9 @@ struct ReplyAddress: Hashable {
     }
     if let dot = key.firstIndex(of: UInt8(ascii: ".")), key[dot...].contains(UInt8(ascii: "@")) {
       throw Refused(description: "its reply address has the form of a module's queue")
+    }
+    if key.reversed().starts(with: Self.inFlightSuffix.utf8.reversed()) {
+      throw Refused(description: "its reply address is a list of requests in flight")
     }
     self.key = key
   }

@@ -7,7 +7,7 @@ import NIOCore
 /// answered without changing threads. One connection a queue takes requests, by as many pipelined `BLMOVE` commands as
 /// the ledger allows; one more sends the settlements, and everything else.
 actor Dispatcher {
-  /// The most bytes a request may have.
+  /// The most bytes a request may have; a larger one is answered with a protocol error.
   static let maximumRequest = 1 << 20
   /// How long the calls in hand have to finish when the server stops.
   static let drainTimeout = Duration.seconds(8)
@@ -28,9 +28,10 @@ actor Dispatcher {
 
   private var ledger: CallLedger
   private var session: Session?
-  /// Set when the server is to stop: by then it does, whatever is still in hand.
-  private var drainDeadline: ContinuousClock.Instant?
-  private var isDraining: Bool { drainDeadline != nil }
+  /// One session after the other; cancelled when there is to be no other.
+  private var sessions: Task<Void, any Error>?
+  /// Set when the server is to stop once the calls in hand are answered.
+  private var isDraining = false
   private var isFlushScheduled = false
   private var isStartingCalls = false
   /// Tells one life of the broker's data from the next.
@@ -41,7 +42,7 @@ actor Dispatcher {
   private struct Session {
     let main: RedisConnection
     let settleScript: String
-    var takers: [RedisConnection] = []
+    let takers: [RedisConnection]
   }
 
   init(
@@ -55,29 +56,36 @@ actor Dispatcher {
     executor = LoopExecutor(loop)
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
-    inFlight = "\(module).in-flight"
+    inFlight = module + ReplyAddress.inFlightSuffix
     ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
   }
 
   /// Serves until it is drained or cancelled.
   func run() async throws {
+    let sessions = Task { try await keepSessions() }
+    self.sessions = sessions
+    if isDraining { sessions.cancel() }
     try await withThrowingDiscardingTaskGroup { group in
       for (object, stream) in objects.streams {
         group.addTask { try await self.publish(stream, of: object) }
       }
-      try await keepSessions()
+      try await withTaskCancellationHandler {
+        try await sessions.value
+      } onCancel: {
+        sessions.cancel()
+      }
       group.cancelAll()
     }
   }
 
-  /// Stops taking requests; ``run()`` returns once those in hand are answered.
+  /// Stops taking requests; ``run()`` returns once those in hand are answered, or have had their time.
   func drain() {
     guard !isDraining else { return }
-    drainDeadline = .now + Self.drainTimeout
+    isDraining = true
     logger.info("stopping", metadata: ["calls-in-hand": "\(ledger.count)"])
     for taker in session?.takers ?? [] { taker.close() }
-    if ledger.isIdle { session?.main.close() }
-    loop.scheduleTask(in: TimeAmount(Self.drainTimeout)) { self.assumeIsolated { $0.session?.main.close() } }
+    if ledger.isIdle { sessions?.cancel() }
+    loop.scheduleTask(in: TimeAmount(Self.drainTimeout)) { self.assumeIsolated { $0.sessions?.cancel() } }
   }
 
   // MARK: Sessions
@@ -86,14 +94,14 @@ actor Dispatcher {
   private func keepSessions() async throws {
     var outage = Outage(logger: logger)
     defer { for task in ledger.tasks { task.cancel() } }
-    while true {
+    while !Task.isCancelled {
       let end = await runSession { outage.isOver() }
       ledger.disconnected()
-      try Task.checkCancellation()
-      if let drainDeadline, ledger.isIdle || drainDeadline <= .now { break }
+      if Task.isCancelled { break }
       try outage.began(end)
-      try await Task.sleep(for: outage.pause())
+      try? await Task.sleep(for: outage.pause())
     }
+    guard isDraining else { throw CancellationError() }
     if !ledger.isIdle {
       logger.warning("stopping with unanswered calls; the next start runs them", metadata: ["calls": "\(ledger.count)"])
     }
@@ -104,20 +112,36 @@ actor Dispatcher {
     do throws(BrokerError) {
       let main = try await RedisConnection.connect(to: broker, on: loop)
       defer { main.close() }
-      session = Session(main: main, settleScript: try await load(SettleScript.source, on: main))
-      defer { session = nil }
-      try await recover(on: main)
-      for _ in queues where !isDraining {
-        let taker = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumRequest + 1024)
-        session?.takers.append(taker)
+      return await withTaskCancellationHandler {
+        await serve(on: main, onReady: onReady)
+      } onCancel: {
+        main.close()
       }
-      defer { for taker in session?.takers ?? [] { taker.close() } }
-      onReady()
-      flush()
-      return await firstToClose([main] + (session?.takers ?? []))
     } catch {
       return error
     }
+  }
+
+  private func serve(on main: RedisConnection, onReady: () -> Void) async -> BrokerError {
+    var takers: [RedisConnection] = []
+    defer { for taker in takers { taker.close() } }
+    do throws(BrokerError) {
+      // Nothing is settled before the session stands: a call that ends during the recovery would look like a leftover.
+      let settleScript = try await load(SettleScript.source, on: main)
+      try await recover(on: main)
+      for _ in queues where !isDraining {
+        takers.append(
+          try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumRequest + 1024))
+      }
+      session = Session(main: main, settleScript: settleScript, takers: takers)
+    } catch {
+      return error
+    }
+    defer { session = nil }
+    if isDraining { for taker in takers { taker.close() } }
+    onReady()
+    flush()
+    return await firstToClose([main] + takers)
   }
 
   private func load(_ script: String, on connection: RedisConnection) async throws(BrokerError) -> String {
@@ -126,17 +150,13 @@ actor Dispatcher {
   }
 
   private func firstToClose(_ connections: [RedisConnection]) async -> BrokerError {
-    await withTaskCancellationHandler {
-      await withTaskGroup(of: BrokerError.self) { group in
-        for connection in connections { group.addTask { await connection.closed() } }
-        // While draining, the takers are closed by this side, and the main connection is still needed.
-        var end = await group.next()!
-        while isDraining, let next = await group.next() { end = next }
-        for connection in connections { connection.close() }
-        return end
-      }
-    } onCancel: {
+    await withTaskGroup(of: BrokerError.self) { group in
+      for connection in connections { group.addTask { await connection.closed() } }
+      // While draining, the takers are closed by this side, and the main connection is still needed.
+      var end = await group.next()!
+      while isDraining, let next = await group.next() { end = next }
       for connection in connections { connection.close() }
+      return end
     }
   }
 
@@ -145,6 +165,17 @@ actor Dispatcher {
   /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
   /// writes again: `LMOVE` onto the same end changes nothing.
   private func recover(on main: RedisConnection) async throws(BrokerError) {
+    let cutDown = try await main.call([
+      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Self.maximumRequest)",
+      "\(OversizeScript.maximumSearched)",
+    ])
+    if case .integer(let count) = cutDown, count > 0 {
+      logger.warning(
+        "cut down requests that are too large",
+        metadata: ["requests": "\(count)", "most-bytes": "\(Self.maximumRequest)"])
+    }
+    // A queue that is no list would end the session as soon as it has begun.
+    for queue in queues { _ = try await main.call(["LLEN", .text(queue)]) }
     _ = try await main.call(["LMOVE", .text(inFlight), .text(inFlight), "LEFT", "LEFT"])
     try await noteEpoch(on: main)
     let expired = ledger.expire(before: .now - Self.replyLifetime)
@@ -297,7 +328,7 @@ actor Dispatcher {
       if case .integer(let misdirected) = reply, misdirected > 0 {
         logger.warning("reply address is no list, reply dropped", metadata: ["replies": "\(misdirected)"])
       }
-      if isDraining, ledger.isIdle { session.main.close() } else { scheduleFlush() }
+      if isDraining, ledger.isIdle { sessions?.cancel() } else { scheduleFlush() }
     case .failure(let error):
       session.main.close(because: error.reason)
     }
