@@ -16,26 +16,28 @@ actor Dispatcher {
 
   private nonisolated let executor: LoopExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-  private nonisolated var loop: any EventLoop { executor.loop }
+  nonisolated var loop: any EventLoop { executor.loop }
 
+  let module: String
+  let objects: ObjectTable
+  let logger: Logger
+  let queues: [String]
+  let statusSource: Int
+  let inFlight: String
   private let broker: BrokerURL
-  private let module: String
-  private let objects: ObjectTable
-  private let logger: Logger
-  private let queues: [String]
-  private let statusSource: Int
-  private let inFlight: String
 
-  private var ledger: CallLedger
+  var ledger: CallLedger
   private var session: Session?
   /// One session after the other; cancelled when there is to be no other.
   private var sessions: Task<Void, any Error>?
   /// Set when the server is to stop once the calls in hand are answered.
-  private var isDraining = false
+  private(set) var isDraining = false
   private var isFlushScheduled = false
   private var isStartingCalls = false
-  /// Tells one life of the broker's data from the next.
-  private var epoch: [UInt8]?
+  private let ownership: Ownership
+  /// Another process that serves the module, if there is one.
+  private var owner: Ownership.Taken?
+  var recovery: Recovery
   private var malformed = MalformedCount()
 
   /// The connections that are up at the same time and fall together.
@@ -57,6 +59,8 @@ actor Dispatcher {
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
     inFlight = module + ReplyAddress.inFlightSuffix
+    ownership = Ownership(module: module)
+    recovery = Recovery(module: module)
     ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
   }
 
@@ -98,6 +102,7 @@ actor Dispatcher {
       let end = await runSession { outage.isOver() }
       ledger.disconnected()
       if Task.isCancelled { break }
+      if let owner { throw owner }
       try outage.began(end)
       try? await Task.sleep(for: outage.pause())
     }
@@ -128,6 +133,8 @@ actor Dispatcher {
     do throws(BrokerError) {
       // Nothing is settled before the session stands: a call that ends during the recovery would look like a leftover.
       let settleScript = try await load(SettleScript.source, on: main)
+      owner = try await ownership.claim(on: main)
+      if let owner { return BrokerError(broker, .refused(owner.description)) }
       try await recover(on: main)
       for _ in queues where !isDraining {
         takers.append(
@@ -162,49 +169,6 @@ actor Dispatcher {
 
   // MARK: Taking
 
-  /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
-  /// writes again: `LMOVE` onto the same end changes nothing.
-  private func recover(on main: RedisConnection) async throws(BrokerError) {
-    let cutDown = try await main.call([
-      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Self.maximumRequest)",
-      "\(OversizeScript.maximumSearched)",
-    ])
-    if case .integer(let count) = cutDown, count > 0 {
-      logger.warning(
-        "cut down requests that are too large",
-        metadata: ["requests": "\(count)", "most-bytes": "\(Self.maximumRequest)"])
-    }
-    // A queue that is no list would end the session as soon as it has begun.
-    for queue in queues { _ = try await main.call(["LLEN", .text(queue)]) }
-    _ = try await main.call(["LMOVE", .text(inFlight), .text(inFlight), "LEFT", "LEFT"])
-    try await noteEpoch(on: main)
-    let expired = ledger.expire(before: .now - Self.replyLifetime)
-    if expired > 0 {
-      logger.warning("dropped replies that nobody waits for any more", metadata: ["replies": "\(expired)"])
-    }
-    guard !isDraining else { return }
-    let reply = try await main.call(["LRANGE", .text(inFlight), "0", "-1"])
-    let leftovers = ledger.leftovers((reply.elements ?? []).compactMap(\.bytes))
-    if !leftovers.isEmpty {
-      logger.notice("running requests left in flight", metadata: ["requests": "\(leftovers.count)"])
-    }
-    for payload in leftovers {
-      let source = (try? Request(payload))?.object == .status ? statusSource : 0
-      ledger.tookLeftover(from: source)
-      handle(payload, from: source)
-    }
-  }
-
-  /// What was sent and not confirmed may be repeated with care only while the broker's data is the same; a broker that
-  /// came back empty has neither the requests in flight nor the replies.
-  private func noteEpoch(on main: RedisConnection) async throws(BrokerError) {
-    let key = RedisArgument.text("\(module).epoch")
-    _ = try await main.call(["SET", key, .text(UniqueID.random()), "NX"])
-    let current = try await main.call(["GET", key]).bytes
-    if let epoch, epoch != current { ledger.forgetRepeats() }
-    epoch = current
-  }
-
   private func took(_ result: Result<RedisReply, BrokerError>, from source: Int) {
     switch result {
     case .success(.bytes(let payload)):
@@ -218,7 +182,7 @@ actor Dispatcher {
     }
   }
 
-  private func handle(_ payload: [UInt8], from source: Int) {
+  func handle(_ payload: [UInt8], from source: Int) {
     do throws(Request.Fault) {
       let request = try Request(payload)
       if source == statusSource {
@@ -274,12 +238,14 @@ actor Dispatcher {
   }
 
   private func finish(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
+    recovery.isOver(call.payload)
     ledger.finish(call.id, reply: Response.encode(id: call.request.id, outcome), now: .now, at: .now)
     scheduleFlush()
     startCalls()
   }
 
   func releaseWorker(of id: CallLedger.Call.ID) {
+    recovery.goesOn()
     if ledger.release(id, now: .now) {
       startCalls()
       scheduleFlush()
@@ -288,7 +254,8 @@ actor Dispatcher {
 
   // MARK: Settling
 
-  private func settle(_ payload: [UInt8], reply: CallLedger.Settlement.Reply?, source: Int) {
+  func settle(_ payload: [UInt8], reply: CallLedger.Settlement.Reply?, source: Int) {
+    recovery.isOver(payload)
     ledger.settle(payload, reply: reply, source: source, at: .now)
     scheduleFlush()
   }
@@ -307,6 +274,9 @@ actor Dispatcher {
       session.main.send(SettleScript.command(batch, sha: session.settleScript, inFlight: inFlight)) { result in
         self.assumeIsolated { $0.settled(batch, result) }
       }
+    }
+    for payload in recovery.takeCleared() {
+      session.main.send(["LREM", .text(recovery.suspectsKey), "1", .bytes(payload)]) { _ in }
     }
     session.main.flush()
     guard !isDraining else { return }

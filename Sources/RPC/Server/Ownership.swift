@@ -1,0 +1,66 @@
+import Glibc
+
+/// The right to serve a module, which one process at a time has: two would take each other's requests in flight for left
+/// behind, and run them again.
+///
+/// The owner is whoever is named in `<module>.owner`, for as long as the connection that it made the claim on is open.
+/// Redis knows that exactly, so a killed owner is succeeded at once.
+struct Ownership {
+  /// The module is served already.
+  struct Taken: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  private static let claimScript = """
+    if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[2])
+    return 1
+    """
+
+  private let module: String
+  private let key: String
+  /// A connection name: the process, and a part that no other has.
+  private let name: String
+
+  init(module: String) {
+    self.module = module
+    key = "\(module).owner"
+    name = "\(module)-\(getpid())-\(UniqueID.random())"
+  }
+
+  /// Makes this process the module's owner for as long as `connection` is open.
+  ///
+  /// - Returns: the owner there is, if it is another.
+  func claim(on connection: RedisConnection) async throws(BrokerError) -> Taken? {
+    _ = try await connection.call(["CLIENT", "SETNAME", .text(name)])
+    guard case .integer(let id) = try await connection.call(["CLIENT", "ID"]) else {
+      throw BrokerError(connection.broker, .refused("it has no CLIENT ID"))
+    }
+    while true {
+      let owner = try await connection.call(["GET", .text(key)]).bytes ?? []
+      if let line = try await connectionLine(of: String(decoding: owner, as: UTF8.self), on: connection) {
+        let address = line.split(separator: " ").filter { $0.hasPrefix("name=") || $0.hasPrefix("age=") }
+        return Taken(
+          description: "module \(module) is already served at \(connection.broker) by another process: "
+            + address.joined(separator: " ") + " s")
+      }
+      let claim: [RedisArgument] = [
+        "EVAL", .text(Self.claimScript), "1", .text(key), .bytes(owner), .text("\(id) \(name)"),
+      ]
+      // Somebody else may have claimed it meanwhile; then it is looked at again.
+      if try await connection.call(claim) == .integer(1) { return nil }
+    }
+  }
+
+  /// What Redis says of the connection that an owner made its claim on; nil when that is closed.
+  private func connectionLine(
+    of owner: String, on connection: RedisConnection
+  ) async throws(BrokerError) -> Substring? {
+    let parts = owner.split(separator: " ")
+    guard parts.count == 2, Int(parts[0]) != nil, parts[1] != name else { return nil }
+    let list = try await connection.call(["CLIENT", "LIST", "ID", .text(String(parts[0]))]).bytes ?? []
+    // The numbers begin anew when Redis restarts: the name tells.
+    return String(decoding: list, as: UTF8.self).split(whereSeparator: \.isNewline)
+      .first { $0.split(separator: " ").contains("name=\(parts[1])") }
+  }
+}
