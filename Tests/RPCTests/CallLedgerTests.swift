@@ -1,0 +1,338 @@
+import Testing
+
+@testable import RPC
+
+/// The calls in hand, with no broker and no clock.
+struct CallLedgerTests {
+  // MARK: Taking
+
+  @Test func wholeWindowIsAskedForAtFirstAndThenInLots() throws {
+    let ledger = Ledger(workers: 64, window: 8)
+    #expect(ledger.ask(0) == 8)
+    #expect(ledger.ask(0) == 0)
+    let ids = try (0..<3).map { try ledger.take("call\($0)") }
+    #expect(ledger.ask(0) == 0)
+    ledger.settle(ids[0])
+    #expect(ledger.ask(0) == 0, "one missing of eight is not worth a command")
+    ledger.settle(ids[1])
+    #expect(ledger.ask(0) == 2)
+    ledger.settle(ids[2])
+    #expect(ledger.ask(0) == 0)
+  }
+
+  @Test func smallWindowIsRefilledAtOnceWhenNothingIsAskedFor() throws {
+    let ledger = Ledger(window: 4)
+    #expect(ledger.ask(0) == 4)
+    for call in ["a", "b", "c", "d"] { try ledger.admit(call) }
+    #expect(ledger.ask(0) == 0, "all four are in hand")
+    let first = try #require(ledger.start(now: Timestamp(seconds: 1)))
+    ledger.settle(first.id)
+    #expect(ledger.ask(0) == 1)
+  }
+
+  @Test func eachQueueHasItsOwnWindow() throws {
+    let ledger = Ledger(window: 2)
+    #expect(ledger.ask(0) == 2)
+    try ledger.admit("a")
+    try ledger.admit("b")
+    #expect(ledger.ask(0) == 0)
+    #expect(ledger.ask(1) == 2)
+  }
+
+  // MARK: Running
+
+  @Test func callsStartInTheOrderInWhichTheyWereTakenAndOnlyWhenAWorkerIsFree() throws {
+    let ledger = Ledger(workers: 2)
+    _ = ledger.ask(0)
+    for call in ["a", "b", "c", "d"] { try ledger.admit(call) }
+    let a = try #require(ledger.start(now: Timestamp(seconds: 1)))
+    let b = try #require(ledger.start(now: Timestamp(seconds: 2)))
+    #expect([a.request.method, b.request.method] == ["a", "b"])
+    #expect(ledger.start(now: Timestamp(seconds: 3)) == nil)
+    ledger.finish(b.id)
+    #expect(ledger.start(now: Timestamp(seconds: 4))?.request.method == "c")
+    #expect(ledger.start(now: Timestamp(seconds: 5)) == nil)
+    ledger.finish(a.id)
+    #expect(ledger.start(now: Timestamp(seconds: 6))?.request.method == "d")
+    #expect(ledger.start(now: Timestamp(seconds: 7)) == nil)
+  }
+
+  @Test func statusTellsWhatEachWorkerDoesAndSinceWhen() throws {
+    let ledger = Ledger(workers: 2)
+    _ = ledger.ask(0)
+    let id = try ledger.take("a", now: Timestamp(seconds: 5))
+    #expect(
+      ledger.workerStatus == [
+        .init(state: .busy, startTime: Timestamp(seconds: 5), action: "[o@1].a()"),
+        .init(state: .free, startTime: Timestamp(seconds: 0)),
+      ])
+    ledger.finish(id, now: Timestamp(seconds: 9))
+    #expect(ledger.workerStatus.first == .init(state: .free, startTime: Timestamp(seconds: 9)))
+  }
+
+  @Test func releasedCallGivesItsWorkerAndItsPlaceInTheWindowToOthers() throws {
+    let ledger = Ledger(workers: 1, window: 1)
+    #expect(ledger.ask(0) == 1)
+    let slow = try ledger.take("slow")
+    #expect(ledger.ask(0) == 0)
+    #expect(ledger.release(slow, now: Timestamp(seconds: 3)))
+    #expect(ledger.workerStatus == [.init(state: .free, startTime: Timestamp(seconds: 3))])
+    #expect(ledger.ask(0) == 1)
+    let fast = try ledger.take("fast")
+    ledger.finish(fast)
+    ledger.finish(slow)
+    #expect(ledger.nextBatch()?.settlements.map(\.method) == ["fast", "slow"])
+    ledger.confirm(2)
+    #expect(ledger.isIdle)
+    #expect(ledger.ask(0) == 1, "a released call counts against the window only once")
+  }
+
+  @Test func callIsReleasedOnlyOnceAndOnlyWhileItRuns() throws {
+    let ledger = Ledger()
+    _ = ledger.ask(0)
+    let id = try ledger.take("a")
+    #expect(ledger.release(id, now: Timestamp(seconds: 1)))
+    #expect(!ledger.release(id, now: Timestamp(seconds: 1)))
+    ledger.finish(id)
+    #expect(!ledger.release(id, now: Timestamp(seconds: 1)))
+  }
+
+  @Test func callBeyondTheLimitsKeepsItsWorker() throws {
+    let byCount = Ledger(workers: 3, released: 1)
+    _ = byCount.ask(0)
+    let ids = try (0..<2).map { try byCount.take("call\($0)") }
+    #expect(byCount.release(ids[0], now: Timestamp(seconds: 1)))
+    #expect(!byCount.release(ids[1], now: Timestamp(seconds: 1)))
+    byCount.finish(ids[0])
+    #expect(byCount.release(ids[1], now: Timestamp(seconds: 1)))
+
+    let byBytes = Ledger(bytes: Ledger.payload("a").count + 1)
+    _ = byBytes.ask(0)
+    let (first, second) = (try byBytes.take("a"), try byBytes.take("b"))
+    #expect(byBytes.release(first, now: Timestamp(seconds: 1)))
+    #expect(!byBytes.release(second, now: Timestamp(seconds: 1)))
+  }
+
+  // MARK: Settling
+
+  @Test func settlementsAreSentInBatchesAndConfirmedInTheOrderSent() throws {
+    let ledger = Ledger(workers: 200, window: 200)
+    _ = ledger.ask(0)
+    for index in 0..<150 { ledger.finish(try ledger.take("call\(index)")) }
+    let first = try #require(ledger.nextBatch())
+    let second = try #require(ledger.nextBatch())
+    #expect(ledger.nextBatch() == nil)
+    #expect(first.settlements.count == CallLedger.batchLimit && second.settlements.count == 22)
+    #expect((first.settlements + second.settlements).map(\.method) == (0..<150).map { "call\($0)" })
+    #expect(!first.isRepeated && !second.isRepeated)
+    ledger.confirm(128)
+    #expect(!ledger.isIdle && ledger.count == 22)
+    ledger.confirm(22)
+    #expect(ledger.isIdle && ledger.count == 0)
+  }
+
+  @Test func settlementCarriesTheReplyAndTheRequest() throws {
+    let ledger = Ledger()
+    _ = ledger.ask(0)
+    let id = try ledger.take("a")
+    ledger.finish(id, reply: [1, 2])
+    let settlement = try #require(ledger.nextBatch()?.settlements.first)
+    #expect(settlement.payload == Ledger.payload("a"))
+    #expect(settlement.reply?.bytes == [1, 2])
+    #expect(settlement.reply?.address.key.elementsEqual("r".utf8) == true)
+  }
+
+  @Test func requestThatNeedsNoWorkerIsSettledAtOnce() {
+    let ledger = Ledger(workers: 1, window: 1)
+    #expect(ledger.ask(1) == 1)
+    ledger.drop([0xc1], from: 1)
+    #expect(!ledger.isIdle)
+    #expect(ledger.nextBatch()?.settlements.map(\.payload) == [[0xc1]])
+    #expect(ledger.ask(1) == 0)
+    ledger.confirm(1)
+    #expect(ledger.ask(1) == 1 && ledger.isIdle)
+  }
+
+  // MARK: Outages
+
+  @Test func whatWasSentAndNotConfirmedIsRepeatedBeforeAnythingElse() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    for call in ["a", "b", "c"] { ledger.finish(try ledger.take(call)) }
+    _ = ledger.nextBatch()
+    ledger.confirm(1)
+    ledger.disconnected()
+    ledger.finish(try ledger.take("d"))
+    let repeated = try #require(ledger.nextBatch())
+    #expect(repeated.isRepeated && repeated.settlements.map(\.method) == ["b", "c"])
+    let new = try #require(ledger.nextBatch())
+    #expect(!new.isRepeated && new.settlements.map(\.method) == ["d"])
+    ledger.confirm(3)
+    #expect(ledger.isIdle)
+  }
+
+  @Test func orderSurvivesSeveralOutages() throws {
+    let ledger = Ledger(workers: 200, window: 200)
+    _ = ledger.ask(0)
+    for index in 0..<140 { ledger.finish(try ledger.take("call\(index)")) }
+    while ledger.nextBatch() != nil {}
+    ledger.disconnected()
+    _ = ledger.nextBatch()
+    ledger.disconnected()
+    let first = try #require(ledger.nextBatch())
+    let second = try #require(ledger.nextBatch())
+    #expect(first.isRepeated && second.isRepeated)
+    #expect((first.settlements + second.settlements).map(\.method) == (0..<140).map { "call\($0)" })
+  }
+
+  @Test func brokerThatLostItsDataIsToldEverythingAsIfForTheFirstTime() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    for call in ["a", "b"] { ledger.finish(try ledger.take(call)) }
+    _ = ledger.nextBatch()
+    ledger.finish(try ledger.take("c"))
+    ledger.disconnected()
+    ledger.forgetRepeats()
+    let batch = try #require(ledger.nextBatch())
+    #expect(!batch.isRepeated && batch.settlements.map(\.method) == ["a", "b", "c"])
+  }
+
+  @Test func afterAnOutageTheWholeWindowIsAskedForAgainButWhatIsInHand() throws {
+    let ledger = Ledger(workers: 8, window: 8)
+    #expect(ledger.ask(0) == 8)
+    _ = try ledger.take("a")
+    ledger.disconnected()
+    #expect(ledger.ask(0) == 7)
+  }
+
+  @Test func leftoversAreTheRequestsInFlightThatAreNotInHand() throws {
+    let ledger = Ledger(workers: 2)
+    _ = ledger.ask(0)
+    // One of each kind: running, waiting, owed, unconfirmed.
+    let unconfirmed = try ledger.take("unconfirmed")
+    ledger.finish(unconfirmed)
+    _ = ledger.nextBatch()
+    ledger.finish(try ledger.take("owed"))
+    let released = try ledger.take("released")
+    _ = ledger.release(released, now: Timestamp(seconds: 1))
+    _ = try ledger.take("running")
+    _ = try ledger.take("busy")
+    try ledger.admit("waiting")
+    let inFlight = ["stray", "unconfirmed", "owed", "released", "running", "busy", "waiting", "other"].map(
+      Ledger.payload)
+    #expect(ledger.leftovers(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
+    ledger.disconnected()
+    #expect(ledger.leftovers(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
+  }
+
+  @Test func equalRequestsAreCountedNotMerged() throws {
+    let ledger = Ledger()
+    _ = ledger.ask(0)
+    _ = try ledger.take("same")
+    try ledger.admit("same")
+    #expect(ledger.leftovers(Array(repeating: Ledger.payload("same"), count: 2)) == [])
+    #expect(ledger.leftovers(Array(repeating: Ledger.payload("same"), count: 5)).count == 3)
+    #expect(ledger.leftovers([]) == [])
+  }
+
+  @Test func leftoverCountsAgainstTheWindowThoughItWasNotAskedFor() throws {
+    let ledger = Ledger(workers: 8, window: 4)
+    for call in ["a", "b", "c"] {
+      try ledger.admitLeftover(call)
+    }
+    #expect(ledger.ask(0) == 1)
+    for _ in 0..<3 { ledger.finish(try #require(ledger.start(now: Timestamp(seconds: 1))).id) }
+    _ = ledger.nextBatch()
+    ledger.confirm(3)
+    #expect(ledger.ask(0) == 3)
+  }
+
+  @Test func replyThatIsTooOldIsDroppedButItsRequestIsStillForgotten() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    for (seconds, call) in ["sent", "old", "new"].enumerated() {
+      let id = try ledger.take(call)
+      ledger.finish(id, reply: [1], at: Ledger.start + .seconds(seconds * 10))
+      if call == "sent" { _ = ledger.nextBatch() }
+    }
+    ledger.disconnected()
+    #expect(ledger.expire(before: Ledger.start + .seconds(15)) == 2)
+    #expect(ledger.expire(before: Ledger.start + .seconds(15)) == 0)
+    let batches = [ledger.nextBatch(), ledger.nextBatch()].compactMap { $0 }
+    let settlements = batches.flatMap(\.settlements)
+    #expect(settlements.map(\.method) == ["sent", "old", "new"])
+    #expect(settlements.map { $0.reply == nil } == [true, true, false])
+  }
+}
+
+/// A ledger of two queues, on which an expectation may call what changes it.
+private final class Ledger {
+  static let start = ContinuousClock.now
+  private var ledger: CallLedger
+
+  init(workers: Int = 2, window: Int = 64, released: Int = 1024, bytes: Int = 1 << 20) {
+    ledger = CallLedger(
+      sources: 2, limits: .init(workers: workers, window: window, released: released, releasedBytes: bytes),
+      now: Timestamp(seconds: 0))
+  }
+
+  static func payload(_ method: String) -> [UInt8] {
+    Request.encode(id: "id", inputs: [], object: ObjectID("o", version: "1"), method: method, replyTo: "r")
+  }
+
+  var isIdle: Bool { ledger.isIdle }
+  var count: Int { ledger.count }
+  var workerStatus: [ModuleStatus.Worker] { ledger.workerStatus }
+
+  func ask(_ source: Int) -> Int { ledger.ask(source) }
+  func start(now: Timestamp) -> CallLedger.Call? { ledger.start(now: now) }
+  func release(_ id: CallLedger.Call.ID, now: Timestamp) -> Bool { ledger.release(id, now: now) }
+  func nextBatch() -> CallLedger.Batch? { ledger.nextBatch() }
+  func confirm(_ count: Int) { ledger.confirm(count) }
+  func disconnected() { ledger.disconnected() }
+  func forgetRepeats() { ledger.forgetRepeats() }
+  func expire(before instant: ContinuousClock.Instant) -> Int { ledger.expire(before: instant) }
+  func leftovers(_ inFlight: [[UInt8]]) -> [[UInt8]] { ledger.leftovers(inFlight) }
+
+  /// A request that was asked for arrives.
+  func admit(_ method: String) throws {
+    ledger.took(from: 0)
+    ledger.admit(try Request(Self.payload(method)), payload: Self.payload(method), source: 0)
+  }
+
+  /// A request that an earlier life took is found.
+  func admitLeftover(_ method: String) throws {
+    ledger.tookLeftover(from: 0)
+    ledger.admit(try Request(Self.payload(method)), payload: Self.payload(method), source: 0)
+  }
+
+  /// A request arrives and starts.
+  func take(_ method: String, now: Timestamp = Timestamp(seconds: 1)) throws -> CallLedger.Call.ID {
+    try admit(method)
+    return try #require(start(now: now)).id
+  }
+
+  /// Something that is no request arrives.
+  func drop(_ payload: [UInt8], from source: Int) {
+    ledger.took(from: source)
+    ledger.settle(payload, reply: nil, source: source, at: Self.start)
+  }
+
+  func finish(
+    _ id: CallLedger.Call.ID, reply: [UInt8] = [], now: Timestamp = Timestamp(seconds: 2),
+    at instant: ContinuousClock.Instant = Ledger.start
+  ) {
+    ledger.finish(id, reply: reply, now: now, at: instant)
+  }
+
+  /// A call ends and the broker confirms its reply.
+  func settle(_ id: CallLedger.Call.ID) {
+    finish(id)
+    confirm(nextBatch()?.settlements.count ?? 0)
+  }
+}
+
+extension CallLedger.Settlement {
+  /// The method of the request.
+  fileprivate var method: String? { try? Request(payload).method }
+}
