@@ -94,15 +94,13 @@ struct PublicNetworkTests {
 
   @Test("What is wrong with the network module's answer is told", arguments: faults)
   func errors(answer: JSON, error: String) async throws {
-    try await withNetwork(["GetPublicConfig": answer]) { gateway, network in
+    try await withNetwork(["GetPublicConfig": answer]) { gateway, _ in
       let reply = try await gateway.call("SetNamedProxy", "w", "shop", ["http://10.1.2.3"], false)
       #expect(reply.callError == error)
       #expect(reply.dataHex == "a0")
       // An error is not kept.
       _ = try await gateway.caller.serve("network@0.0.1", of: "network", methods: Self.whole)
       try await gateway.setName("w", "shop", "http://10.1.2.3")
-      let requests = try await network.requests()
-      #expect(requests.count == 2)
     }
   }
 
