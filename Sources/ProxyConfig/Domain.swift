@@ -8,16 +8,16 @@ public struct Label: Hashable, Sendable, CustomStringConvertible {
   public var description: String { rawValue }
 
   public init(_ text: String) throws(InvalidValue) {
-    if let fault = Self.fault(text.utf8[...]) { throw InvalidValue("name", text, fault) }
+    if let fault = Self.fault(text.utf8[...]) { throw InvalidValue("name", text, "it \(fault)") }
     rawValue = text.lowercased()
   }
 
-  /// Why `bytes` is no label; `nil` when it is one. The one place that knows the rule.
+  /// Why `bytes` is no label, said of it; `nil` when it is one. The one place that knows the rule.
   static func fault(_ bytes: Substring.UTF8View) -> String? {
-    if bytes.isEmpty { return "a label is empty" }
-    if bytes.count > 63 { return "a label is longer than 63 bytes" }
+    if bytes.isEmpty { return "is empty" }
+    if bytes.count > 63 { return "is longer than 63 bytes" }
     if !bytes.allSatisfy({ ASCII.isLetterOrDigit($0) || $0 == ASCII.hyphen || $0 == ASCII.underscore }) {
-      return "a label may hold only letters, digits, '-' and '_'"
+      return "may hold only letters, digits, '-' and '_'"
     }
     return nil
   }
@@ -42,7 +42,7 @@ public struct Domain: Hashable, Sendable, Comparable, CustomStringConvertible {
     var last = bytes
     while true {
       last = rest.prefix { $0 != ASCII.dot }
-      if let fault = Label.fault(last) { throw InvalidValue("domain", text, fault) }
+      if let fault = Label.fault(last) { throw InvalidValue("domain", text, "a label \(fault)") }
       labels += 1
       guard last.endIndex != rest.endIndex else { break }
       rest = rest[rest.index(after: last.endIndex)...]

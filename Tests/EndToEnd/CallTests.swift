@@ -21,7 +21,8 @@ struct CallTests {
         "SetNamedProxy", "1-1-shop",
         ["Name": "Shop", "TLSPassthrough": false, "Backends": ["http://10.1.2.3:9000"], "Network": nil])
       #expect(asStruct.data == "shop.\(zone)" as JSON)
-      let asArguments = try await call("SetNamedProxy", "1-2-bank", "bank", ["10.1.2.3:443", "https://[fd00::1]"], true)
+      let asArguments = try await call(
+        "SetNamedProxy", "1-2-bank", "bank", ["10.1.2.3:443", "https://[fd00::1]"], true)
       #expect(asArguments.data == "bank.\(zone)" as JSON)
 
       let ofStruct = try await call(

@@ -11,16 +11,16 @@ struct LabelTests {
   }
 
   @Test(arguments: [
-    ("", #"invalid name "": a label is empty"#),
-    ("a.b", #"invalid name "a.b": a label may hold only letters, digits, '-' and '_'"#),
-    ("a`", #"invalid name "a`": a label may hold only letters, digits, '-' and '_'"#),
-    ("*", #"invalid name "*": a label may hold only letters, digits, '-' and '_'"#),
+    ("", #"invalid name "": it is empty"#),
+    ("a.b", #"invalid name "a.b": it may hold only letters, digits, '-' and '_'"#),
+    ("a`", #"invalid name "a`": it may hold only letters, digits, '-' and '_'"#),
+    ("*", #"invalid name "*": it may hold only letters, digits, '-' and '_'"#),
     // The Kelvin sign, whose lower case is an ASCII k.
-    ("\u{212a}", "invalid name \"\u{212a}\": a label may hold only letters, digits, '-' and '_'"),
-    ("a ", #"invalid name "a ": a label may hold only letters, digits, '-' and '_'"#),
+    ("\u{212a}", "invalid name \"\u{212a}\": it may hold only letters, digits, '-' and '_'"),
+    ("a ", #"invalid name "a ": it may hold only letters, digits, '-' and '_'"#),
     (
       String(repeating: "a", count: 64),
-      "invalid name \"\(String(repeating: "a", count: 64))\": a label is longer than 63 bytes"
+      "invalid name \"\(String(repeating: "a", count: 64))\": it is longer than 63 bytes"
     ),
   ])
   func refusesTheRest(text: String, error: String) {

@@ -240,7 +240,8 @@ public final class GatewayProcess: Fixture {
         return (
           path,
           File(
-            content: isFolder ? "" : String(decoding: content, as: UTF8.self), inode: UInt64(status.st_ino), modified: modified)
+            content: isFolder ? "" : String(decoding: content, as: UTF8.self), inode: UInt64(status.st_ino),
+            modified: modified)
         )
       })
   }

@@ -116,6 +116,8 @@ def connect(broker):
     url = urllib.parse.urlsplit(broker)
     # Without a second try: a request must not be pushed twice.
     options = {"max_connections": 4 * CALLS_AT_ONCE, "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0)}
+    # A reply may take longer than the few seconds that newer versions of the library give a socket.
+    options |= {"socket_timeout": None}
     if url.scheme == "unix":
         options |= {"connection_class": redis.UnixDomainSocketConnection, "path": url.path}
     else:

@@ -25,22 +25,28 @@ public struct PublicNetworkUnknown: Error, Hashable, Sendable, CustomStringConve
 ///
 /// While the module does not answer, its last answer is used: a route must not fail because another module restarts.
 public actor NetworkModule {
-  private static let lifetime = Duration.seconds(60)
-  private static let timeout = Duration.seconds(5)
-
   private let object: Client.RemoteObject
+  private let lifetime: Duration
   private let logger: Logger
   private var known: (network: PublicNetwork, since: ContinuousClock.Instant)?
   /// The question that is under way; everybody waits for its answer.
   private var question: Task<Result<PublicNetwork, PublicNetworkUnknown>, Never>?
 
   public init(client: Client, logger: Logger) {
-    object = client.object(ObjectID("network", version: "0.0.1"), of: "network", timeout: Self.timeout)
+    self.init(client: client, lifetime: .seconds(60), timeout: .seconds(5), logger: logger)
+  }
+
+  /// - Parameters:
+  ///   - lifetime: how long an answer is kept.
+  ///   - timeout: how long to wait for one.
+  init(client: Client, lifetime: Duration, timeout: Duration, logger: Logger) {
+    object = client.object(ObjectID("network", version: "0.0.1"), of: "network", timeout: timeout)
+    self.lifetime = lifetime
     self.logger = logger
   }
 
   func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {
-    if let known, known.since.duration(to: .now) < Self.lifetime { return known.network }
+    if let known, known.since.duration(to: .now) < lifetime { return known.network }
     let question =
       self.question
       ?? Task {
@@ -73,7 +79,9 @@ public actor NetworkModule {
         self.known = (known.network, .now)
         return .success(known.network)
       }
-      return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(failure)"))
+      let isItsOwn = if case .callError = failure.reason { true } else { false }
+      let reason = (isItsOwn ? "the network module says: " : "") + failure.description
+      return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(reason)"))
     } catch {
       return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(error)"))
     }
