@@ -21,8 +21,10 @@ let package = Package(
   products: [
     .library(name: "RPC", targets: ["RPC"]),
     .library(name: "ProxyConfig", targets: ["ProxyConfig"]),
+    .library(name: "ACMEHook", targets: ["ACMEHook"]),
     .executable(name: "gateway", targets: ["gateway"]),
     .executable(name: "gatewayctl", targets: ["gatewayctl"]),
+    .executable(name: "acme-hook", targets: ["acme-hook"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -41,6 +43,7 @@ let package = Package(
       name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
     .target(name: "ProxyConfig", dependencies: ["CLibYAML"], swiftSettings: settings),
     .target(name: "Files", dependencies: ["CLinux"], swiftSettings: settings),
+    .target(name: "ACMEHook", dependencies: ["CAres", "CLinux", "Files", "ProxyConfig"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
       dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
@@ -54,6 +57,8 @@ let package = Package(
       name: "gatewayctl", dependencies: ["GatewayModule", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
+      name: "acme-hook", dependencies: ["ACMEHook", "Files", argumentParser], swiftSettings: settings),
+    .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
 
@@ -62,6 +67,9 @@ let package = Package(
       name: "RPCTests", dependencies: ["RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
       exclude: ["zbus.tsv"], swiftSettings: settings),
     .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "ACMEHookTests", dependencies: ["ACMEHook", "Files", "ProxyConfig", "TestSupport", "acme-hook"],
+      swiftSettings: settings),
     .testTarget(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
     .testTarget(

@@ -12,4 +12,18 @@ int clinux_enter_network_namespace(int fd);
 /// Returns 0, or -1 with `errno` set.
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
 
+/// pidfd_open(2): a descriptor, closed on exec, that refers to the process `pid` and to no later one of that number.
+/// Returns it, or -1 with `errno` set.
+int clinux_pidfd_open(int pid);
+
+/// pidfd_send_signal(2). Returns 0, or -1 with `errno` set.
+int clinux_pidfd_send_signal(int pidfd, int signal);
+
+/// posix_spawn(3) of a program that outlives this one: in a session of its own, with no signal blocked or ignored, with
+/// /dev/null for its input and output, and with no other descriptor of this process than `standard_error`.
+/// Returns 0 and sets `pid`, or an error number.
+int clinux_spawn_detached(
+    int *_Nonnull pid, const char *_Nonnull program, char *_Nullable const *_Nonnull arguments,
+    char *_Nullable const *_Nonnull environment, int standard_error);
+
 #endif

@@ -1,0 +1,105 @@
+public import Files
+import Glibc
+public import ProxyConfig
+
+/// What a node's DNS-01 challenges are answered with besides their records: the file `<root>/acme/zone`, from the gateway
+/// for the hook.
+///
+///     domain gent01.dev.grid.tf
+///     address 185.206.122.30
+///     address 2a10:b600::30
+///     port 53
+public struct ChallengeZone: Hashable, Sendable {
+  /// The node's domain, if it has one.
+  public var domain: Domain?
+  /// The node's public addresses, where the challenges are answered.
+  public var addresses: [IPAddress]
+  /// 1 to 65535; the world asks on 53.
+  public var port: UInt16
+
+  public init(domain: Domain?, addresses: [IPAddress], port: UInt16 = 53) {
+    self.domain = domain
+    self.addresses = addresses
+    self.port = port
+  }
+
+  /// What the parent zone names as the server of a challenge: `_acme-challenge.DOMAIN NS DOMAIN`, with the node's domain
+  /// for all names inside it. Outside it, the domain of an FQDN route leads to this node too.
+  func nameServer(of name: ChallengeName) -> Domain {
+    if let domain, name.domain.isInside(domain) { domain } else { name.domain }
+  }
+
+  /// Puts the zone where the hook reads it, in a private directory; a file that says the same already is not touched.
+  ///
+  /// - Returns: whether the file changed.
+  @discardableResult
+  public func install(in root: GatewayRoot) throws(FileError) -> Bool {
+    let directory = StateDirectory(root: root)
+    try directory.prepare()
+    let bytes = encoded()
+    do throws(FileError) {
+      if try FileSystem.read(directory.zone, limit: Self.limit).bytes == bytes { return false }
+    } catch {
+      guard error.code == ENOENT || error.code == EFBIG else { throw error }
+    }
+    try directory.replace(directory.zone, with: bytes)
+    return true
+  }
+
+  /// Reads what ``install(in:)`` wrote.
+  public static func read(from root: GatewayRoot) throws(ChallengeZoneError) -> ChallengeZone {
+    let path = StateDirectory(root: root).zone
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try FileSystem.read(path, limit: limit).bytes
+    } catch {
+      throw ChallengeZoneError("\(error)" + (error.code == ENOENT ? "; the gateway writes it when it starts" : ""))
+    }
+    return try ChallengeZone(bytes, path: path)
+  }
+
+  private static let limit = 1 << 16
+
+  func encoded() -> [UInt8] {
+    let lines = (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" } + ["port \(port)"]
+    return Array(lines.map { "\($0)\n" }.joined().utf8)
+  }
+
+  init(_ bytes: [UInt8], path: String) throws(ChallengeZoneError) {
+    self.init(domain: nil, addresses: [], port: 0)
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    for (index, line) in lines.enumerated() {
+      let isExpected: Bool
+      do throws(InvalidValue) {
+        isExpected = try take(line)
+      } catch {
+        throw ChallengeZoneError("\(path): line \(index + 1): \(error)")
+      }
+      guard isExpected else { throw ChallengeZoneError("\(path): line \(index + 1) is not expected: \(quoted(line))") }
+    }
+    // Last in the file, and so not there when the file is not whole.
+    guard port != 0 else { throw ChallengeZoneError("\(path): the port is missing") }
+  }
+
+  /// - Returns: whether the line is one of a zone.
+  private mutating func take(_ line: String) throws(InvalidValue) -> Bool {
+    let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    guard words.count == 2 else { return false }
+    switch words[0] {
+    case "domain": domain = try Domain(words[1])
+    case "address": addresses.append(try IPAddress(words[1]))
+    case "port": port = UInt16(words[1]) ?? 0
+    default: return false
+    }
+    return true
+  }
+}
+
+/// The hook cannot know what to serve.
+public struct ChallengeZoneError: Error, Hashable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import ProxyConfig
+
+/// A port of an address, over UDP and TCP.
+struct Port: CustomStringConvertible {
+  let address: IPAddress
+  let number: UInt16
+
+  var description: String { "port \(number) of \(address)" }
+
+  /// Whether the address is one of this machine's, in this network namespace.
+  static func isLocal(_ address: IPAddress) -> Bool {
+    Port(address: address, number: 0).bindError(SOCK_DGRAM) != EADDRNOTAVAIL
+  }
+
+  /// Makes sure that a server could listen there.
+  func check() throws(HookError) {
+    for type in [SOCK_DGRAM, SOCK_STREAM] {
+      switch bindError(type) {
+      case 0: continue
+      case EADDRINUSE: throw HookError("\(self) is taken by \(owners)")
+      case let code: throw HookError("cannot listen on \(self): \(String(cString: strerror(code)))")
+      }
+    }
+  }
+
+  /// 0, or why the port cannot be listened on. Different from dnsmasq this does not share a UDP port with others that would.
+  private func bindError(_ type: __socket_type) -> CInt {
+    let target = SocketAddress(address, port: number)
+    let descriptor = socket(target.family, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return errno }
+    defer { close(descriptor) }
+    var yes: CInt = 1
+    let size = socklen_t(MemoryLayout.size(ofValue: yes))
+    // Connections that a server before had are still there, and are in nobody's way.
+    if type == SOCK_STREAM { setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, size) }
+    if target.family == AF_INET6 { setsockopt(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &yes, size) }
+    let code = target.withPointer { bind(descriptor, $0, $1) }
+    guard code == 0 else { return errno }
+    return type == SOCK_STREAM && listen(descriptor, 1) != 0 ? errno : 0
+  }
+
+  /// Who listens there or on every address: `unbound (pid 812)`.
+  private var owners: String {
+    let sockets = listeners
+    let owners = ProcessTable.pids.filter { ProcessTable.holds($0, anyOf: sockets) }
+      .map { "\(ProcessTable.name(of: $0)) (pid \($0))" }
+    return owners.isEmpty ? "a process that this one may not see" : owners.joined(separator: ", ")
+  }
+
+  /// The sockets that are bound to this port, as links in `/proc/PID/fd` name them.
+  private var listeners: Set<String> {
+    var listeners: Set<String> = []
+    for table in ["udp", "udp6", "tcp", "tcp6"] {
+      let lines = String(decoding: ProcessTable.contents("/proc/self/net/\(table)"), as: UTF8.self).split(
+        separator: "\n")
+      for line in lines.dropFirst() {
+        // Number, local address, remote address, state and, as the tenth, the socket's inode.
+        let fields = line.split(separator: " ")
+        guard fields.count >= 10, let local = Self.parse(fields[1]), local.number == number,
+          local.address == address || local.address.isUnspecified,
+          // TCP sockets that listen; connections have the same port.
+          table.hasPrefix("udp") || fields[3] == "0A"
+        else { continue }
+        listeners.insert("socket:[\(fields[9])]")
+      }
+    }
+    return listeners
+  }
+
+  /// Reads `0200007F:0035`: 32-bit words in the machine's byte order, and the port.
+  private static func parse(_ field: Substring) -> Port? {
+    let parts = field.split(separator: ":")
+    guard parts.count == 2, let number = UInt16(parts[1], radix: 16) else { return nil }
+    var bytes: [UInt8] = []
+    var rest = parts[0]
+    while !rest.isEmpty {
+      guard let word = UInt32(rest.prefix(8), radix: 16) else { return nil }
+      withUnsafeBytes(of: word) { bytes += $0 }
+      rest = rest.dropFirst(8)
+    }
+    return IPAddress(bytes: bytes).map { Port(address: $0, number: number) }
+  }
+}

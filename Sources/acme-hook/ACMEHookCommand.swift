@@ -1,0 +1,76 @@
+import ACMEHook
+import ArgumentParser
+import Files
+import Glibc
+
+/// The program that an ACME client runs for DNS-01 challenges.
+struct ACMEHookCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "acme-hook",
+    abstract: "Answers DNS-01 challenges on this node's port 53, for as long as they are pending.",
+    discussion: """
+      Traefik and lego run it by the name in EXEC_PATH. It serves what the gateway has put into DIR/acme: the node's \
+      public addresses and its domain. The process ends with status 64 for bad arguments, with nothing changed, and 1 \
+      when the challenge could not be answered.
+      """,
+    subcommands: [Present.self, CleanUp.self, Timeout.self])
+
+  func run() throws {
+    throw ValidationError("one of present, cleanup and timeout is missing; see acme-hook --help")
+  }
+
+  struct Present: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "present", abstract: "Have a challenge answered; ends when it is.")
+
+    @OptionGroup var options: ChallengeOptions
+
+    func run() throws {
+      try options.responder.present(name: options.name, value: options.value)
+    }
+  }
+
+  struct CleanUp: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "cleanup", abstract: "End a challenge; with the last one nothing listens any more.")
+
+    @OptionGroup var options: ChallengeOptions
+
+    func run() throws {
+      try options.responder.cleanUp(name: options.name, value: options.value)
+    }
+  }
+
+  struct Timeout: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "timeout", abstract: "Print how long to look for a challenge's record and how often, in seconds.",
+      discussion: """
+        For clients built on lego before its version 2, which ask. Later ones, Traefik among them, take \
+        EXEC_PROPAGATION_TIMEOUT and EXEC_POLLING_INTERVAL.
+        """)
+
+    func run() {
+      print(#"{"timeout": 60, "interval": 2}"#)
+    }
+  }
+}
+
+/// What `present` and `cleanup` take.
+struct ChallengeOptions: ParsableArguments {
+  @Option(help: .init("The gateway's directory; also given by GATEWAY_ROOT.", valueName: "dir"))
+  var root = getenv("GATEWAY_ROOT").map { String(cString: $0) } ?? "/var/cache/modules/gateway"
+
+  @Argument(help: .init("Where the record stands: _acme-challenge.DOMAIN.", valueName: "fqdn"))
+  var name: String
+
+  @Argument(help: .init("What it says: 1 to 255 letters, digits, '-' and '_'.", valueName: "value"))
+  var value: String
+
+  func validate() throws {
+    guard root.hasPrefix("/") else { throw ValidationError("the root must be an absolute path, not '\(root)'") }
+  }
+
+  var responder: Responder {
+    Responder(root: GatewayRoot(root)) { StandardError.print("acme-hook: \($0)") }
+  }
+}

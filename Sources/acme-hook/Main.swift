@@ -1,0 +1,46 @@
+import ACMEHook
+import ArgumentParser
+import Glibc
+
+@main
+enum Main {
+  static func main() {
+    // All that is made from here on is its owner's alone.
+    umask(0o077)
+    do {
+      var command = try ACMEHookCommand.parseAsRoot(arguments)
+      try command.run()
+    } catch let error as InvalidChallenge {
+      StandardError.print("acme-hook: \(error)")
+      exit(EX_USAGE)
+    } catch  where ACMEHookCommand.exitCode(for: error).isSuccess {
+      print(ACMEHookCommand.fullMessage(for: error))
+    } catch  where ACMEHookCommand.exitCode(for: error) == .validationFailure {
+      StandardError.print("acme-hook: \(ACMEHookCommand.message(for: error))")
+      exit(EX_USAGE)
+    } catch {
+      StandardError.print("acme-hook: \(error)")
+      exit(EXIT_FAILURE)
+    }
+  }
+
+  /// What the program was started with. One challenge in 64 has a value that starts with `-`, and clients hand it
+  /// over as it is: the two last arguments are never flags, except where help is asked for.
+  private static var arguments: [String] {
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    guard let command = arguments.firstIndex(where: { ["present", "cleanup"].contains($0) }),
+      arguments.count > command + 2, !["-h", "--help"].contains(arguments.last), !arguments.contains("--")
+    else { return arguments }
+    arguments.insert("--", at: arguments.count - 2)
+    return arguments
+  }
+}
+
+/// What the program says to whoever started it.
+enum StandardError {
+  /// Writes one line, in one piece; line breaks in the text become spaces.
+  static func print(_ text: String) {
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n"
+    _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  }
+}
