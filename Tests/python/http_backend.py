@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A web server that answers with who it is and what it was asked, as JSON; /bytes/N with N bytes.
+"""A web server that answers with who it is and what it was asked, as JSON; /bytes/N with N bytes,
+/bytes/N/STATUS with another status than 200.
 
 http_backend.py NAME ADDRESS [CERTIFICATE KEY]
 
@@ -19,12 +20,14 @@ class Backend(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status = ""
         if self.path.startswith("/bytes/"):
-            body = b"x" * int(self.path.removeprefix("/bytes/"))
+            size, _, status = self.path.removeprefix("/bytes/").partition("/")
+            body = b"x" * int(size)
         else:
             seen = {"name": self.name, "host": self.headers.get("Host", ""), "path": self.path, "method": self.command}
             body = json.dumps(seen).encode() + b"\n"
-        self.send_response(200)
+        self.send_response(int(status or 200))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

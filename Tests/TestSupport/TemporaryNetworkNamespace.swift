@@ -1,10 +1,12 @@
 import Foundation
-import TestSupport
 
 /// A network namespace of a test's own, with its loopback up.
-enum TemporaryNetworkNamespace {
+public enum TemporaryNetworkNamespace {
+  /// Whether this process may make one.
+  public static var isPermitted: Bool { geteuid() == 0 }
+
   /// Makes one, runs `body` with its name and removes it. Takes root.
-  static func withNamespace<Result>(
+  public static func withNamespace<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Result
   ) async throws -> Result {
     let name = "gateway-test-\(UUID().uuidString)"

@@ -1,0 +1,202 @@
+import TestSupport
+import Testing
+
+private let zone = GatewayProcess.zone
+
+/// The operator's command line: what it prints, and how it ends.
+@Suite(.serialized)
+struct GatewayCtlTests {
+  /// How a run ended and what it printed.
+  private struct Outcome: Equatable {
+    let status: Int32
+    let output: String
+    let error: String
+
+    init(_ status: Int32, _ output: String, _ error: String = "") {
+      (self.status, self.output, self.error) = (status, output, error)
+    }
+
+    init(_ outcome: Command.Outcome) {
+      if case .code(let code) = outcome.status { status = code } else { status = -1 }
+      output = outcome.standardOutput
+      error = outcome.standardError
+    }
+  }
+
+  @Test func everyCommandDoesWhatItSays() async throws {
+    try await GatewayProcess.withGateway(GatewayProcess.permissive + ["--workers", "4"]) { gateway in
+      func ctl(_ arguments: String...) async throws -> Outcome {
+        Outcome(
+          try await Command.run(
+            Repository.product("gatewayctl"), arguments + ["--broker", gateway.redis.unixURL]))
+      }
+      let named = try await ctl(
+        "set-name", "1-1-shop", "Shop", "--backend", "http://10.1.2.3", "http://10.1.2.4:8080", "--backend",
+        "https://[fd00::1]")
+      #expect(named == Outcome(0, "shop.\(zone)\n"))
+      #expect(
+        try await ctl("set-fqdn", "2-1-bank", "bank.example.org", "--tls-passthrough", "--backend", "10.1.2.5:443")
+          == Outcome(0, ""))
+      #expect(
+        try await ctl("set-name", "1-1-shop", "shop", "--backend", "http://10.1.2.3", "--json")
+          == Outcome(0, "{\n  \"FQDN\" : \"shop.\(zone)\"\n}\n"))
+      #expect(
+        try await ctl("set-fqdn", "2-2-x", "x.example.org", "--backend", "http://10.1.2.3", "--json")
+          == Outcome(0, "{}\n"))
+
+      let table = """
+        WORKLOAD  KIND   DOMAIN                    TLS          BACKENDS
+        1-1-shop  named  shop.gent01.example.test  terminated   http://10.1.2.3:80
+        2-1-bank  fqdn   bank.example.org          passthrough  10.1.2.5:443
+        2-2-x     fqdn   x.example.org             terminated   http://10.1.2.3:80
+
+        """
+      #expect(try await ctl("list") == Outcome(0, table))
+      let list = try await ctl("list", "--json")
+      #expect(try JSON(parsing: list.output) == .array(await gateway.routes()))
+
+      #expect(try await ctl("metrics") == Outcome(0, "WORKLOAD  REQUEST BYTES  RESPONSE BYTES\n"))
+      let metrics = try await ctl("metrics", "--json")
+      #expect(try JSON(parsing: metrics.output) == ["Request": [:], "Response": [:]])
+
+      #expect(
+        try await ctl("status")
+          == Outcome(0, "objects  manager@0.0.1 gateway@0.0.1\nworkers  4, of which busy 0\n"))
+      let status = try JSON(parsing: try await ctl("status", "--json").output)
+      #expect(status["Objects"][1] == ["Name": "gateway", "Version": "0.0.1"])
+      #expect(status["Workers"].array?.count == 4)
+
+      #expect(try await ctl("delete", "1-1-shop") == Outcome(0, ""))
+      #expect(try await ctl("delete", "never-set", "--json") == Outcome(0, "{}\n"))
+      #expect(try await gateway.domains() == ["2-1-bank": "bank.example.org", "2-2-x": "x.example.org"])
+    }
+  }
+
+  @Test("A refusal is the gateway's own words and exit status 1")
+  func refusals() async throws {
+    try await GatewayProcess.withGateway(GatewayProcess.node + ["--no-domain-check"]) { gateway in
+      try await gateway.setName("held", "held", "http://10.1.2.3")
+      let refusals: [([String], String)] = [
+        (
+          ["set-name", "w", "held", "--backend", "http://10.1.2.3"],
+          "domain already registered: held.\(zone)"
+        ),
+        (
+          ["set-name", "w", "shop", "--backend", "x", "http://127.0.0.1"],
+          #"invalid backend "x": it must be http://IP[:port] or https://IP[:port]; "#
+            + #"invalid backend "http://127.0.0.1": the address is loopback"#
+        ),
+        (
+          ["set-fqdn", "w", "shop.\(zone)", "--backend", "http://10.1.2.3", "--json"],
+          "domain shop.\(zone) is inside this node's domain \(zone): use SetNamedProxy"
+        ),
+        (["delete", "a/b"], #"invalid workload "a/b": only letters, digits, '.', '_' and '-' may appear"#),
+      ]
+      for (arguments, error) in refusals {
+        let outcome = try await Command.run(
+          Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+        #expect(Outcome(outcome) == Outcome(1, "", "gatewayctl: \(error)\n"))
+      }
+    }
+  }
+
+  @Test("Bad arguments are one line and exit status 64")
+  func badArguments() async throws {
+    let cases: [([String], String)] = [
+      (["bogus"], "Unexpected argument 'bogus'"), (["--json", "bogus"], "Unexpected argument 'bogus'"),
+      (["list", "--bogus"], "Unknown option '--bogus'"), (["list", "extra"], "Unexpected argument 'extra'"),
+      (["set-name", "w"], "Missing expected argument '<name>'"),
+      (["set-name", "w", "shop"], "Missing expected argument '--backend <url> ...'"),
+      (["delete"], "Missing expected argument '<workload>'"),
+      (["list", "--timeout", "0"], "--timeout must be above 0 and at most 86400"),
+      (["list", "--timeout", "nan"], "--timeout must be above 0 and at most 86400"),
+      (["list", "--timeout", "soon"], "The value 'soon' is invalid for '--timeout <seconds>'"),
+      (
+        ["--broker", "redis.sock", "list"],
+        "--broker: broker URL 'redis.sock': expected unix:///PATH, tcp://HOST:PORT or redis://HOST:PORT"
+      ),
+      (
+        ["list", "--broker", "tcp://secret@localhost:0"],
+        "--broker: broker URL 'tcp://…@localhost:0': the port must be a number from 1 to 65535"
+      ),
+    ]
+    for environment in [[:], ["GATEWAY_BROKER": "unix:///nowhere"]] {
+      for (arguments, error) in cases {
+        let outcome = try await Command.run(
+          Repository.product("gatewayctl"), arguments, environment: environment)
+        #expect(Outcome(outcome) == Outcome(64, "", "gatewayctl: \(error)\n"))
+      }
+    }
+  }
+
+  @Test("Help is printed, whatever the environment says", arguments: [["--help"], [], ["help"], ["list", "--help"]])
+  func help(arguments: [String]) async throws {
+    let outcome = try await Command.run(
+      Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": "unix:///nowhere"])
+    #expect(outcome.status == .code(0))
+    #expect(outcome.standardOutput.hasPrefix("OVERVIEW: ") && outcome.standardError.isEmpty)
+  }
+
+  @Test("When nothing answers in time the broker and the queue are named, and the exit status is 69")
+  func nothingAnswers() async throws {
+    try await RedisServer.withServer { redis in
+      let ctl = { (arguments: [String], broker: String) in
+        Outcome(
+          try await Command.run(
+            Repository.product("gatewayctl"), arguments + ["--timeout", "0.5"], environment: ["GATEWAY_BROKER": broker])
+        )
+      }
+      let silence = "gatewayctl: no answer within 0.5 seconds from queue"
+      let list = try await ctl(["list"], redis.unixURL)
+      #expect(
+        list
+          == Outcome(
+            69, "", "\(silence) gateway.gateway@0.0.1 at \(redis.unixURL); the request was withdrawn\n"))
+      #expect(
+        try await ctl(["status"], redis.tcpURL)
+          == Outcome(69, "", "\(silence) gateway.zbus@1.0 at \(redis.tcpURL); the request was withdrawn\n"))
+      // Nothing is left to be run later.
+      #expect(try await redis.command("KEYS", "*") == "")
+      #expect(
+        try await ctl(["delete", "w"], "unix:///nowhere/redis.sock")
+          == Outcome(
+            69, "",
+            "\(silence) gateway.gateway@0.0.1 at unix:///nowhere/redis.sock: broker unix:///nowhere/redis.sock cannot "
+              + "be reached: No such file or directory; the request was withdrawn\n"))
+    }
+  }
+
+  @Test func wrongPasswordIsToldAtOnce() async throws {
+    try await RedisServer.withServer(password: "right") { redis in
+      for (credentials, reason) in [
+        ("wrong@", "WRONGPASS invalid username-password pair or user is disabled."),
+        ("", "NOAUTH Authentication required."),
+      ] {
+        let outcome = Outcome(
+          try await Command.run(
+            Repository.product("gatewayctl"), ["list", "--broker", "tcp://\(credentials)127.0.0.1:\(redis.port)"]))
+        #expect(
+          outcome
+            == Outcome(1, "", "gatewayctl: broker tcp://127.0.0.1:\(redis.port) denies access: \(reason)\n"))
+      }
+    }
+  }
+
+  @Test func optionsMayStandBeforeAndAfterTheSubcommand() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let broker = gateway.redis.unixURL
+      let forms = [
+        ["--broker", broker, "--json", "--timeout=5", "list"], ["--broker=\(broker)", "list", "--json"],
+        ["list", "--json", "--broker", broker], ["--json", "--timeout", "5", "list", "--broker=\(broker)"],
+      ]
+      for arguments in forms {
+        let outcome = try await Command.run(
+          Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": "unix:///nowhere"])
+        #expect(Outcome(outcome) == Outcome(0, "[\n\n]\n"), "\(arguments)")
+      }
+      // A name may begin with a hyphen.
+      let hyphen = try await gateway.gatewayctl("set-name", "--backend", "http://10.1.2.3", "--", "w", "-x")
+      #expect(Outcome(hyphen) == Outcome(0, "-x.\(zone)\n"))
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// How a gateway ends, and what its end leaves behind.
+@Suite(.serialized)
+struct StoppingTests {
+  @Test(arguments: [SIGTERM, SIGINT])
+  func idleGatewayStopsAtOnce(signal: Int32) async throws {
+    try await GatewayProcess.withGateway { gateway in
+      gateway.signal(signal)
+      let status = try await gateway.exit(within: .seconds(3))
+      #expect(status == .code(0))
+    }
+  }
+
+  @Test func callInHandIsAnsweredFirst() async throws {
+    try await Dnsmasq.withServer([.silent("silent.example.org")]) { resolver in
+      try await GatewayProcess.withGateway(GatewayProcess.node + ["--resolver", resolver.address]) { gateway in
+        async let slow = gateway.call("SetFQDNProxy", "w", "silent.example.org", ["http://10.1.2.3"], false)
+        try await eventually { try await gateway.redis.command("LLEN", "gateway.in-flight") == "1" }
+        gateway.signal(SIGTERM)
+        _ = try await eventually {
+          try gateway.logged("stopping")
+        } until: {
+          !$0.isEmpty
+        }
+        // What comes now is for the next one.
+        let late = try await gateway.caller.request(
+          "SetNamedProxy", with: ["v", "late", ["http://10.1.2.3"], false], object: "manager@0.0.1", id: "late")
+        try await gateway.caller.push(late, to: "gateway.manager@0.0.1")
+
+        #expect(try await gateway.exit() == .code(0))
+        let error = "cannot look up silent.example.org at \(resolver.address): no answer within 5.0 seconds"
+        #expect(try await slow.callError == error)
+        #expect(try await gateway.redis.command("LLEN", "late") == "0")
+
+        try await gateway.start()
+        try await eventually { try await gateway.redis.command("LLEN", "late") == "1" }
+        #expect(try await gateway.domains() == ["v": "late.\(GatewayProcess.zone)"])
+      }
+    }
+  }
+
+  @Test func gatewayWithoutItsBrokerStopsInTime() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      await gateway.redis.stop()
+      _ = try await eventually {
+        try gateway.logged("broker away, trying again until it is back")
+      } until: {
+        !$0.isEmpty
+      }
+      gateway.signal(SIGTERM)
+      #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+      try await gateway.redis.start()
+    }
+  }
+
+  @Test func gatewayThatHasNeverSeenItsBrokerStopsInTime() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      try await ChildProcess.withProcess(
+        Repository.product("gateway"),
+        ["--broker", "unix://\(directory.file("none.sock"))", "--root", directory.file("root")],
+        log: directory.file("log")
+      ) { gateway in
+        _ = try await gateway.line { $0.contains("broker away") }
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+      }
+    }
+  }
+
+  @Test func killedGatewayKeepsWhatItAcknowledged() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      for number in 0..<10 { try await gateway.setName("w-\(number)", "n\(number)", "http://10.1.2.3") }
+      let routes = try await gateway.routes()
+      gateway.signal(SIGKILL)
+      #expect(try await gateway.exit() == .signal(SIGKILL))
+      try gateway.root.write("http:\n  routers:\n    half", to: "staging/half.yaml")
+      try await gateway.start()
+      #expect(try await gateway.routes() == routes)
+      #expect(try gateway.files(in: "staging").count == 1)
+    }
+  }
+}
