@@ -54,7 +54,7 @@ let package = Package(
       dependencies: ["Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
-      name: "gatewayctl", dependencies: ["GatewayModule", "RPC", argumentParser, logging, lifecycle],
+      name: "gatewayctl", dependencies: ["Files", "GatewayModule", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
       name: "acme-hook", dependencies: ["ACMEHook", "Files", argumentParser], swiftSettings: settings),

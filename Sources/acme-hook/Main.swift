@@ -1,5 +1,6 @@
 import ACMEHook
 import ArgumentParser
+import Files
 import Glibc
 
 @main
@@ -33,14 +34,5 @@ enum Main {
     else { return arguments }
     arguments.insert("--", at: arguments.count - 2)
     return arguments
-  }
-}
-
-/// What the program says to whoever started it.
-enum StandardError {
-  /// Writes one line, in one piece; line breaks in the text become spaces.
-  static func print(_ text: String) {
-    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ") + "\n"
-    _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }

@@ -247,10 +247,6 @@ struct VectorTests {
   }
 }
 
-private func encoded(_ value: some Encodable) -> [UInt8] {
-  try! MessagePackEncoder().encode(value)
-}
-
 private struct NamedProxy: Codable, Hashable {
   let tlsPassthrough: Bool
   let backends: [String]

@@ -1,25 +1,32 @@
 /// The Lua script that cuts requests in flight down which are too large to be read. Taking one has cost the connection
 /// that took it, and in full it would cost every following one.
 enum OversizeScript {
-  /// The largest request that is searched for its reply address, in bytes: Redis unpacks it for that.
-  static let maximumSearched = 4 << 20
-
-  /// Takes the in-flight list as its key, and the most bytes a request may have and ``maximumSearched`` as its
-  /// arguments. What is left of a request is one whose inputs do not decode, and which is answered as such; of one that
-  /// names no reply address, its first bytes. Returns how many there were.
+  /// Takes the in-flight list as its key and the most bytes a request may have as its argument. What is left of a
+  /// request is its identifier, its reply address, and inputs that do not decode, so that it is answered with a
+  /// protocol error; of one without a reply address, its first bytes. Returns how many there were.
+  ///
+  /// The two fields are searched for, not parsed: Redis' own MessagePack knows no binaries. Callers write the identifier
+  /// in front of the inputs, which are what is large, and the reply address behind them.
   ///
   /// The request goes before its remains come, since a broker that is out of memory allows only that order.
-  static let source = """
-    local limit, searched = tonumber(ARGV[1]), tonumber(ARGV[2])
+  static let source = #"""
+    local function field(request, name, at)
+      if not at then return '' end
+      local value = at + #name
+      local head, length = string.byte(request, value, value + 1)
+      if head and head >= 0xa0 and head <= 0xbf then return string.sub(request, at, value + head - 0xa0) end
+      if head == 0xd9 and length then return string.sub(request, at, value + 1 + length) end
+      return ''
+    end
+
     local count = 0
     for _, request in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-      if #request > limit then
+      if #request > tonumber(ARGV[1]) then
+        local id = field(request, '\162ID', string.find(request, '\162ID', 1, true))
+        local address = field(request, '\167ReplyTo', string.match(request, '^.*()\167ReplyTo'))
         local remains = string.sub(request, 1, 48)
-        if #request <= searched then
-          local unpacked, fields = pcall(cmsgpack.unpack, request)
-          if unpacked and type(fields) == 'table' and type(fields.ReplyTo) == 'string' then
-            remains = cmsgpack.pack({ID = fields.ID, ReplyTo = fields.ReplyTo, Inputs = #request .. ' bytes'})
-          end
+        if address ~= '' then
+          remains = string.char(id == '' and 0x82 or 0x83) .. id .. address .. '\166Inputs\169too large'
         end
         redis.call('LREM', KEYS[1], 1, request)
         redis.call('RPUSH', KEYS[1], remains)
@@ -27,5 +34,5 @@ enum OversizeScript {
       end
     end
     return count
-    """
+    """#
 }

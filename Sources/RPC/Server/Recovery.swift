@@ -59,7 +59,6 @@ extension Dispatcher {
   func recover(on main: RedisConnection) async throws(BrokerError) {
     let cutDown = try await main.call([
       "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Self.maximumRequest)",
-      "\(OversizeScript.maximumSearched)",
     ])
     if case .integer(let count) = cutDown, count > 0 {
       logger.warning(
