@@ -51,7 +51,7 @@ let package = Package(
 
     .executableTarget(
       name: "gateway",
-      dependencies: ["Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
+      dependencies: ["ACMEHook", "Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl", dependencies: ["Files", "GatewayModule", "RPC", argumentParser, logging, lifecycle],

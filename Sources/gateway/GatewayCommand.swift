@@ -1,3 +1,4 @@
+import ACMEHook
 public import ArgumentParser
 import Files
 public import GatewayModule
@@ -159,13 +160,20 @@ struct GatewayCommand: AsyncParsableCommand {
         root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
         certificates: acme.certificates),
       restartCommand: traefikRestart, logger: logger)
+    let tidying = Housekeeping("tidying up after DNS-01 challenges", every: .seconds(3600), logger: logger) {
+      try Responder.recover(in: root, now: Int(Timestamp.now.seconds)) { logger.notice("\($0)") }
+    }
+    @Sendable func follow(_ network: PublicNetwork) async throws {
+      try await setup.apply(network)
+      try ChallengeZone(domain: network.domain, addresses: network.addresses).install(in: root)
+    }
     switch network {
     case .fixed(let network):
-      try await setup.apply(network)
-      return []
+      try await follow(network)
+      return [tidying]
     case .bus:
       try await setup.apply(nil)
-      return [PublicNetworkFollower(network, logger: logger) { try await setup.apply($0) }]
+      return [tidying, PublicNetworkFollower(network, logger: logger, onChange: follow)]
     }
   }
 }
