@@ -116,7 +116,7 @@ struct RequestTests {
 
   @Test(arguments: [
     "5ef3a1e0-0b5c-4a54-9d1a-0c8d6f0e7b11", "r", "a@b.c", "a.b", "a@b", "@", ".", String(repeating: "x", count: 256),
-    "in-flight", "x.in-flight.y", "with space", "\0", "ä",
+    "in-flight", "x-in-flight.y", "with space", "\0", "ä",
   ])
   func listMayBeRepliedTo(address: String) throws {
     #expect(try ReplyAddress(Array(address.utf8)[...]).key.elementsEqual(address.utf8))
@@ -129,7 +129,8 @@ struct RequestTests {
     ("a.b@c", "its reply address has the form of a module's queue"),
     (".@", "its reply address has the form of a module's queue"),
     ("a@b.c@d", "its reply address has the form of a module's queue"),
-    ("gateway.in-flight", "its reply address is a list of requests in flight"),
+    ("gateway.in-flight", "its reply address is one of a module's own keys"),
+    ("gateway.in-flight.suspects", "its reply address is one of a module's own keys"),
   ])
   func listMustNotBeRepliedTo(address: String, why: String) {
     #expect { try ReplyAddress(Array(address.utf8)[...]) } throws: {

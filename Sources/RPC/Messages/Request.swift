@@ -164,12 +164,12 @@ struct ReplyAddress: Hashable {
     let description: String
   }
 
-  /// How the name of a list of requests in flight ends.
-  static let inFlightSuffix = ".in-flight"
+  /// What stands in the names of a module's own keys: its list of requests in flight, and what goes with it.
+  static let inFlightMark = ".in-flight"
 
   /// Refuses what must not be pushed to: an empty key, one of more than ``maximumLength`` bytes, one of the form
-  /// `*.*@*`, since that is how the queues of modules are called, and a list of requests in flight, which would
-  /// expire as a reply does.
+  /// `*.*@*`, since that is how the queues of modules are called, and a module's own keys, such as its list of requests
+  /// in flight, which would expire as a reply does.
   init(_ key: ArraySlice<UInt8>) throws(Refused) {
     if key.isEmpty { throw Refused(description: "it names no list to reply to") }
     if key.count > Self.maximumLength {
@@ -178,8 +178,8 @@ struct ReplyAddress: Hashable {
     if let dot = key.firstIndex(of: UInt8(ascii: ".")), key[dot...].contains(UInt8(ascii: "@")) {
       throw Refused(description: "its reply address has the form of a module's queue")
     }
-    if key.reversed().starts(with: Self.inFlightSuffix.utf8.reversed()) {
-      throw Refused(description: "its reply address is a list of requests in flight")
+    if key.firstRange(of: Self.inFlightMark.utf8) != nil {
+      throw Refused(description: "its reply address is one of a module's own keys")
     }
     self.key = key
   }

@@ -58,9 +58,9 @@ actor Dispatcher {
     executor = LoopExecutor(loop)
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
-    inFlight = module + ReplyAddress.inFlightSuffix
-    ownership = Ownership(module: module)
-    recovery = Recovery(module: module)
+    inFlight = module + ReplyAddress.inFlightMark
+    ownership = Ownership(module: module, inFlight: inFlight)
+    recovery = Recovery(inFlight: inFlight)
     ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
   }
 

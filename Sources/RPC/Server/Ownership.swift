@@ -3,7 +3,7 @@ import Glibc
 /// The right to serve a module, which one process at a time has: two would take each other's requests in flight for left
 /// behind, and run them again.
 ///
-/// The owner is whoever is named in `<module>.owner`, for as long as the connection that it made the claim on is open.
+/// The owner is whoever is named in `<module>.in-flight.owner`, for as long as the connection that it made the claim on is open.
 /// Redis knows that exactly, so a killed owner is succeeded at once.
 struct Ownership {
   /// The module is served already.
@@ -22,9 +22,10 @@ struct Ownership {
   /// A connection name: the process, and a part that no other has.
   private let name: String
 
-  init(module: String) {
+  /// - Parameter inFlight: the key of the list of requests in flight.
+  init(module: String, inFlight: String) {
     self.module = module
-    key = "\(module).owner"
+    key = "\(inFlight).owner"
     name = "\(module)-\(getpid())-\(UniqueID.random())"
   }
 

@@ -19,9 +19,10 @@ struct Recovery {
   private var cleared: [[UInt8]] = []
   private var waiter: CheckedContinuation<Void, Never>?
 
-  init(module: String) {
-    suspectsKey = "\(module).suspects"
-    epochKey = "\(module).epoch"
+  /// - Parameter inFlight: the key of the list of requests in flight.
+  init(inFlight: String) {
+    suspectsKey = "\(inFlight).suspects"
+    epochKey = "\(inFlight).epoch"
   }
 
   /// A request is about to run alone; `waiter` is resumed when the next one may.
