@@ -142,8 +142,11 @@ struct GatewayCommand: AsyncParsableCommand {
     server.register(gateway)
     services.append(server)
 
+    // At the debug level it prints whole services, for thousands of bytes.
+    var lifecycleLogger = logger
+    lifecycleLogger.logLevel = max(logLevel, .info)
     var configuration = ServiceGroupConfiguration(
-      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger)
     configuration.maximumGracefulShutdownDuration = .seconds(9)
     logger.info("serving", metadata: ["broker": "\(broker)", "root": "\(root.path)", "workers": "\(workers)"])
     try await ServiceGroup(configuration: configuration).run()

@@ -8,7 +8,8 @@ import Testing
 struct SwiftCallerTests {
   @Test func publishesListsCountsAndWithdraws() async throws {
     try await GatewayProcess.withGateway { process in
-      let client = Client(broker: try BrokerURL(process.redis.unixURL), logger: Logger(label: "test"))
+      let client = Client(
+        broker: try BrokerURL(process.redis.unixURL), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await client.run() }
         let gateway = client.object(Gateway.object, of: Gateway.module)
