@@ -162,7 +162,10 @@ struct CommandLineTests {
             "127.0.0.1:1",
           ] + GatewayProcess.node, log: directory.file("log")
         ) { gateway in
-          _ = try await gateway.line { $0.contains("serving") }
+          try await gateway.ready {
+            let status = ["status", "--timeout", "1", "--broker", redis.unixURL]
+            return try await Command.run(Repository.product("gatewayctl"), status).status == .code(0)
+          }
           gateway.signal(SIGTERM)
           #expect(try await gateway.exit() == .code(0))
           let lines = gateway.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
