@@ -74,7 +74,9 @@ let package = Package(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",
-      dependencies: ["GatewayModule", "ProxyConfig", "RPC", "TestSupport", "gateway", "gatewayctl", "Calculator"],
+      dependencies: [
+        "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "gateway", "gatewayctl", "Calculator", logging,
+      ],
       swiftSettings: settings),
   ]
 )
