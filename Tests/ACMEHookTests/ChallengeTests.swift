@@ -31,7 +31,9 @@ struct ChallengeTests {
     #expect { try ChallengeName(text) } throws: { "\($0)".contains("invalid") && !"\($0)".contains("\n") }
   }
 
-  @Test(arguments: ["MsijOYZxqyjGnFGwhjrhfg-Xgbl5r68WPda0J9EgqqI", "-_-", "a", String(repeating: "Z9", count: 127) + "x"])
+  @Test(arguments: [
+    "MsijOYZxqyjGnFGwhjrhfg-Xgbl5r68WPda0J9EgqqI", "-_-", "a", String(repeating: "Z9", count: 127) + "x",
+  ])
   func valueIsBase64URL(text: String) throws {
     #expect(try ChallengeValue(text).rawValue == text)
   }

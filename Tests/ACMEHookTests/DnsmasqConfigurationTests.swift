@@ -15,7 +15,8 @@ struct DnsmasqConfigurationTests {
     let configuration = DnsmasqConfiguration(
       addresses: [try IPAddress("192.0.2.1")], port: 53, user: UnprivilegedUser(name: "nobody", group: "nogroup"),
       zone: zone, records: records)
-    let soa = "00000000010000" + "04b0000000b40012750000000000"
+    // The end of the server's name and no mailbox; serial, refresh, retry, expire, minimum.
+    let soa = "0000" + "00000001" + "000004b0" + "000000b4" + "00127500" + "00000000"
     #expect(
       String(decoding: configuration.encoded(), as: UTF8.self) == """
         # Written by acme-hook for each set of challenges.

@@ -44,7 +44,8 @@ struct Node: Sendable {
   /// As the gateway does at its start.
   func install(addresses: [String]? = nil) throws {
     let zone = ChallengeZone(
-      domain: try Domain(Self.domain), addresses: try (addresses ?? self.addresses).map { try IPAddress($0) }, port: port)
+      domain: try Domain(Self.domain), addresses: try (addresses ?? self.addresses).map { try IPAddress($0) },
+      port: port)
     try zone.install(in: root)
   }
 
