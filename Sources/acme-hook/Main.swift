@@ -25,12 +25,13 @@ enum Main {
     }
   }
 
-  /// What the program was started with. One challenge in 64 has a value that starts with `-`, and clients hand it
-  /// over as it is: the two last arguments are never flags, except where help is asked for.
+  /// What the program was started with. One challenge in 64 has a value that starts with `-`, and clients hand it over
+  /// as it is: the two last arguments are never flags, except where help is asked for.
   private static var arguments: [String] {
     var arguments = Array(CommandLine.arguments.dropFirst())
     guard let command = arguments.firstIndex(where: { ["present", "cleanup"].contains($0) }),
-      arguments.count > command + 2, !["-h", "--help"].contains(arguments.last), !arguments.contains("--")
+      arguments.count > command + 2, !["-h", "--help"].contains(arguments.last),
+      !arguments.dropLast(2).contains("--")
     else { return arguments }
     arguments.insert("--", at: arguments.count - 2)
     return arguments

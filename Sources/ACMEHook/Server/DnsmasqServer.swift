@@ -4,8 +4,8 @@ import ProxyConfig
 
 /// The node's name server, which runs while a challenge is pending. There is never more than one.
 ///
-/// dnsmasq reads its records only when it starts, so that new ones take a restart: the port is closed for a few
-/// milliseconds, in which a resolver that asks is told so at once and asks again.
+/// dnsmasq reads its records only when it starts, so that new ones take a restart: the port is closed for 10 to 40 ms, in
+/// which a resolver that asks gets no answer and asks again.
 ///
 /// Nothing on disk says which process it is, and so nothing can say it wrongly. It is known by an argument that no other
 /// process has, the path of its configuration, and it holds a lock for as long as it lives.

@@ -10,7 +10,7 @@ struct Port: CustomStringConvertible {
 
   /// Whether the address is one of this machine's, in this network namespace.
   static func isLocal(_ address: IPAddress) -> Bool {
-    Port(address: address, number: 0).bindError(SOCK_DGRAM) != EADDRNOTAVAIL
+    ![EADDRNOTAVAIL, EAFNOSUPPORT].contains(Port(address: address, number: 0).bindError(SOCK_DGRAM))
   }
 
   /// Makes sure that a server could listen there.
