@@ -1,0 +1,176 @@
+import TestSupport
+import Testing
+
+@testable import RPC
+
+/// How one server of a module follows another: never two at once, and no request that kills each of them in turn.
+struct SuccessionTests {
+  private static let refusal = "this request was being run when the module died, twice: it is not run again"
+
+  @Test func requestThatWasRunningAtTwoDeathsIsRefusedAndTheOthersAreRun() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        let gate = Gate()
+        // Both are in hand when the first server is cut off: either may have killed it.
+        let first = try probeServer(on: redis.unixURL, workers: 1) {
+          Method("Wait") { (_: String) in await gate.pass() }
+        }
+        try await running(first) {
+          try await caller.push(["harmful", "harmless"].map { request("Wait", [encoded($0)], replyTo: $0) })
+          try await gate.holds(1)
+          try await eventually { try await caller.length(of: "server.in-flight") == 2 }
+        }
+
+        // The second is cut off while it runs the first of them alone.
+        let alone = Gate()
+        let second = try probeServer(on: redis.unixURL) { Method("Wait") { (_: String) in await alone.pass() } }
+        try await running(second) { try await alone.holds(1) }
+        #expect(await alone.arrivals == 1)
+
+        let (third, log) = (Gate(), LogRecorder())
+        await third.open()
+        let server = try probeServer(on: redis.unixURL, log: log) {
+          Method("Wait") { (_: String) -> String in
+            await third.pass()
+            return "done"
+          }
+        }
+        try await running(server) {
+          #expect(try await caller.reply(on: "harmful").outcome == .callError(Self.refusal, zero: [0xa0]))
+          #expect(try await caller.reply(on: "harmless").outcome == .result(encoded("done")))
+          try await eventually { try await caller.length(of: "server.in-flight") == 0 }
+          try await eventually { try await caller.length(of: "server.in-flight.suspects") == 0 }
+        }
+        #expect(await third.arrivals == 1)
+        #expect(log.lines(containing: "not running a request again").count == 1)
+      }
+    }
+  }
+
+  @Test func requestsLeftBehindAreRunInOrderAndOneAtATime() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        let left = (0..<20).map { request("Note", [encoded($0)], replyTo: "reply\($0)") }
+        _ = try await caller.push(left, to: "server.in-flight")
+        let order = Order()
+        let server = try probeServer(on: redis.unixURL, workers: 8) {
+          Method("Note") { (number: Int) in await order.note(number) }
+        }
+        try await running(server) {
+          for number in 0..<20 {
+            let outcome = try await caller.reply(on: "reply\(number)").outcome
+            #expect(outcome == .result([]))
+          }
+        }
+        #expect(await order.numbers == Array(0..<20))
+        #expect(await order.mostAtOnce == 1)
+      }
+    }
+  }
+
+  @Test func slowRequestThatWasLeftBehindHoldsUpTheNextForASecondOnly() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        let left = ["slow", "quick"].map { request("Wait", [encoded($0)], replyTo: $0) }
+        try await caller.push(left, to: "server.in-flight")
+        let gate = Gate()
+        let server = try probeServer(on: redis.unixURL) {
+          Method("Wait") { (name: String) in if name == "slow" { await gate.pass() } }
+        }
+        try await running(server) {
+          #expect(try await caller.reply(on: "quick").outcome == .result([]))
+          #expect(try await caller.length(of: "server.in-flight.suspects") == 1)
+          await gate.open()
+          #expect(try await caller.reply(on: "slow").outcome == .result([]))
+          try await eventually { try await caller.length(of: "server.in-flight.suspects") == 0 }
+        }
+      }
+    }
+  }
+
+  @Test func secondServerOfAModuleSaysSoAndTakesNothing() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        let gate = Gate()
+        let first = try probeServer(on: redis.unixURL) { Method("Wait") { await gate.pass() } }
+        try await running(first) {
+          try await caller.push(request("Wait", replyTo: "reply"))
+          try await gate.holds(1)
+          let second = try probeServer(on: redis.unixURL) { Method("Wait") {} }
+          let error = await #expect(throws: Ownership.Taken.self) { try await second.run() }
+          #expect(
+            error?.description.hasPrefix(
+              "module server is already served at \(redis.unixURL) by another process: name=")
+              == true)
+          // What the first has in hand is still its own.
+          #expect(try await caller.length(of: "reply") == 0)
+          #expect(try await caller.length(of: "server.in-flight") == 1)
+          await gate.open()
+          #expect(try await caller.reply(on: "reply").outcome == .result([]))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func serverFollowsAtOnceOneThatEndedOrWasForgotten(restartsRedis: Bool) async throws {
+    try await RedisServer.withServer(appendOnly: true) { redis in
+      for _ in 0..<3 {
+        let server = try probeServer(on: redis.unixURL) { Method("Echo") { (text: String) in text } }
+        try await running(server) {
+          try await RawCaller.withCaller(on: redis.unixURL) { caller in
+            let outcome = try await caller.call("Echo", encoded("x"))
+            #expect(outcome == .result(encoded("x")))
+          }
+        }
+        // The owner's connection has a number that is given out anew.
+        if restartsRedis { try await redis.restart() }
+      }
+    }
+  }
+
+  @Test func ofManyServersStartedAtOnceOneServes() async throws {
+    try await RedisServer.withServer { redis in
+      let outcomes = try await withThrowingTaskGroup(of: Bool.self) { group in
+        for _ in 0..<8 {
+          group.addTask {
+            let server = try probeServer(on: redis.unixURL) { Method("Echo") { (text: String) in text } }
+            do {
+              try await server.run()
+            } catch is Ownership.Taken {
+              return false
+            } catch is CancellationError {}
+            return true
+          }
+        }
+        var refused = 0
+        while refused < 7, let serves = try await group.next() {
+          #expect(!serves)
+          refused += 1
+        }
+        try await RawCaller.withCaller(on: redis.unixURL) { caller in
+          let outcome = try await caller.call("Echo", encoded("x"))
+          #expect(outcome == .result(encoded("x")))
+        }
+        group.cancelAll()
+        return try await group.reduce(into: [Bool]()) { $0.append($1) }
+      }
+      #expect(outcomes == [true])
+    }
+  }
+}
+
+/// The order in which calls ran, and how many did at once.
+private actor Order {
+  private(set) var numbers: [Int] = []
+  private(set) var mostAtOnce = 0
+  private var now = 0
+
+  func note(_ number: Int) async {
+    numbers.append(number)
+    now += 1
+    mostAtOnce = max(mostAtOnce, now)
+    await Task.yield()
+    now -= 1
+  }
+}
