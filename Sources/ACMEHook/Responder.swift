@@ -87,7 +87,13 @@ public struct Responder {
 
   /// - Parameter body: takes the time, in seconds since 1970.
   private func takingTurn(_ body: (Int) throws -> Void) throws {
-    let turn = try FileLock.wait(directory.lock, until: .now + Self.turnLimit)
+    let turn: FileLock
+    do throws(FileError) {
+      turn = try FileLock.wait(directory.lock, until: .now + Self.turnLimit)
+    } catch {
+      guard error.code == EWOULDBLOCK else { throw error }
+      throw HookError("another hook holds \(error.path), and has not ended within \(Self.turnLimit)")
+    }
     try withExtendedLifetime(turn) { try body(time(nil)) }
   }
 

@@ -45,8 +45,8 @@ struct ACMEHookCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "timeout", abstract: "Print how long to look for a challenge's record and how often, in seconds.",
       discussion: """
-        For clients built on lego before its version 2, which ask. Later ones, Traefik among them, take \
-        EXEC_PROPAGATION_TIMEOUT and EXEC_POLLING_INTERVAL.
+        For clients built on old versions of lego, which ask. Newer ones, Traefik's among them, do not, and take \
+        EXEC_PROPAGATION_TIMEOUT and EXEC_POLLING_INTERVAL from their environment.
         """)
 
     func run() {

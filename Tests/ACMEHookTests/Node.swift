@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import ProxyConfig
 import Synchronization
@@ -5,7 +6,6 @@ import TestSupport
 import Testing
 
 @testable import ACMEHook
-@testable import Files
 
 /// A node on the loopback, with its own address, its own directory and the real `acme-hook` and dnsmasq.
 ///

@@ -44,7 +44,7 @@ enum ProcessTable {
     guard file >= 0 else { return [] }
     defer { close(file) }
     var contents: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    var buffer = [UInt8](repeating: 0, count: 1 << 14)
     while true {
       let count = read(file, &buffer, buffer.count)
       if count < 0, errno == EINTR { continue }
