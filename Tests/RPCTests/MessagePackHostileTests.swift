@@ -91,11 +91,8 @@ struct MessagePackHostileTests {
     _ = try? Request(bytes)
     _ = try? Response(bytes)
     _ = try? decoder.decode(MessagePackDecodingTests.Everything.self, from: bytes)
-    _ = try? decoder.decode(ModuleStatus.self, from: bytes)
     _ = try? decoder.decode([String: [String]].self, from: bytes)
-    _ = try? decoder.decode([[Int]?].self, from: bytes)
     _ = try? decoder.decode(Timestamp.self, from: bytes)
-    _ = try? decoder.decode(Double.self, from: bytes)
     _ = try? decoder.decode(AnyValue.self, from: bytes)
   }
 }
