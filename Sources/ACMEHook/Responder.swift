@@ -145,7 +145,6 @@ public struct Responder {
 extension GatewayRoot {
   /// Whether there is a route for `domain` now: looked up in the route files themselves, as it is rarely asked.
   fileprivate func routes(_ domain: Domain) throws(FileError) -> Bool {
-    let suffix = ".yaml"
     let names: [String]
     do throws(FileError) {
       names = try FileSystem.names(in: proxy)
@@ -154,9 +153,8 @@ extension GatewayRoot {
       return false
     }
     return names.contains { name in
-      guard name.hasSuffix(suffix), let workload = try? WorkloadID(String(name.dropLast(suffix.count))),
-        let bytes = try? FileSystem.read("\(proxy)/\(name)", limit: 1 << 20).bytes,
-        case .route(let route)? = try? RouteFile.read(bytes.span, workload: workload)
+      guard let bytes = try? FileSystem.read("\(proxy)/\(name)", limit: RouteFile.maximumSize).bytes,
+        case .route(let route) = RouteFile.read(bytes.span, name: name)
       else { return false }
       return route.domain == domain
     }
