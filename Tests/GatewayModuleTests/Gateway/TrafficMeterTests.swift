@@ -42,7 +42,7 @@ struct TrafficMeterTests {
 
   private func share(_ server: ChildProcess, answer: () -> Void) async throws {
     let port = try await server.line { $0.hasPrefix("port ") }.dropFirst(5)
-    let meter = TrafficMeter(TraefikScrape(address: try IPEndpoint("127.0.0.1:\(port)"), namespace: nil))
+    let meter = TrafficMeter(TraefikScrape(address: try Endpoint("127.0.0.1:\(port)"), namespace: nil))
     try await withThrowingTaskGroup(of: Double?.self) { group in
       group.addImmediateTask { try await meter.read().request["w"] }
       _ = try await server.line { $0 == "scrape 1" }
