@@ -2,8 +2,10 @@
 public enum RouteFile: Hashable, Sendable {
   /// A workload's route, written by this module or an earlier one, or by hand to the same effect.
   case route(Route)
-  /// Legal YAML that says something else: somebody's own Traefik configuration, which is left alone.
+  /// Something else that Traefik takes, as far as can be told: somebody's own configuration, which is left alone.
   case foreign(Mismatch)
+  /// One that Traefik cannot read, and that therefore keeps it from reading any.
+  case broken(UnreadableFile)
 
   /// Where and why a file is no route of ours.
   public struct Mismatch: Error, Hashable, Sendable, CustomStringConvertible {
@@ -17,42 +19,85 @@ public enum RouteFile: Hashable, Sendable {
   }
 
   /// In bytes; a route with 64 backends takes less than 8 KiB.
-  public static let maximumSize = 256 * 1024
+  public static let maximumSize = 1 << 20
 
-  /// Reads the file `<workload>.yaml`, or one whose name is no workload's, which can be no route.
-  ///
-  /// It is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes, flow style,
-  /// comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one more thing is
-  /// said (an entry point, a middleware) is foreign, because writing it anew would lose that.
-  ///
-  /// Traefik expands Go templates before it reads YAML, so a file with one need not be YAML and is always foreign.
-  ///
-  /// A file of more than ``maximumSize`` bytes is foreign without a look at it, which bounds the time and memory that any file
-  /// can take.
-  public static func read(_ bytes: Span<UInt8>, workload: WorkloadID?) throws(UnreadableFile) -> RouteFile {
-    guard bytes.count <= maximumSize else {
-      return .foreign(Mismatch(line: nil, reason: "it is larger than \(maximumSize) bytes"))
-    }
-    if let line = lineOfTemplate(bytes) { return .foreign(Mismatch(line: line, reason: "a Go template")) }
-    var reader = YAMLDocumentReader()
-    try reader.read(bytes)
-    if let obstacle = reader.obstacle { return .foreign(obstacle) }
-    guard let workload else { return .foreign(Mismatch(line: nil, reason: "its name is no workload's")) }
-    let document = YAMLDocument(nodes: reader.nodes, text: reader.text)
-    do throws(Mismatch) {
-      return .route(try Route(document.root, workload: workload))
-    } catch {
-      return .foreign(error)
+  /// Whether Traefik reads a file of this name: one that ends in `.yaml`, `.yml` or `.toml`, in any case, hidden or not.
+  public static func isRead(_ name: String) -> Bool { Syntax(name) != nil }
+
+  private enum Syntax {
+    case yaml
+    case toml
+
+    init?(_ name: String) {
+      let bytes = name.utf8
+      func ends(_ suffix: StaticString) -> Bool {
+        bytes.suffix(suffix.utf8CodeUnitCount).elementsEqual(
+          UnsafeBufferPointer(start: suffix.utf8Start, count: suffix.utf8CodeUnitCount)
+        ) { ASCII.lowercased($0) == $1 }
+      }
+      if ends(".yaml") || ends(".yml") { self = .yaml } else if ends(".toml") { self = .toml } else { return nil }
     }
   }
 
-  private static func lineOfTemplate(_ bytes: Span<UInt8>) -> Int? {
-    let brace = UInt8(ascii: "{")
-    var line = 1
-    for index in bytes.indices {
-      if bytes[index] == UInt8(ascii: "\n") { line += 1 }
-      if bytes[index] == brace, index > 0, bytes[index - 1] == brace { return line }
+  /// Reads the file that has this name in Traefik's directory.
+  ///
+  /// `<workload>.yaml` is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes,
+  /// flow style, comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one
+  /// more thing is said (an entry point, a middleware) is foreign, because writing it anew would lose that. A file of any
+  /// other name is no route.
+  ///
+  /// What is no route is checked as Traefik 3.7 checks it: the YAML, the fields it knows and the kinds of their values. What is
+  /// left alone unchecked, because nothing here can tell, or only at the risk of taking somebody's good file away:
+  /// - a Go template, which Traefik expands before it looks at YAML, beyond what shows that it is cut off or out of balance
+  ///   (see ``GoTemplate``): functions it does not have, and what the template turns into;
+  /// - TOML, beyond its encoding: neither its syntax nor its fields;
+  /// - a file of more than ``maximumSize`` bytes, which bounds the time and memory that any file can take.
+  public static func read(_ bytes: Span<UInt8>, name: String) -> RouteFile {
+    do throws(UnreadableFile) {
+      guard let syntax = Syntax(name) else { return .foreign(Mismatch(line: nil, reason: "Traefik does not read it")) }
+      guard bytes.count <= maximumSize else {
+        return .foreign(Mismatch(line: nil, reason: "it is larger than \(maximumSize) bytes and was not checked"))
+      }
+      if let template = try GoTemplate.check(bytes) {
+        return .foreign(Mismatch(line: template.line, reason: "a Go template, which was not checked"))
+      }
+      switch syntax {
+      case .yaml:
+        return try readYAML(bytes, workload: name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil)
+      case .toml:
+        try checkTOML(bytes)
+        return .foreign(Mismatch(line: nil, reason: "TOML, which was not checked"))
+      }
+    } catch {
+      return .broken(error)
     }
-    return nil
+  }
+
+  private static func readYAML(_ bytes: Span<UInt8>, workload: WorkloadID?) throws(UnreadableFile) -> RouteFile {
+    var reader = YAMLDocumentReader()
+    try reader.read(bytes)
+    guard !reader.nodes.isEmpty else { return .foreign(Mismatch(line: nil, reason: "it is empty")) }
+    let document = YAMLDocument(nodes: reader.nodes, text: reader.text)
+    let mismatch: Mismatch
+    if let line = reader.lineOfTag {
+      mismatch = Mismatch(line: line, reason: "a tag")
+    } else if let workload {
+      do throws(Mismatch) {
+        // Traefik takes every route, so that most files need no second look.
+        return .route(try Route(document.root, workload: workload))
+      } catch {
+        mismatch = error
+      }
+    } else {
+      mismatch = Mismatch(line: nil, reason: "its name is no workload's")
+    }
+    try document.checkDecoding()
+    try DynamicConfiguration.check(document)
+    return .foreign(mismatch)
+  }
+
+  private static func checkTOML(_ bytes: Span<UInt8>) throws(UnreadableFile) {
+    let isText = bytes.withUnsafeBufferPointer { String(validating: $0, as: UTF8.self) != nil && !$0.contains(0) }
+    guard isText else { throw UnreadableFile(line: nil, problem: "TOML that is not UTF-8") }
   }
 }

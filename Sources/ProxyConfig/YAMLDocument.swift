@@ -15,7 +15,15 @@ final class YAMLDocument: Sendable {
       case alias
     }
 
+    /// The types that a document can ask for by name (yaml.org/type) and that Traefik's reader then insists on.
+    enum Tag {
+      case null, bool, int, float, timestamp, binary
+      /// A name that it takes for a string.
+      case other
+    }
+
     let kind: Kind
+    let tag: Tag?
     /// From 1.
     let line: Int
     /// A scalar's place in the buffer.
@@ -38,4 +46,9 @@ final class YAMLDocument: Sendable {
 
   /// Its root mapping.
   var root: YAMLNode { YAMLNode(self, 0) }
+
+  func text(_ node: Node) -> String { String(decoding: text[node.text], as: UTF8.self) }
+
+  /// The index of the node itself, where an alias is only another name of it.
+  func resolved(_ index: Int) -> Int { nodes[index].kind == .alias ? nodes[index].target : index }
 }

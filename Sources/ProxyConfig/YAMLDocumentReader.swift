@@ -1,22 +1,16 @@
 import CLibYAML
 
-/// Turns libyaml's events into the nodes of the first document, and finds what Traefik's reader fails on beyond syntax.
-///
-/// Of a document that is larger than any route, or cannot be one for what stands in it, nothing more is kept from there on; the
-/// rest is still read, for its syntax.
+/// Turns libyaml's events into the nodes of the first document, and finds what Traefik's parser fails on beyond syntax.
 struct YAMLDocumentReader {
   typealias Node = YAMLDocument.Node
 
-  /// A route with 64 backends has about 220 nodes, which hold less than 8 KiB of text.
-  private static let maximumNodes = 1024
-  private static let maximumText = 65536
-  /// Of `[` and `{` in one another; beyond it Traefik's reader fails.
-  private static let maximumFlowDepth = 10_000
+  /// Of collections in one another, of flow and of block style each; beyond it Traefik's parser fails.
+  private static let maximumDepth = 10_000
 
   private(set) var nodes: [Node] = []
   private(set) var text: [UInt8] = []
-  /// Why this is no route, though legal YAML; the nodes are then not all there.
-  private(set) var obstacle: RouteFile.Mismatch?
+  /// The line of the first node that says more of its type than its form does, which no route has.
+  private(set) var lineOfTag: Int?
 
   private var flowDepth = 0
   /// The sequences and mappings that have not ended yet.
@@ -34,7 +28,6 @@ struct YAMLDocumentReader {
       var parser = YAMLParser(buffer)
       while try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {}
     }
-    if nodes.isEmpty, obstacle == nil { obstacle = RouteFile.Mismatch(line: nil, reason: "it is empty") }
   }
 
   /// Returns whether more of the document follows.
@@ -48,36 +41,28 @@ struct YAMLDocumentReader {
       return false
     case YAML_SCALAR_EVENT:
       let scalar = event.data.scalar
-      guard obstacle == nil else { break }
       let start = text.count
-      guard scalar.length <= Self.maximumText - start else {
-        obstacle = mismatch(event, "more text than a route has")
-        break
-      }
       text.append(contentsOf: UnsafeBufferPointer(start: scalar.value, count: scalar.length))
       let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
       try addNode(
         isPlain ? .plain : .string, text: start..<text.count, tag: scalar.tag, anchor: scalar.anchor, at: event)
     case YAML_SEQUENCE_START_EVENT:
       let sequence = event.data.sequence_start
-      if sequence.style == YAML_FLOW_SEQUENCE_STYLE { try enterFlow(event) }
+      try enter(isFlow: sequence.style == YAML_FLOW_SEQUENCE_STYLE, event)
       try addNode(.sequence, tag: sequence.tag, anchor: sequence.anchor, at: event)
     case YAML_MAPPING_START_EVENT:
       let mapping = event.data.mapping_start
-      if mapping.style == YAML_FLOW_MAPPING_STYLE { try enterFlow(event) }
+      try enter(isFlow: mapping.style == YAML_FLOW_MAPPING_STYLE, event)
       try addNode(.mapping, tag: mapping.tag, anchor: mapping.anchor, at: event)
     case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
       // In flow style, all that is inside is in flow style.
       if flowDepth > 0 { flowDepth -= 1 }
-      guard obstacle == nil, let index = open.popLast() else { break }
-      nodes[index].end = nodes.count
-      if nodes[index].kind == .mapping { try refuseRepeatedKeys(in: index) }
+      if let index = open.popLast() { nodes[index].end = nodes.count }
     case YAML_ALIAS_EVENT:
-      guard obstacle == nil else { break }
       guard let target = anchors[String(cString: event.data.alias.anchor)] else {
         throw fault(event, "an alias of an unknown anchor")
       }
-      guard !open.contains(target) else { throw fault(event, "an alias inside what it stands for") }
+      guard nodes[target].end > target else { throw fault(event, "an alias inside what it stands for") }
       try addNode(.alias, target: target, tag: nil, anchor: nil, at: event)
     default:
       break
@@ -85,28 +70,36 @@ struct YAMLDocumentReader {
     return true
   }
 
-  private mutating func enterFlow(_ event: borrowing yaml_event_t) throws(UnreadableFile) {
-    flowDepth += 1
-    guard flowDepth <= Self.maximumFlowDepth else { throw fault(event, "nested deeper than Traefik reads") }
+  private mutating func enter(isFlow: Bool, _ event: borrowing yaml_event_t) throws(UnreadableFile) {
+    if isFlow { flowDepth += 1 }
+    guard flowDepth <= Self.maximumDepth, open.count - flowDepth < Self.maximumDepth else {
+      throw fault(event, "nested deeper than Traefik reads")
+    }
   }
 
   private mutating func addNode(
     _ kind: Node.Kind, text: Range<Int> = 0..<0, target: Int = 0, tag: UnsafePointer<yaml_char_t>?,
     anchor: UnsafePointer<yaml_char_t>?, at event: borrowing yaml_event_t
   ) throws(UnreadableFile) {
-    guard obstacle == nil else { return }
-    guard nodes.count < Self.maximumNodes else {
-      obstacle = mismatch(event, "more nodes than a route has")
-      return
-    }
     if nodes.isEmpty, kind != .mapping {
       guard kind == .plain, isNull(text) else { throw fault(event, "the root is no mapping") }
       return
     }
-    if let tag, !Self.isHarmless(String(cString: tag)) { obstacle = mismatch(event, "a tag") }
+    let line = Self.line(event)
+    var meaning: Node.Tag?
+    if let tag {
+      let name = String(cString: tag)
+      meaning = Self.meaning(of: name)
+      if lineOfTag == nil, !Self.isHarmless(name) { lineOfTag = line }
+    }
     if let anchor { anchors[String(cString: anchor)] = nodes.count }
-    if kind == .sequence || kind == .mapping { open.append(nodes.count) }
-    nodes.append(Node(kind: kind, line: Self.line(event), text: text, end: nodes.count + 1, target: target))
+    let isCollection = kind == .sequence || kind == .mapping
+    if isCollection { open.append(nodes.count) }
+    nodes.append(
+      Node(
+        kind: kind, tag: meaning, line: line, text: text,
+        // Of one that is still open, none; see aliases.
+        end: isCollection ? nodes.count : nodes.count + 1, target: target))
   }
 
   /// Traefik takes a file of nothing but a null for an empty one.
@@ -114,25 +107,21 @@ struct YAMLDocumentReader {
     ["", "~", "null", "Null", "NULL"].contains { text[scalar].elementsEqual($0.utf8) }
   }
 
-  /// Traefik's reader fails on them.
-  private func refuseRepeatedKeys(in mapping: Int) throws(UnreadableFile) {
-    var key = mapping + 1
-    while key < nodes[mapping].end {
-      var earlier = mapping + 1
-      while earlier < key {
-        if nodes[key].isScalar, nodes[earlier].isScalar, text[nodes[key].text] == text[nodes[earlier].text] {
-          let name = quoted(String(decoding: text[nodes[key].text], as: UTF8.self))
-          throw UnreadableFile(line: nodes[key].line, problem: "the key \(name) is there twice")
-        }
-        earlier = nodes[nodes[earlier].end].end
-      }
-      key = nodes[nodes[key].end].end
-    }
-  }
-
   /// Whether a tag says no more than the node's own form does.
   private static func isHarmless(_ tag: String) -> Bool {
     ["!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"].contains(tag)
+  }
+
+  private static func meaning(of tag: String) -> Node.Tag {
+    switch tag {
+    case "tag:yaml.org,2002:null": .null
+    case "tag:yaml.org,2002:bool": .bool
+    case "tag:yaml.org,2002:int": .int
+    case "tag:yaml.org,2002:float": .float
+    case "tag:yaml.org,2002:timestamp": .timestamp
+    case "tag:yaml.org,2002:binary": .binary
+    default: .other
+    }
   }
 
   private static func line(_ event: borrowing yaml_event_t) -> Int {
@@ -141,9 +130,5 @@ struct YAMLDocumentReader {
 
   private func fault(_ event: borrowing yaml_event_t, _ problem: String) -> UnreadableFile {
     UnreadableFile(line: Self.line(event), problem: problem)
-  }
-
-  private func mismatch(_ event: borrowing yaml_event_t, _ reason: String) -> RouteFile.Mismatch {
-    RouteFile.Mismatch(line: Self.line(event), reason: reason)
   }
 }

@@ -14,12 +14,12 @@ extension Route {
 }
 
 extension RouteFile {
-  static func read(_ text: String, _ workload: String) throws -> RouteFile {
-    try read(Array(text.utf8), workload)
+  static func read(_ text: String, _ workload: String) -> RouteFile {
+    read(Array(text.utf8), workload)
   }
 
-  static func read(_ bytes: [UInt8], _ workload: String) throws -> RouteFile {
-    try read(bytes.span, workload: WorkloadID(workload))
+  static func read(_ bytes: [UInt8], _ workload: String) -> RouteFile {
+    read(bytes.span, name: "\(workload).yaml")
   }
 }
 

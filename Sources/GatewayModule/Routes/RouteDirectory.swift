@@ -109,15 +109,10 @@ struct RouteDirectory: Sendable {
   }
 
   private func content(of name: String, _ bytes: [UInt8]) -> Found.Content {
-    if name.hasSuffix(".toml") { return .foreign("it is no YAML") }
-    let workload = name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
-    do throws(UnreadableFile) {
-      switch try RouteFile.read(bytes.span, workload: workload) {
-      case .route(let route): return .route(route)
-      case .foreign(let mismatch): return .foreign("\(mismatch)")
-      }
-    } catch {
-      return .unreadable("\(error)")
+    switch RouteFile.read(bytes.span, name: name) {
+    case .route(let route): .route(route)
+    case .foreign(let mismatch): .foreign("\(mismatch)")
+    case .broken(let fault): .unreadable("\(fault)")
     }
   }
 
