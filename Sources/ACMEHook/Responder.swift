@@ -148,9 +148,9 @@ extension GatewayRoot {
       return false
     }
     return names.contains { name in
-      guard name.hasSuffix(suffix), let workload = try? WorkloadID(String(name.dropLast(suffix.count))),
+      guard name.hasSuffix(suffix),
         let bytes = try? FileSystem.read("\(proxy)/\(name)", limit: 1 << 20).bytes,
-        case .route(let route)? = try? RouteFile.read(bytes.span, workload: workload)
+        case .route(let route) = RouteFile.read(bytes.span, name: name)
       else { return false }
       return route.domain == domain
     }
