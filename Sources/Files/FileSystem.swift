@@ -1,12 +1,12 @@
 import CLinux
-package import Glibc
+import Glibc
 
 /// Whole-file operations over system calls, each of which either succeeds or says what failed.
 package enum FileSystem {
   /// Makes a directory and all above it, and syncs their names; one that is there is fine.
   ///
   /// - Parameter path: absolute.
-  package static func makeDirectory(_ path: String, mode: mode_t) throws(FileError) {
+  package static func makeDirectory(_ path: String, mode: UInt32) throws(FileError) {
     let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
     if mkdir(path, mode) != 0 {
       if errno == EEXIST { return }
@@ -63,7 +63,7 @@ package enum FileSystem {
   }
 
   /// Writes a new file, or over an old one, and syncs it.
-  package static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws(FileError) {
+  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard file >= 0 else { throw FileError(path, "open") }
     defer { close(file) }
@@ -78,7 +78,7 @@ package enum FileSystem {
   }
 
   /// Makes an empty file; one that is there is fine, whatever it holds.
-  package static func create(_ path: String, mode: mode_t) throws(FileError) {
+  package static func create(_ path: String, mode: UInt32) throws(FileError) {
     let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard file >= 0 || errno == EEXIST else { throw FileError(path, "open") }
     if file >= 0 { close(file) }
