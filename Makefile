@@ -26,7 +26,7 @@ demo: setup build ## publish three workloads on loopback, fetch them through Tra
 	@scripts/demo
 
 test: setup ## run all tests, against real servers on loopback
-	@$(SWIFT) test --disable-xctest
+	@SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 $(SWIFT) test --disable-xctest
 
 lint: ## check the format of the sources, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)

@@ -72,9 +72,9 @@ struct MetricsTests {
 
   /// What somebody else may answer at Traefik's address, and what is told of that.
   static let answers: [(program: String, error: String)] = [
-    ("connection.recv(65536); time.sleep(60)", "not done within 5.0 seconds"),
+    ("time.sleep(60)", "not done within 5.0 seconds"),
     ("connection.sendall(b'SSH-2.0-OpenSSH\\r\\n')", "the answer is no whole HTTP response"),
-    ("connection.recv(65536)", "the answer is no whole HTTP response"),
+    ("pass", "the answer is no whole HTTP response"),
     (
       "connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nshort')",
       "the answer is no whole HTTP response"
@@ -111,6 +111,7 @@ struct MetricsTests {
         while True:
             connection, _ = server.accept()
             try:
+                connection.recv(65536)
                 \(program)
             except OSError as failure:
                 print(failure, flush=True)

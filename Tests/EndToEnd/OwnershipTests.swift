@@ -77,6 +77,24 @@ struct OwnershipTests {
     }
   }
 
+  @Test func callsForOneWorkloadTakeEffectInTheirOrder() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      for number in 0..<100 {
+        let (method, arguments): (String, [JSON]) =
+          number % 3 == 2
+          ? ("DeleteNamedProxy", ["w"])
+          : ("SetNamedProxy", ["w", .string("n\(number)"), ["http://10.1.2.3"], false])
+        let request = try await gateway.caller.request(
+          method, with: arguments, object: "manager@0.0.1", id: "call-\(number)")
+        try await gateway.caller.push(request, to: "gateway.manager@0.0.1")
+      }
+      // The queue is served in order, so after the last reply nothing of the rest is open.
+      try await eventually { try await gateway.redis.command("LLEN", "call-99") == "1" }
+      #expect(try await gateway.domains() == ["w": "n99.\(zone)"])
+      #expect(try gateway.files(in: "proxy").keys.sorted() == ["", "w.yaml"])
+    }
+  }
+
   @Test("Sixteen callers who want the same twenty domains get one owner each")
   func fightForDomains() async throws {
     try await GatewayProcess.withGateway { gateway in

@@ -24,7 +24,7 @@ struct NetworkModuleTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await client.run() }
           let module = NetworkModule(
-            client: client, lifetime: .zero, timeout: .seconds(0.5), logger: .silent)
+            client: client, lifetime: .zero, timeout: .seconds(2), logger: .silent)
           try await body(module, caller)
           group.cancelAll()
         }
