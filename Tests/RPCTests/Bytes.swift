@@ -1,10 +1,9 @@
 /// Bytes written as hexadecimal digits; spaces are for the reader.
 func hex(_ digits: String) -> [UInt8] {
-  let digits = digits.filter { $0 != " " }
+  let digits = digits.utf8.filter { $0 != UInt8(ascii: " ") }
   precondition(digits.count.isMultiple(of: 2), "half a byte in \(digits)")
   return stride(from: 0, to: digits.count, by: 2).map { offset in
-    let start = digits.index(digits.startIndex, offsetBy: offset)
-    return UInt8(digits[start..<digits.index(start, offsetBy: 2)], radix: 16)!
+    UInt8(String(decoding: digits[offset...offset + 1], as: UTF8.self), radix: 16)!
   }
 }
 
