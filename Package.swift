@@ -80,3 +80,12 @@ let package = Package(
       swiftSettings: settings),
   ]
 )
+
+// Made by scripts/fuzz alone, whose compiler flags nothing else may have.
+if Context.environment["FUZZ"] != nil {
+  package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
+  package.targets.append(
+    .target(
+      name: "Fuzz", dependencies: ["GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets", swiftSettings: settings
+    ))
+}

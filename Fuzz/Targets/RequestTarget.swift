@@ -1,0 +1,128 @@
+import GatewayModule
+import ProxyConfig
+
+@testable import RPC
+
+/// A payload from a queue, as far as the bytes of its reply: read, looked up, arguments decoded, rules applied, answered.
+///
+/// - A payload that can be answered has a reply address that is safe to push to, and one that is a request is the same
+///   request when it is written again.
+/// - The reply decodes to what was answered, and to the request's identifier, byte by byte.
+/// - Its size is bounded by the payload's.
+/// - A route that is accepted reads back from its file as the same route.
+@c(fuzz_request)
+public func fuzzRequest(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  let payload = bytes(start, count)
+  do throws(Request.Fault) {
+    let request = try Request(payload)
+    checkAddress(request.replyTo)
+    checkRewritten(request)
+    do throws(ProtocolError) {
+      let method = try objects.method(for: request)
+      expect(method.arity == request.inputs.count, "a method gets as many arguments as it takes")
+      check(CallingThread.wait { await method.invoke(request.inputs) }, answers: request.id, in: payload)
+    } catch {
+      check(.protocolError(error.message), answers: request.id, in: payload)
+    }
+  } catch {
+    guard case .answerable(let why, let id, let address) = error else { return 0 }
+    checkAddress(address)
+    check(.protocolError(why), answers: id, in: payload)
+  }
+  return 0
+}
+
+private func checkAddress(_ address: ReplyAddress) {
+  let text = String(decoding: address.key, as: UTF8.self)
+  expect(!text.isEmpty && address.key.count <= 256, "a reply address is a short key")
+  expect(text.firstMatch(of: /\..*@/.dotMatchesNewlines()) == nil, "no reply goes to a module's queue")
+  expect(!text.hasSuffix(".in-flight"), "no reply goes to a list in flight")
+}
+
+private func checkRewritten(_ request: Request) {
+  guard let id = String(validating: request.id, as: UTF8.self),
+    let replyTo = String(validating: request.replyTo.key, as: UTF8.self)
+  else { return }
+  let again = try? Request(
+    Request.encode(
+      id: id, inputs: request.inputs.map(Array.init), object: request.object, method: request.method, replyTo: replyTo))
+  expect(
+    again?.id == request.id && again?.inputs == request.inputs && again?.object == request.object
+      && again?.method == request.method && again?.replyTo == request.replyTo, "a request that is written is the same")
+}
+
+private func check(_ outcome: Response.Outcome, answers id: ArraySlice<UInt8>, in payload: [UInt8]) {
+  let reply = Response.encode(id: id, outcome)
+  // An error text may name each of 64 backends, spelt with escapes.
+  expect(reply.count <= 16 * payload.count + 16_384, "a reply is bounded by its request")
+  var reader = MessagePackReader(reply[...])
+  expect((try? reader.skip()) != nil && reader.remaining == 0, "a reply is one value")
+  // An identifier travels as it came, also when it is no text.
+  guard let id = String(validating: id, as: UTF8.self) else { return }
+  do {
+    let response = try Response(reply)
+    expect(response.outcome == outcome, "a reply says what was answered")
+    expect(response.id.utf8.elementsEqual(id.utf8), "a reply carries the request's identifier")
+  } catch {
+    fatalError("a reply does not decode: \(error)")
+  }
+}
+
+// MARK: The objects
+
+/// The gateway's methods by their signatures and rules, with no disk behind them; and one of several results.
+private let objects: ObjectTable = {
+  var objects = ObjectTable()
+  for id in [Gateway.legacyObject, Gateway.object] {
+    objects.add(
+      id,
+      [
+        Method("SetNamedProxy") { (workload: String, proxy: NamedProxy) in
+          try setNamedProxy(workload, proxy)
+        },
+        Method("SetNamedProxy") { (workload: String, name: String, backends: [String], passesTLSThrough: Bool) in
+          try setNamedProxy(
+            workload, NamedProxy(name: name, passesTLSThrough: passesTLSThrough, backends: backends))
+        },
+        Method("SetFQDNProxy") { (workload: String, proxy: FQDNProxy) in
+          try setFQDNProxy(workload, proxy)
+        },
+        Method("SetFQDNProxy") { (workload: String, fqdn: String, backends: [String], passesTLSThrough: Bool) in
+          try setFQDNProxy(workload, FQDNProxy(fqdn: fqdn, passesTLSThrough: passesTLSThrough, backends: backends))
+        },
+        Method("DeleteNamedProxy") { (workload: String) in _ = try WorkloadID(workload) },
+        Method("Metrics") { ["Request": [workload.rawValue: 1.5], "Response": [:]] },
+      ])
+  }
+  objects.add(
+    ObjectID("utils", version: "1.0"),
+    [Method("Echo") { (time: Timestamp, bytes: Binary, status: ModuleStatus) in (time, bytes, status) }])
+  return objects
+}()
+
+private let workload = try! WorkloadID("37-1976-w")
+private let zone = try! Domain("gent01.example.test")
+private let policy = AddressPolicy.requested(nodeAddresses: [])
+
+private func setNamedProxy(_ workload: String, _ proxy: NamedProxy) throws -> String {
+  let route = try Route(
+    workload: WorkloadID(workload), domain: Domain(Label(proxy.name), in: zone),
+    tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
+    under: policy)
+  expect(route.domain.isInside(zone), "a named proxy is inside the zone")
+  checkReadsBack(route)
+  return route.domain.rawValue
+}
+
+private func setFQDNProxy(_ workload: String, _ proxy: FQDNProxy) throws {
+  checkReadsBack(
+    try Route(
+      workload: WorkloadID(workload), domain: Domain(proxy.fqdn),
+      tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own), backends: proxy.backends, under: policy))
+}
+
+private func checkReadsBack(_ route: Route) {
+  expect(
+    try RouteFile.read(route.encoded().span, workload: route.workload) == .route(route), "a route's file says the route"
+  )
+}
