@@ -75,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "EndToEnd",
       dependencies: [
-        "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "gateway", "gatewayctl", "Calculator", logging,
+        "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "acme-hook", "gateway", "gatewayctl", "Calculator",
+        logging,
       ],
       swiftSettings: settings),
   ]

@@ -1,23 +1,12 @@
-import Foundation
 import ProxyConfig
 import TestSupport
 import Testing
 
 /// The units in `zinit/`, as far as that can be seen without zinit.
 struct ZinitTests {
-  private func unit(_ name: String) throws -> String {
-    try String(contentsOfFile: Repository.file("zinit/\(name).yaml"), encoding: .utf8)
-  }
-
-  /// The words of the command that a unit has under `key`.
-  private func command(_ key: String, of name: String) throws -> [String] {
-    let line = try unit(name).split(separator: "\n").first { $0.hasPrefix("\(key): ") }
-    return try #require(line).dropFirst(key.count + 2).split(separator: " ").map(String.init)
-  }
-
   @Test(arguments: ["gateway", "traefik"])
   func isAYAMLMapping(name: String) throws {
-    let bytes = try [UInt8](unit(name).utf8)
+    let bytes = try [UInt8](ZinitUnit(name).text.utf8)
     guard case .foreign = RouteFile.read(bytes.span, name: "\(name).yaml") else {
       Issue.record("a route?")
       return
@@ -26,13 +15,13 @@ struct ZinitTests {
 
   @Test func gatewaysLineIsTheOneThatOperatorsHave() throws {
     #expect(
-      try command("exec", of: "gateway").joined(separator: " ")
+      try ZinitUnit("gateway").command("exec").joined(separator: " ")
         == "gateway --broker unix:///var/run/redis.sock --root /var/cache/modules/gateway")
   }
 
   @Test("Every flag of a unit's command is one that its program takes", arguments: ["exec", "test"])
   func flags(key: String) async throws {
-    let words = try command(key, of: "gateway")
+    let words = try ZinitUnit("gateway").command(key)
     // The last flag is all that is wrong, so nothing is done.
     let (wrong, error) =
       words[0] == "gateway"
@@ -44,10 +33,14 @@ struct ZinitTests {
   }
 
   @Test func traefikStartsAfterTheGatewayWithTheFileThatIsWritten() throws {
-    let words = try command("exec", of: "traefik")
+    let words = try ZinitUnit("traefik").command("exec")
     #expect(try Repository.program(words[0]).hasSuffix("/traefik"))
-    let root = try #require(try command("exec", of: "gateway").last)
+    let root = try #require(try ZinitUnit("gateway").command("exec").last)
     #expect(words.dropFirst() == ["--configfile", "\(root)/traefik.yaml"])
-    #expect(try unit("traefik").contains("\nafter:\n  - gateway\n"))
+    #expect(try ZinitUnit("traefik").text.contains("\nafter:\n  - gateway\n"))
+  }
+
+  @Test func traefikRunsTheHookByItsName() throws {
+    #expect(try ZinitUnit("traefik").environment["EXEC_PATH"] == "acme-hook")
   }
 }

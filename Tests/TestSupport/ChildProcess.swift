@@ -4,7 +4,7 @@ import Synchronization
 /// A program that a test runs.
 ///
 /// It dies with the test process, and is reaped as soon as it exits. What it prints goes to a file, whose end is quoted
-/// in errors.
+/// in errors. It runs in the network namespace that ``TemporaryNetworkNamespace/inside(_:isolation:_:)`` names.
 public final class ChildProcess: Fixture {
   /// How a process ended.
   public enum ExitStatus: Sendable, Hashable {
@@ -48,8 +48,9 @@ public final class ChildProcess: Fixture {
     standardInput: Int32? = nil, standardOutput: Int32? = nil, log: String
   ) throws {
     let spawn = Spawn(
-      program: program, arguments: arguments, environment: environment, directory: directory,
-      standardInput: standardInput, standardOutput: standardOutput, log: log)
+      program: program, arguments: arguments, environment: environment,
+      namespace: TemporaryNetworkNamespace.current, directory: directory, standardInput: standardInput,
+      standardOutput: standardOutput, log: log)
     let life = Life()
     let started = DispatchSemaphore(value: 0)
     // The kernel kills a child as soon as the thread that started it ends (`setpriv --pdeathsig`). So every child has a
@@ -223,6 +224,7 @@ private struct Spawn {
   let program: String
   let arguments: [String]
   let environment: [String: String]
+  let namespace: String?
   let directory: String?
   let standardInput: Int32?
   let standardOutput: Int32?
@@ -254,8 +256,9 @@ private struct Spawn {
     posix_spawnattr_setsigdefault(&attributes, &all)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
+    let network = namespace.map { ["ip", "netns", "exec", $0] } ?? []
     let place = directory.map { ["env", "--chdir", $0] } ?? []
-    let command = ["setpriv", "--pdeathsig", "KILL", "--"] + place + [program] + arguments
+    let command = ["setpriv", "--pdeathsig", "KILL", "--"] + network + place + [program] + arguments
     let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
     var pid: pid_t = 0
     let result = withCStrings(command) { command in

@@ -13,6 +13,8 @@ public final class Dnsmasq: Fixture {
     case failing(String)
     /// A name, and all below it, for which no answer comes.
     case silent(String)
+    /// A name, and all below it, of which the server on port 53 of an address is asked.
+    case delegated(String, to: String)
   }
 
   public let port: UInt16
@@ -64,6 +66,7 @@ public final class Dnsmasq: Fixture {
       case .alias(let name, let target): "--cname=\(name),\(target)"
       case .failing(let name): "--server=/\(name)/127.0.0.1#\(failing.port)"
       case .silent(let name): "--server=/\(name)/127.0.0.1#\(silent.port)"
+      case .delegated(let name, let server): "--server=/\(name)/\(server)"
       }
     }
     return try ChildProcess(Repository.program("dnsmasq"), arguments, log: log)

@@ -21,7 +21,6 @@ public final class GatewayProcess: Fixture {
 
   private let directory: TemporaryDirectory
   private let environment: [String: String]
-  private let addresses: [String]
   private let state: Mutex<(process: ChildProcess, arguments: [String])>
 
   /// Starts a gateway, runs `body` with it and stops it.
@@ -62,7 +61,7 @@ public final class GatewayProcess: Fixture {
     self.root = root
     self.directory = directory
     self.environment = environment
-    addresses = try ["--http-address", "--https-address", "--traefik-address"].flatMap {
+    let addresses = try ["--http-address", "--https-address", "--traefik-address"].flatMap {
       try [$0, "127.0.0.1:\(FreePort.next())"]
     }
     let arguments =
@@ -87,7 +86,9 @@ public final class GatewayProcess: Fixture {
 
   /// `IP:port` that was given for one of Traefik's addresses: `--https-address`, say.
   public func address(_ flag: String) -> String {
-    addresses[addresses.firstIndex(of: flag)! + 1]
+    let arguments = arguments
+    // Of several the last one counts.
+    return arguments[arguments.lastIndex(of: flag)! + 1]
   }
 
   /// The same as a port.
@@ -196,6 +197,36 @@ public final class GatewayProcess: Fixture {
     try await Command.run(
       Repository.product("gatewayctl"), arguments,
       environment: ["GATEWAY_BROKER": redis.unixURL].merging(environment) { $1 })
+  }
+
+  /// Starts a Traefik with the static configuration as this gateway wrote it and the environment that `zinit/traefik.yaml`
+  /// gives it, runs `body` with it once it listens, and stops it.
+  ///
+  /// - Parameters:
+  ///   - environment: added to the unit's.
+  @discardableResult
+  public func withTraefikAsInstalled<Result>(
+    environment: [String: String] = [:], isolation: isolated (any Actor)? = #isolation,
+    _ body: (ChildProcess) async throws -> Result
+  ) async throws -> Result {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    // Where `make install` would have put the programs.
+    let place = ["PATH": "\(Repository.products):\(path)", "GATEWAY_ROOT": root.path]
+    let unit = try ZinitUnit("traefik").environment
+    return try await ChildProcess.withProcess(
+      Repository.program("traefik", environment: "TRAEFIK"), ["--configfile", root.file("traefik.yaml")],
+      environment: unit.merging(place) { $1 }.merging(environment) { $1 }, log: directory.file("traefik.log")
+    ) { traefik in
+      try await traefik.ready(within: .seconds(20)) {
+        try await HTTPClient(connectingTo: address("--http-address")).fetch("http://\(Self.zone)/").status == 301
+      }
+      return try await body(traefik)
+    }
+  }
+
+  /// A client for what Traefik serves at one of its addresses: `--https-address`, say.
+  public func client(_ flag: String, trust: HTTPClient.Trust = .anyone) -> HTTPClient {
+    HTTPClient(connectingTo: address(flag), trust: trust)
   }
 
   /// Starts a Traefik with the static configuration that this gateway wrote, runs `body` with it and stops it.

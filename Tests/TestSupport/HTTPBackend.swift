@@ -23,6 +23,8 @@ public final class HTTPBackend: Sendable {
   public let port: UInt16
   /// Whether it speaks TLS, with a certificate of its own for its name.
   public let isSecure: Bool
+  /// The file of that certificate; empty when it has none.
+  public let certificate: String
   private let process: ChildProcess
 
   /// The address and port, an IPv6 address in brackets.
@@ -43,10 +45,12 @@ public final class HTTPBackend: Sendable {
     isolation: isolated (any Actor)? = #isolation, _ body: (HTTPBackend) async throws -> Result
   ) async throws -> Result {
     try await TemporaryDirectory.withDirectory { directory in
+      var certificateFile = ""
       var arguments = [Repository.file("Tests/python/http_backend.py"), name, address]
       if tls {
         let certificate = try await Certificate.selfSigned(for: name, in: directory)
         arguments += [certificate.file, certificate.key]
+        certificateFile = certificate.file
       }
       let process = try ChildProcess(
         Repository.program("python3"), arguments, log: directory.file("backend.log"))
@@ -56,16 +60,21 @@ public final class HTTPBackend: Sendable {
           throw FixtureError("no port in \(line)")
         }
         return try await body(
-          HTTPBackend(name: name, address: address, port: port, isSecure: tls, process: process))
+          HTTPBackend(
+            name: name, address: address, port: port, isSecure: tls, certificate: certificateFile,
+            process: process))
       }
     }
   }
 
-  private init(name: String, address: String, port: UInt16, isSecure: Bool, process: ChildProcess) {
+  private init(
+    name: String, address: String, port: UInt16, isSecure: Bool, certificate: String, process: ChildProcess
+  ) {
     self.name = name
     self.address = address
     self.port = port
     self.isSecure = isSecure
+    self.certificate = certificate
     self.process = process
   }
 

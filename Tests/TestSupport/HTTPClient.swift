@@ -16,6 +16,8 @@ public struct HTTPClient: Sendable {
     public let body: String
     /// The subject of the server's own certificate, such as `CN = name`; nil without TLS.
     public let certificateSubject: String?
+    /// The DNS names that the server's own certificate is for; empty without TLS.
+    public let certificateNames: [String]
 
     /// Who answered, when it was an ``HTTPBackend``.
     public var answer: HTTPBackend.Answer? {
@@ -65,11 +67,17 @@ public struct HTTPClient: Sendable {
       throw FixtureError("\(url) at \(address.isEmpty ? "its own address" : address): \(reason ?? "\(outcome.status)")")
     }
     let lines = facts[0].split(separator: "\n")
+    // Its own certificate comes first, those that lead to the authority's follow.
+    func certificate(_ field: String) -> String? {
+      lines.first { $0.hasPrefix("\(field):") }.map { String($0.dropFirst(field.count + 1)) }
+    }
     return Response(
       status: lines.first.flatMap { Int($0) } ?? 0,
       headers: try JSONDecoder().decode([String: [String]].self, from: Data(facts[1].utf8)),
       body: outcome.standardOutput,
-      certificateSubject: lines.first { $0.hasPrefix("Subject:") }.map { String($0.dropFirst("Subject:".count)) })
+      certificateSubject: certificate("Subject"),
+      certificateNames: certificate("X509v3 Subject Alternative Name")?.components(separatedBy: ", ")
+        .compactMap { $0.hasPrefix("DNS:") ? String($0.dropFirst("DNS:".count)) : nil } ?? [])
   }
 
   private static let mark = "-- headers --"

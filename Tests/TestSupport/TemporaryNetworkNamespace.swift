@@ -5,6 +5,9 @@ public enum TemporaryNetworkNamespace {
   /// Whether this process may make one.
   public static var isPermitted: Bool { geteuid() == 0 }
 
+  /// Where the programs run that fixtures start.
+  @TaskLocal static var current: String?
+
   /// Makes one, runs `body` with its name and removes it. Takes root.
   public static func withNamespace<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Result
@@ -21,5 +24,13 @@ public enum TemporaryNetworkNamespace {
     }
     try await Command.succeed("ip", ["netns", "delete", name])
     return result
+  }
+
+  /// Runs `body`, and every program that a fixture starts in it, in the namespace `name`. The test process itself stays
+  /// where it is.
+  public static func inside<Result>(
+    _ name: String, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+  ) async throws -> Result {
+    try await $current.withValue(name, operation: body)
   }
 }
