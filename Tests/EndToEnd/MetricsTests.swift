@@ -80,11 +80,6 @@ struct MetricsTests {
       "the answer is no whole HTTP response"
     ),
     ("connection.sendall(b'HTTP/1.1 500 No\\r\\nContent-Length: 0\\r\\n\\r\\n')", "the status is 500 and not 200"),
-    (
-      "connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 99999999999\\r\\n\\r\\n'); "
-        + "[connection.sendall(b'# comment\\n' * 100000) for _ in range(200)]",
-      "the body is longer than 67108864 bytes"
-    ),
   ]
 
   @Test("Whatever answers at Traefik's address, the call is answered", arguments: answers)
