@@ -93,9 +93,11 @@ public struct Gateway: Sendable {
 
   /// All routes, by workload.
   func routes() async -> [RouteInfo] {
+    let routes = store.routes
     // Which of the routes with TLS passed through are named ones does not stand in their files.
-    let zone = try? await publicNetwork().domain
-    return store.routes.map { RouteInfo($0, zone: zone) }
+    let needsZone = routes.contains { $0.tls == .passthrough }
+    let zone = needsZone ? try? await publicNetwork().domain : nil
+    return routes.map { RouteInfo($0, zone: zone) }
   }
 
   private func publicNetwork() async throws -> PublicNetwork {

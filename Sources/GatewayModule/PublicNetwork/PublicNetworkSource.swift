@@ -29,6 +29,8 @@ public actor NetworkModule {
   private let lifetime: Duration
   private let logger: Logger
   private var known: (network: PublicNetwork, since: ContinuousClock.Instant)?
+  /// Whether the module did not answer the last question; it is logged when that begins.
+  private var isSilent = false
   /// The question that is under way; everybody waits for its answer.
   private var question: Task<Result<PublicNetwork, PublicNetworkUnknown>, Never>?
 
@@ -71,10 +73,14 @@ public actor NetworkModule {
           ])
       }
       known = (network, .now)
+      isSilent = false
       return .success(network)
     } catch let failure as CallFailure {
       if case .noAnswer = failure.reason, let known {
-        logger.warning("public network not confirmed, using the last answer", metadata: ["reason": "\(failure)"])
+        if !isSilent {
+          logger.warning("public network not confirmed, using the last answer", metadata: ["reason": "\(failure)"])
+        }
+        isSilent = true
         // Not to be asked for again at every call.
         self.known = (known.network, .now)
         return .success(known.network)
