@@ -413,9 +413,10 @@ struct ServerTests {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           func text(_ count: Int) -> [UInt8] { encoded(String(repeating: "x", count: count)) }
           #expect(try await caller.call("Count", text(1_000_000)) == .result(encoded(1_000_000)))
+          let size = request("Count", [text(3_000_000)], replyTo: UniqueID.random()).count
           #expect(
             try await caller.call("Count", text(3_000_000))
-              == .protocolError("request does not decode: expecting array got string"))
+              == .protocolError("request of \(size) bytes: at most 1048576 are taken"))
           let long = String(repeating: "r", count: 200)
           try await caller.push(
             request("Count", [encoded(Binary(repeatElement(0xa7, count: 9_000_000)))], replyTo: long))

@@ -9,6 +9,9 @@ struct Request {
   let method: String
   let replyTo: ReplyAddress
 
+  /// The most bytes a request may have.
+  static let maximumSize = 1 << 20
+
   /// Why a payload is not a request.
   enum Fault: Error {
     /// No answer can be sent: the payload names no list to send it to, or one that must not be used.
@@ -25,6 +28,7 @@ struct Request {
     var inputs: [ArraySlice<UInt8>] = []
     var object = ObjectID("")
     var method = ""
+    var oversize = ""
     var fault: MessagePackError?
     do throws(MessagePackError) {
       try Self.forEachField(of: payload[...]) { (name, reader) throws(MessagePackError) in
@@ -36,6 +40,7 @@ struct Request {
           case .object: object = try Self.readObject(&reader)
           case .replyTo: replyTo = try reader.readStringBytes()
           case .method: method = try reader.readString()
+          case .oversize: oversize = try reader.readString()
           }
         } catch {
           fault = error
@@ -52,6 +57,10 @@ struct Request {
       address = try ReplyAddress(replyTo)
     } catch {
       throw .unanswerable(fault.map(String.init(describing:)) ?? error.description)
+    }
+    if !oversize.isEmpty {
+      throw .answerable(
+        "request of \(oversize) bytes: at most \(Self.maximumSize) are taken", id: id, replyTo: address)
     }
     if let fault { throw .answerable("request does not decode: \(fault)", id: id, replyTo: address) }
     self.id = id
@@ -85,13 +94,15 @@ struct Request {
     return writer.bytes
   }
 
-  /// The fields in the struct's order, which is how they stand when it arrives as an array.
+  /// The fields in the struct's order, which is how they stand when it arrives as an array, and what only stands in the
+  /// remains of a request.
   private enum Field: String, CaseIterable {
     case id = "ID"
     case inputs = "Inputs"
     case object = "Object"
     case replyTo = "ReplyTo"
     case method = "Method"
+    case oversize = "Oversize"
 
     init?(_ name: ArraySlice<UInt8>) {
       guard let field = Self.allCases.first(where: { name.elementsEqual($0.rawValue.utf8) }) else { return nil }
@@ -115,7 +126,7 @@ struct Request {
         }
       }
     case .array(let count):
-      for field in Field.allCases.prefix(count) { try body(field, &reader) }
+      for field in Field.allCases.dropLast().prefix(count) { try body(field, &reader) }
     default: throw MessagePackError(.mismatch(expected: "map", found: head.name))
     }
   }

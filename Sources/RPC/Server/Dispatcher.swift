@@ -7,8 +7,6 @@ import NIOCore
 /// answered without changing threads. One connection a queue takes requests, by as many pipelined `BLMOVE` commands as
 /// the ledger allows; one more sends the settlements, and everything else.
 actor Dispatcher {
-  /// The most bytes a request may have; a larger one is answered with a protocol error.
-  static let maximumRequest = 1 << 20
   /// How long the calls in hand have to finish when the server stops.
   static let drainTimeout = Duration.seconds(8)
   /// How long a reply is worth keeping while the broker is away.
@@ -138,7 +136,7 @@ actor Dispatcher {
       try await recover(on: main)
       for _ in queues where !isDraining {
         takers.append(
-          try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumRequest + 1024))
+          try await RedisConnection.connect(to: broker, on: loop, maximumReply: Request.maximumSize + 1024))
       }
       session = Session(main: main, settleScript: settleScript, takers: takers)
     } catch {

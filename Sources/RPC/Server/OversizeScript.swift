@@ -2,8 +2,8 @@
 /// that took it, and in full it would cost every following one.
 enum OversizeScript {
   /// Takes the in-flight list as its key and the most bytes a request may have as its argument. What is left of a
-  /// request is its identifier, its reply address, and inputs that do not decode, so that it is answered with a
-  /// protocol error; of one without a reply address, its first bytes. Returns how many there were.
+  /// request is its identifier, its reply address, and its size under the key `Oversize`, so that it is
+  /// answered with a protocol error; of one without a reply address, its first bytes. Returns how many there were.
   ///
   /// The two fields are searched for, not parsed: Redis' own MessagePack knows no binaries. Callers write the identifier
   /// in front of the inputs, which are what is large, and the reply address behind them.
@@ -26,7 +26,9 @@ enum OversizeScript {
         local address = field(request, '\167ReplyTo', string.match(request, '^.*()\167ReplyTo'))
         local remains = string.sub(request, 1, 48)
         if address ~= '' then
-          remains = string.char(id == '' and 0x82 or 0x83) .. id .. address .. '\166Inputs\169too large'
+          local size = tostring(#request)
+          remains = string.char(id == '' and 0x82 or 0x83) .. id .. address .. '\168Oversize'
+            .. string.char(0xa0 + #size) .. size
         end
         redis.call('LREM', KEYS[1], 1, request)
         redis.call('RPUSH', KEYS[1], remains)

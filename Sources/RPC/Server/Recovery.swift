@@ -59,12 +59,12 @@ extension Dispatcher {
   /// writes again: `LMOVE` onto the same end changes nothing.
   func recover(on main: RedisConnection) async throws(BrokerError) {
     let cutDown = try await main.call([
-      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Self.maximumRequest)",
+      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Request.maximumSize)",
     ])
     if case .integer(let count) = cutDown, count > 0 {
       logger.warning(
         "cut down requests that are too large",
-        metadata: ["requests": "\(count)", "most-bytes": "\(Self.maximumRequest)"])
+        metadata: ["requests": "\(count)", "most-bytes": "\(Request.maximumSize)"])
     }
     // A queue that is no list would end the session as soon as it has begun.
     for queue in queues { _ = try await main.call(["LLEN", .text(queue)]) }
