@@ -97,6 +97,9 @@ public final class GatewayProcess: Fixture {
 
   // MARK: Life
 
+  /// The running process's number.
+  public var pid: Int32 { state.withLock { $0.process.pid } }
+
   /// Sends it a signal.
   public func signal(_ number: Int32) {
     state.withLock { $0.process }.signal(number)
