@@ -7,11 +7,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
-sources := Sources Tests Examples Package.swift
+sources := Sources Tests Examples Fuzz Package.swift
 scripts := .ci/run $(shell grep -lI '^\#!.*bash' scripts/*)
 release := --configuration release --static-swift-stdlib
 
-.PHONY: help setup build demo test lint format install clean
+.PHONY: help setup build demo test chaos fuzz tsan lint format install clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -28,6 +28,15 @@ demo: setup build ## publish three workloads on loopback, fetch them through Tra
 test: setup ## run all tests, against real servers on loopback
 	@SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 $(SWIFT) test --disable-xctest
 
+chaos: setup build ## kill the gateway and Redis at random while callers work, and look for what was lost (SEED, SECONDS)
+	@scripts/chaos $(addprefix --seed ,$(SEED)) $(addprefix --seconds ,$(SECONDS))
+
+fuzz: setup ## feed what comes from outside with made-up bytes, 10 minutes a target (FUZZ_SECONDS)
+	@scripts/fuzz
+
+tsan: setup ## run the tests of the bus and of the module under the thread sanitizer
+	@scripts/tsan
+
 lint: ## check the format of the sources, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)
 	@if command -v shellcheck >/dev/null; then shellcheck $(scripts); fi
@@ -42,4 +51,4 @@ install: ## install programs and zinit units below DESTDIR; programs in PREFIX/b
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
 
 clean: ## remove what was built
-	@rm -rf .build
+	@rm -rf .build .build-fuzz .build-tsan
