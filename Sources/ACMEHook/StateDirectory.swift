@@ -20,7 +20,7 @@ struct StateDirectory: Sendable {
   /// Makes it when it is not there, and private when it is not.
   func prepare() throws(FileError) {
     try FileSystem.makeDirectory(path, mode: 0o700)
-    guard chmod(path, 0o700) == 0 else { throw FileError(path, "chmod") }
+    try FileSystem.setMode(0o700, of: path)
   }
 
   /// Puts a whole file in the place of an old one, or none.

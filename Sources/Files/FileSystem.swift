@@ -113,6 +113,11 @@ package enum FileSystem {
     if file >= 0 { close(file) }
   }
 
+  /// Sets who may do what with a file or a directory.
+  package static func setMode(_ mode: mode_t, of path: String) throws(FileError) {
+    guard chmod(path, mode) == 0 else { throw FileError(path, "chmod") }
+  }
+
   /// Gives a file another name, in one step.
   ///
   /// - Parameter replacing: whether a file of that name may be there; otherwise it fails with `EEXIST`.

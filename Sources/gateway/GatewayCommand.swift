@@ -158,18 +158,21 @@ struct GatewayCommand: AsyncParsableCommand {
   private func traefikServices(
     for network: PublicNetworkSource, _ root: GatewayRoot, _ logger: Logger
   ) async throws -> [any Service] {
+    let certificates = acme.certificates
+    if certificates == nil { logger.warning("no certificates will be asked for: --acme-email is not given") }
     let setup = TraefikSetup(
       root: root,
       configuration: StaticConfiguration(
         root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
-        certificates: acme.certificates),
+        certificates: certificates),
       restartCommand: traefikRestart, logger: logger)
     let tidying = Housekeeping("tidying up after DNS-01 challenges", every: .seconds(3600), logger: logger) {
       try Responder.recover(in: root, now: Int(Timestamp.now.seconds)) { logger.notice("\($0)") }
     }
     @Sendable func follow(_ network: PublicNetwork) async throws {
-      try await setup.apply(network)
+      // In this order: Traefik, once it is restarted, may run the hook at once.
       try ChallengeZone(domain: network.domain, addresses: network.addresses).install(in: root)
+      try await setup.apply(network)
     }
     switch network {
     case .fixed(let network):

@@ -14,22 +14,36 @@ extension StaticConfiguration {
   /// nobody else can read them. What is right already is not touched.
   public func install(in root: GatewayRoot) throws(FileError) -> Installation {
     if certificates != nil {
+      try FileSystem.setMode(0o700, of: root.traefik)
       for storage in CertificateResolvers.Storage.allCases {
-        try FileSystem.create("\(root.traefik)/\(storage.rawValue)", mode: 0o600)
+        let file = "\(root.traefik)/\(storage.rawValue)"
+        try FileSystem.create(file, mode: 0o600)
+        // Traefik uses none that others may read.
+        try FileSystem.setMode(0o600, of: file)
       }
     }
     let bytes = encoded()
-    var old: [UInt8]?
-    do throws(FileError) {
-      old = try FileSystem.read(root.traefikConfiguration, limit: 1 << 20).bytes
-    } catch {
-      guard error.code == ENOENT else { throw error }
-    }
+    let old = try Self.installed(in: root)
     if old == bytes { return .unchanged }
     let staged = "\(root.staging)/traefik.yaml.new"
     try FileSystem.write(bytes, to: staged, mode: 0o644)
     try FileSystem.rename(staged, to: root.traefikConfiguration, replacing: true)
     try FileSystem.syncDirectory(root.path)
     return old == nil ? .created : .replaced
+  }
+
+  /// Whether the file that is there says just this.
+  func isInstalled(in root: GatewayRoot) throws(FileError) -> Bool {
+    try Self.installed(in: root) == encoded()
+  }
+
+  /// What is there; nil when there is no file.
+  private static func installed(in root: GatewayRoot) throws(FileError) -> [UInt8]? {
+    do throws(FileError) {
+      return try FileSystem.read(root.traefikConfiguration, limit: 1 << 20).bytes
+    } catch {
+      guard error.code == ENOENT else { throw error }
+      return nil
+    }
   }
 }

@@ -22,14 +22,19 @@ public struct TraefikSetup: Sendable {
 
   /// Writes the configuration for a node with this public network, if it is not there already.
   ///
-  /// - Parameter network: nil while it is not known; the node is then expected to have a domain.
+  /// - Parameter network: nil while it is not known. What a configuration from an earlier start says of the node's domain
+  ///   then stays; without one the node is expected to have a domain.
   public func apply(_ network: PublicNetwork?) async throws(FileError) {
     var configuration = configuration
-    if configuration.certificates == nil {
-      logger.warning("no certificates will be asked for: --acme-email is not given")
-    } else if let network, network.domain == nil {
-      logger.warning("no wildcard certificate will be asked for: this node has no domain")
-      configuration.certificates?.hasDomain = false
+    if configuration.certificates != nil, network?.domain == nil {
+      var withoutWildcard = configuration
+      withoutWildcard.certificates?.hasDomain = false
+      if network != nil {
+        logger.warning("no wildcard certificate will be asked for: this node has no domain")
+        configuration = withoutWildcard
+      } else if try withoutWildcard.isInstalled(in: root) {
+        configuration = withoutWildcard
+      }
     }
     let installation = try configuration.install(in: root)
     let file: Logger.Metadata = ["file": "\(root.traefikConfiguration)"]
@@ -47,7 +52,7 @@ public struct TraefikSetup: Sendable {
   private func restart(_ command: String) async {
     let outcome: String?
     do {
-      outcome = try await NIOThreadPool.singleton.runIfActive { try ShellCommand(command).run() }
+      outcome = try await NIOThreadPool.singleton.runIfActive { try ShellCommand(command).run(within: .seconds(60)) }
     } catch {
       outcome = "\(error)"
     }

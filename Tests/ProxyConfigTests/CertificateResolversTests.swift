@@ -1,0 +1,68 @@
+import ProxyConfig
+import Testing
+
+/// The part of Traefik's static configuration that is about certificates.
+struct CertificateResolversTests {
+  private func encoded(_ certificates: CertificateResolvers) throws -> String {
+    let configuration = try StaticConfiguration(
+      root: "/srv/gateway", http: ListenAddress(":80"), https: ListenAddress(":443"),
+      metrics: ListenAddress("127.0.0.1:8082"), certificates: certificates)
+    let text = String(decoding: configuration.encoded(), as: UTF8.self)
+    let start = try #require(text.firstRange(of: "certificatesResolvers:\n"))
+    let end = try #require(text.firstRange(of: "metrics:\n  prometheus:"))
+    return String(text[start.lowerBound..<end.lowerBound])
+  }
+
+  @Test func nodeWithADomainHasBoth() throws {
+    let certificates = try CertificateResolvers(email: EmailAddress("operator@example.org"), hasDomain: true)
+    #expect(
+      try encoded(certificates) == """
+        certificatesResolvers:
+          resolver:
+            acme:
+              email: operator@example.org
+              caServer: https://acme-v02.api.letsencrypt.org/directory
+              storage: /srv/gateway/traefik/acme.json
+              httpChallenge:
+                entryPoint: web
+          dnsresolver:
+            acme:
+              email: operator@example.org
+              caServer: https://acme-v02.api.letsencrypt.org/directory
+              storage: /srv/gateway/traefik/acme2.json
+              dnsChallenge:
+                provider: exec
+
+        """)
+  }
+
+  @Test func nodeWithoutADomainHasNoneForWildcards() throws {
+    let certificates = try CertificateResolvers(email: EmailAddress("operator@example.org"), hasDomain: false)
+    #expect(try !encoded(certificates).contains("dns"))
+  }
+
+  @Test(arguments: [
+    (CertificateResolvers.Propagation.all, ""), (.resolvers, "    propagation:\n          disableANSChecks: true\n"),
+    (.none, "    propagation:\n          disableChecks: true\n"),
+  ])
+  func propagationSaysWhoIsAsked(propagation: CertificateResolvers.Propagation, lines: String) throws {
+    var certificates = try CertificateResolvers(
+      email: EmailAddress("operator@example.org"), authority: .letsEncryptStaging, hasDomain: true)
+    certificates.resolvers = try [Endpoint("192.0.2.1:53"), Endpoint("[2001:db8::1]:5353")]
+    certificates.propagation = propagation
+    let text = try encoded(certificates)
+    #expect(
+      text.hasSuffix(
+        "        provider: exec\n        resolvers:\n        - 192.0.2.1:53\n        - '[2001:db8::1]:5353'\n"
+          + (lines.isEmpty ? "" : "    " + lines)))
+  }
+
+  @Test(arguments: ["#{x}@example.org", "null+1e3@example.org", "o'brien@example.org", "*x@example.org"])
+  func textThatMeansSomethingToYAMLIsQuoted(email: String) throws {
+    let text = try encoded(CertificateResolvers(email: EmailAddress(email), hasDomain: false))
+    let quoted = "'" + email.replacing("'", with: "''") + "'"
+    #expect(
+      text.contains("email: \(quoted)\n") || text.contains("email: \"\(email)\"\n")
+        || text.contains("email: \(email)\n"))
+  }
+}
