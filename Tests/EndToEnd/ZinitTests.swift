@@ -18,7 +18,7 @@ struct ZinitTests {
   @Test(arguments: ["gateway", "traefik"])
   func isAYAMLMapping(name: String) throws {
     let bytes = try [UInt8](unit(name).utf8)
-    guard case .foreign = try RouteFile.read(bytes.span, workload: nil) else {
+    guard case .foreign = RouteFile.read(bytes.span, name: "\(name).yaml") else {
       Issue.record("a route?")
       return
     }
