@@ -114,7 +114,7 @@ package enum FileSystem {
   }
 
   /// Sets who may do what with a file or a directory.
-  package static func setMode(_ mode: mode_t, of path: String) throws(FileError) {
+  package static func setMode(_ mode: UInt32, of path: String) throws(FileError) {
     guard chmod(path, mode) == 0 else { throw FileError(path, "chmod") }
   }
 
