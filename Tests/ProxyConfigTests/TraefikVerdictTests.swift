@@ -27,7 +27,9 @@ struct TraefikVerdictTests {
     func add(_ files: [[UInt8]], isBroken: Bool, unnoticed: Bool = false, in suffix: String = "yaml") {
       for bytes in files {
         cases.append(
-          Case(name: "case-\(cases.count).\(suffix)", bytes: bytes, isBroken: isBroken, isBrokenUnnoticed: unnoticed))
+          Case(
+            name: "\(isBroken || unnoticed ? "broken" : "taken")-\(cases.count).\(suffix)", bytes: bytes,
+            isBroken: isBroken, isBrokenUnnoticed: unnoticed))
       }
     }
     func router(_ field: String) -> String { "http: {routers: {r: {rule: \"Host(`a.b`)\", service: s, \(field)}}}\n" }
@@ -43,6 +45,7 @@ struct TraefikVerdictTests {
     add(TraefikVerdicts.templatesBroken, isBroken: true)
     add(TraefikVerdicts.templatesUnchecked, isBroken: false, unnoticed: true)
     add(TraefikVerdicts.tomlTaken, isBroken: false, in: "toml")
+    add(TraefikVerdicts.tomlBroken, isBroken: true, in: "toml")
     add(TraefikVerdicts.tomlUnchecked, isBroken: false, unnoticed: true, in: "toml")
 
     add(UnreadableFileTests.texts.map(\.0), isBroken: true)
