@@ -48,10 +48,15 @@ public struct CertificateResolvers: Hashable, Sendable {
         if !resolvers.isEmpty {
           yaml.sequence("resolvers") { for resolver in resolvers { yaml.text(resolver.description) } }
         }
-        switch propagation {
-        case .all: break
-        case .resolvers: yaml.mapping("propagation") { yaml.field("disableANSChecks", true) }
-        case .none: yaml.mapping("propagation") { yaml.field("disableChecks", true) }
+        yaml.mapping("propagation") {
+          switch propagation {
+          case .all: yaml.field("requireAllRNS", true)
+          case .resolvers:
+            // Traefik asks name servers alone unless it is told otherwise, and without them it would ask nobody.
+            yaml.field("requireAllRNS", true)
+            yaml.field("disableANSChecks", true)
+          case .none: yaml.field("disableChecks", true)
+          }
         }
       }
     }

@@ -31,7 +31,7 @@ struct CertificateSetupTests {
     """
   }
 
-  private static func wildcard(root: String, email: String, authority: String, _ lines: String = "") -> String {
+  private static func wildcard(root: String, email: String, authority: String, _ lines: String) -> String {
     """
       dnsresolver:
         acme:
@@ -51,15 +51,21 @@ struct CertificateSetupTests {
       #expect(
         written
           == Self.own(root: root, email: email, authority: authority) + "\n"
-          + Self.wildcard(root: root, email: email, authority: authority))
+          + Self.wildcard(
+            root: root, email: email, authority: authority,
+            "\n        propagation:\n          requireAllRNS: true"))
       #expect(try gateway.log.allSatisfy { $0["level"] != "warning" })
     }
   }
 
   static let settings: [(flags: [String], lines: String)] = [
-    (["--acme-resolver", "192.0.2.1", "[2001:db8::1]:5353"], "resolvers:\n- 192.0.2.1:53\n- '[2001:db8::1]:5353'"),
-    (["--acme-propagation", "all"], ""),
-    (["--acme-propagation", "resolvers"], "propagation:\n  disableANSChecks: true"),
+    ([], "propagation:\n  requireAllRNS: true"),
+    (
+      ["--acme-resolver", "192.0.2.1", "[2001:db8::1]:5353"],
+      "resolvers:\n- 192.0.2.1:53\n- '[2001:db8::1]:5353'\npropagation:\n  requireAllRNS: true"
+    ),
+    (["--acme-propagation", "all"], "propagation:\n  requireAllRNS: true"),
+    (["--acme-propagation", "resolvers"], "propagation:\n  requireAllRNS: true\n  disableANSChecks: true"),
     (["--acme-propagation", "none"], "propagation:\n  disableChecks: true"),
   ]
 

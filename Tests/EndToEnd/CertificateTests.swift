@@ -24,10 +24,15 @@ struct CertificateTests {
   }
 
   /// Runs `body` with a gateway that knows an ACME server, on a node that `domains` and its own domain lead to.
-  private func withNode(domains: [String] = [], _ body: (Node) async throws -> Void) async throws {
+  ///
+  /// - Parameter isDelegated: whether the challenge's name leads to the node too.
+  private func withNode(
+    domains: [String] = [], isDelegated: Bool = true, _ body: (Node) async throws -> Void
+  ) async throws {
     let address = LoopbackAddress.next()
     let records = domains.map { Dnsmasq.Record.address($0, address) }
-    try await Dnsmasq.withServer(records + [.delegated("_acme-challenge.\(zone)", to: address)]) { resolver in
+    let delegation = isDelegated ? [Dnsmasq.Record.delegated("_acme-challenge.\(zone)", to: address)] : []
+    try await Dnsmasq.withServer(records + delegation) { resolver in
       let http = try FreePort.next()
       try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
         let flags = [
@@ -64,6 +69,20 @@ struct CertificateTests {
         }
         #expect(node.pebble.orders == 1)
         #expect(node.pebble.certificates == 1)
+      }
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
+  func authorityIsNotBotheredBeforeTheResolversSeeTheRecord() async throws {
+    try await withNode(isDelegated: false) { node in
+      let environment = node.pebble.environment.merging(["EXEC_PROPAGATION_TIMEOUT": "3"]) { $1 }
+      try await node.gateway.withTraefikAsInstalled(environment: environment) { traefik in
+        try await node.gateway.setName("1-shop", "shop", "http://127.0.0.1:9")
+        let error = try await traefik.line(within: .seconds(60)) { $0.contains("Unable to obtain ACME certificate") }
+        #expect(error.contains("dns01: time limit exceeded: last error: recursive nameservers: NS 127.0.0.1:"))
+        // A challenge that failed counts against the node.
+        #expect(node.pebble.orders == 1 && !node.pebble.output.contains("validations"))
       }
     }
   }

@@ -32,6 +32,8 @@ struct CertificateResolversTests {
               storage: /srv/gateway/traefik/acme2.json
               dnsChallenge:
                 provider: exec
+                propagation:
+                  requireAllRNS: true
 
         """)
   }
@@ -42,19 +44,23 @@ struct CertificateResolversTests {
   }
 
   @Test(arguments: [
-    (CertificateResolvers.Propagation.all, ""), (.resolvers, "    propagation:\n          disableANSChecks: true\n"),
-    (.none, "    propagation:\n          disableChecks: true\n"),
+    (CertificateResolvers.Propagation.all, ["requireAllRNS: true"]),
+    (.resolvers, ["requireAllRNS: true", "disableANSChecks: true"]), (.none, ["disableChecks: true"]),
   ])
-  func propagationSaysWhoIsAsked(propagation: CertificateResolvers.Propagation, lines: String) throws {
+  func propagationSaysWhoIsAsked(propagation: CertificateResolvers.Propagation, lines: [String]) throws {
     var certificates = try CertificateResolvers(
       email: EmailAddress("operator@example.org"), authority: .letsEncryptStaging, hasDomain: true)
     certificates.resolvers = try [Endpoint("192.0.2.1:53"), Endpoint("[2001:db8::1]:5353")]
     certificates.propagation = propagation
-    let text = try encoded(certificates)
-    #expect(
-      text.hasSuffix(
-        "        provider: exec\n        resolvers:\n        - 192.0.2.1:53\n        - '[2001:db8::1]:5353'\n"
-          + (lines.isEmpty ? "" : "    " + lines)))
+    let challenge = """
+              provider: exec
+              resolvers:
+              - 192.0.2.1:53
+              - '[2001:db8::1]:5353'
+              propagation:
+
+      """
+    #expect(try encoded(certificates).hasSuffix(challenge + lines.map { "          \($0)\n" }.joined()))
   }
 
   @Test(arguments: ["#{x}@example.org", "null+1e3@example.org", "o'brien@example.org", "*x@example.org"])
