@@ -22,7 +22,7 @@ setup: ## install what the rest needs: Debian packages, Traefik and Python packa
 build: ## build everything, for debugging
 	@$(SWIFT) build
 
-demo: setup build ## publish three workloads on loopback, fetch them through Traefik, take them away again
+demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again
 	@scripts/demo
 
 test: setup ## run all tests, against real servers on loopback

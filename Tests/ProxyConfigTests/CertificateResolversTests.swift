@@ -63,12 +63,12 @@ struct CertificateResolversTests {
     #expect(try encoded(certificates).hasSuffix(challenge + lines.map { "          \($0)\n" }.joined()))
   }
 
-  @Test(arguments: ["#{x}@example.org", "null+1e3@example.org", "o'brien@example.org", "*x@example.org"])
-  func textThatMeansSomethingToYAMLIsQuoted(email: String) throws {
+  @Test(arguments: [
+    ("#{x}@example.org", "'#{x}@example.org'"), ("*x@example.org", "'*x@example.org'"),
+    ("o'brien@example.org", "o'brien@example.org"), ("'x'@example.org", "'''x''@example.org'"),
+  ])
+  func textThatMeansSomethingToYAMLIsQuoted(email: String, field: String) throws {
     let text = try encoded(CertificateResolvers(email: EmailAddress(email), hasDomain: false))
-    let quoted = "'" + email.replacing("'", with: "''") + "'"
-    #expect(
-      text.contains("email: \(quoted)\n") || text.contains("email: \"\(email)\"\n")
-        || text.contains("email: \(email)\n"))
+    #expect(text.contains("      email: \(field)\n"))
   }
 }
