@@ -17,28 +17,47 @@ package enum FileSystem {
     try syncDirectory(parent.isEmpty ? "/" : parent)
   }
 
+  /// A name in a directory.
+  package struct Entry: Sendable {
+    package let name: String
+    package let isDirectory: Bool
+  }
+
   /// The names in a directory, without `.` and `..`.
   package static func names(in directory: String) throws(FileError) -> [String] {
+    try entries(in: directory).map(\.name)
+  }
+
+  /// What is in a directory, without `.` and `..`.
+  package static func entries(in directory: String) throws(FileError) -> [Entry] {
     guard let stream = opendir(directory) else { throw FileError(directory, "opendir") }
     defer { closedir(stream) }
-    var names: [String] = []
+    var entries: [Entry] = []
     errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: Int(entry.pointee.d_reclen)) { String(cString: $0) }
       }
-      if name != ".", name != ".." { names.append(name) }
+      if name != ".", name != ".." {
+        entries.append(Entry(name: name, isDirectory: isDirectory(entry, "\(directory)/\(name)")))
+      }
       errno = 0
     }
     guard errno == 0 else { throw FileError(directory, "readdir") }
-    return names
+    return entries
   }
 
-  /// The content of a regular file and when it was last modified, in nanoseconds since the epoch. Does not wait on a
-  /// named pipe.
+  private static func isDirectory(_ entry: UnsafeMutablePointer<dirent>, _ path: String) -> Bool {
+    // Not every file system tells.
+    guard Int(entry.pointee.d_type) == DT_UNKNOWN else { return Int(entry.pointee.d_type) == DT_DIR }
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// The content of a regular file and its stamp from before it was read. Does not wait on a named pipe.
   ///
   /// - Parameter limit: the most bytes the file may have; a larger one fails with `EFBIG`.
-  package static func read(_ path: String, limit: Int) throws(FileError) -> (bytes: [UInt8], modified: Int64) {
+  package static func read(_ path: String, limit: Int) throws(FileError) -> (bytes: [UInt8], stamp: FileStamp) {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw FileError(path, "open") }
     defer { close(file) }
@@ -58,12 +77,12 @@ package enum FileSystem {
       }
     }
     guard code == 0 else { throw FileError(path, "read", code) }
-    let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-    return (bytes, modified)
+    return (bytes, FileStamp(status))
   }
 
   /// Writes a new file, or over an old one, and syncs it.
-  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) {
+  @discardableResult
+  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) -> FileStamp {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard file >= 0 else { throw FileError(path, "open") }
     defer { close(file) }
@@ -75,6 +94,16 @@ package enum FileSystem {
       written += count
     }
     guard fsync(file) == 0 else { throw FileError(path, "fsync") }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw FileError(path, "fstat") }
+    return FileStamp(status)
+  }
+
+  /// What stands under a path; a symbolic link is not followed.
+  package static func status(_ path: String) throws(FileError) -> FileStatus {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw FileError(path, "lstat") }
+    return FileStatus(status)
   }
 
   /// Makes an empty file; one that is there is fine, whatever it holds.

@@ -4,9 +4,6 @@ import ProxyConfig
 
 /// `<root>/proxy`: one file a route, put there complete and synced.
 struct RouteDirectory: Sendable {
-  /// The most bytes a file may have to be read as a route; one with 64 backends has less than 8 KiB.
-  static let fileLimit = 1 << 20
-
   enum Change: Sendable {
     case write(Route, replacing: Bool)
     case remove(WorkloadID)
@@ -15,9 +12,9 @@ struct RouteDirectory: Sendable {
   /// What became of a change.
   enum Outcome: Sendable {
     /// Done and synced.
-    case durable
+    case durable(FileStamp?)
     /// Done, and seen by Traefik, but not known to survive a power cut.
-    case unsynced(FileError)
+    case unsynced(FileStamp?, FileError)
     /// Not done; everything is as it was.
     case failed(FileError)
   }
@@ -28,11 +25,10 @@ struct RouteDirectory: Sendable {
   func apply(_ changes: [Change]) -> [Outcome] {
     // Every file is complete on disk before the first one appears.
     var outcomes = changes.map { change -> Outcome in
-      guard case .write(let route, _) = change else { return .durable }
+      guard case .write(let route, _) = change else { return .durable(nil) }
       let staged = "\(root.staging)/\(route.fileName)"
       do throws(FileError) {
-        try FileSystem.write(route.encoded(), to: staged, mode: 0o644)
-        return .durable
+        return .durable(try FileSystem.write(route.encoded(), to: staged, mode: 0o644))
       } catch {
         unlink(staged)
         return .failed(error)
@@ -45,13 +41,13 @@ struct RouteDirectory: Sendable {
         case .write(let route, let replacing):
           let staged = "\(root.staging)/\(route.fileName)"
           do throws(FileError) {
-            try FileSystem.rename(staged, to: "\(root.proxy)/\(route.fileName)", replacing: replacing)
+            try FileSystem.rename(staged, to: path(route.fileName), replacing: replacing)
           } catch {
             unlink(staged)
             throw error
           }
         case .remove(let workload):
-          try FileSystem.remove("\(root.proxy)/\(workload).yaml")
+          try FileSystem.remove(path("\(workload).yaml"))
         }
       } catch {
         outcomes[index] = .failed(error)
@@ -62,74 +58,139 @@ struct RouteDirectory: Sendable {
       return outcomes
     } catch {
       return outcomes.map { outcome in
-        if case .durable = outcome { .unsynced(error) } else { outcome }
+        if case .durable(let stamp) = outcome { .unsynced(stamp, error) } else { outcome }
       }
     }
   }
 
-  /// A file in the directory, as it was read at the start.
+  // MARK: Looking
+
+  /// A file as it was read, and when it was modified, in nanoseconds since the epoch.
   struct Found: Sendable {
     let name: String
-    let content: Content
-    /// Nanoseconds since the epoch.
+    let sighting: Sighting
     let modified: Int64
-
-    enum Content: Sendable {
-      case route(Route)
-      case foreign(String)
-      case unreadable(String)
-    }
   }
 
-  /// Reads every file that Traefik would read, apart from those in folders.
-  func read() async throws(FileError) -> [Found] {
-    let names = try FileSystem.names(in: root.proxy).filter { name in
-      [".yaml", ".yml", ".toml"].contains { name.hasSuffix($0) }
+  /// The names of all that Traefik reads, with the folder before them where they are in one, and of the folders.
+  func names() throws(FileError) -> (files: [String], folders: [String]) {
+    var files: [String] = []
+    var folders: [String] = []
+    var pending = [""]
+    while let folder = pending.popLast() {
+      let entries: [FileSystem.Entry]
+      do throws(FileError) {
+        entries = try FileSystem.entries(in: folder.isEmpty ? root.proxy : path(folder))
+      } catch {
+        // A folder that vanished meanwhile has no files.
+        guard !folder.isEmpty else { throw error }
+        continue
+      }
+      for entry in entries {
+        let name = folder.isEmpty ? entry.name : "\(folder)/\(entry.name)"
+        if entry.isDirectory {
+          folders.append(name)
+          pending.append(name)
+        } else if RouteFile.isRead(name) {
+          files.append(name)
+        }
+      }
     }
+    return (files, folders)
+  }
+
+  /// Looks at every file that Traefik reads.
+  func readAll() async throws(FileError) -> [Found] {
+    let names = try names().files
     // The work is the parsing, so a share for each core.
     let shares = max(1, Int(sysconf(CInt(_SC_NPROCESSORS_ONLN))))
     let size = max(1, (names.count + shares - 1) / shares)
     return await withTaskGroup(of: [Found].self) { group in
       for start in stride(from: 0, to: names.count, by: size) {
         let share = names[start..<min(start + size, names.count)]
-        group.addTask { @concurrent in share.compactMap(found) }
+        group.addTask { @concurrent in
+          share.compactMap { name in read(name) }
+        }
       }
       return await group.reduce(into: []) { $0 += $1 }
     }
   }
 
-  private func found(_ name: String) -> Found? {
+  /// Looks at one file.
+  ///
+  /// - Parameter stamp: of the file as it is known.
+  /// - Throws: when the directory itself is not there, or not to be read.
+  func look(at name: String, known stamp: FileStamp?) throws(FileError) -> Found {
     do throws(FileError) {
-      let (bytes, modified) = try FileSystem.read("\(root.proxy)/\(name)", limit: Self.fileLimit)
-      return Found(name: name, content: content(of: name, bytes), modified: modified)
+      let status = try FileSystem.status(path(name))
+      if status.stamp == stamp { return Found(name: name, sighting: .unchanged, modified: status.stamp.modified) }
+      // A folder where a file was is a thing for an operator, and harmless.
+      if status.kind == .directory { return Found(name: name, sighting: .unchanged, modified: 0) }
     } catch {
-      // One that vanished meanwhile needs no word.
-      return error.code == ENOENT ? nil : Found(name: name, content: .foreign("\(error)"), modified: 0)
+      guard error.code == ENOENT else { throw error }
+      _ = try FileSystem.status("\(root.proxy)/.")
+      return Found(name: name, sighting: .nothing, modified: 0)
+    }
+    return read(name) ?? Found(name: name, sighting: .nothing, modified: 0)
+  }
+
+  /// Returns nil for a file that vanished.
+  private func read(_ name: String) -> Found? {
+    do throws(FileError) {
+      let (bytes, stamp) = try FileSystem.read(path(name), limit: RouteFile.maximumSize)
+      let sighting: Sighting =
+        switch RouteFile.read(bytes.span, name: name) {
+        case .route(let route): .route(route, stamp)
+        case .foreign(let mismatch): .foreign("\(mismatch)")
+        case .broken(let fault): .broken("\(fault)")
+        }
+      return Found(name: name, sighting: sighting, modified: stamp.modified)
+    } catch {
+      switch error.code {
+      case ENOENT:
+        guard (try? FileSystem.status(path(name))) != nil else { return nil }
+        return Found(name: name, sighting: .broken("a link to what is not there"), modified: 0)
+      case ELOOP, EISDIR, ENXIO:
+        // A pipe, a socket or a link to a directory; Traefik fails on them, or waits for them for ever.
+        return Found(name: name, sighting: .broken("not a file"), modified: 0)
+      default:
+        return Found(name: name, sighting: .foreign("not checked: \(error)"), modified: 0)
+      }
     }
   }
 
-  private func content(of name: String, _ bytes: [UInt8]) -> Found.Content {
-    switch RouteFile.read(bytes.span, name: name) {
-    case .route(let route): .route(route)
-    case .foreign(let mismatch): .foreign("\(mismatch)")
-    case .broken(let fault): .unreadable("\(fault)")
-    }
-  }
+  // MARK: Tidying
 
   /// Moves a file out of Traefik's sight, under a name that is free.
-  func quarantine(_ name: String) throws(FileError) {
+  ///
+  /// - Returns: its path there.
+  func quarantine(_ name: String) throws(FileError) -> String {
+    // A file name has at most 255 bytes.
+    let base = String(decoding: name.replacing("/", with: "_").utf8.suffix(200), as: UTF8.self)
     for attempt in 0... {
-      let target = "\(root.quarantine)/\(name)" + (attempt == 0 ? "" : ".\(attempt)")
+      let target = "\(root.quarantine)/\(base)" + (attempt == 0 ? "" : ".\(attempt)")
       do throws(FileError) {
-        return try FileSystem.rename("\(root.proxy)/\(name)", to: target, replacing: false)
+        try FileSystem.rename(path(name), to: target, replacing: false)
+        releaseReaders(of: target)
+        return target
       } catch {
         guard error.code == EEXIST else { throw error }
       }
     }
+    preconditionFailure("more files than there are numbers")
+  }
+
+  /// Traefik waits in a named pipe until somebody opens it to write.
+  private func releaseReaders(of path: String) {
+    guard let status = try? FileSystem.status(path), status.kind == .pipe else { return }
+    let pipe = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+    if pipe >= 0 { close(pipe) }
   }
 
   /// Removes what a crash left half-written.
   func clearStaging() throws(FileError) {
     for name in try FileSystem.names(in: root.staging) { try FileSystem.remove("\(root.staging)/\(name)") }
   }
+
+  func path(_ name: String) -> String { "\(root.proxy)/\(name)" }
 }

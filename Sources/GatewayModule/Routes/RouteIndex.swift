@@ -1,3 +1,4 @@
+import Files
 public import ProxyConfig
 
 /// Which workload has which route, and which workload owns which domain.
@@ -10,6 +11,8 @@ struct RouteIndex {
     var route: Route
     /// Whether the file is known to be synced to disk.
     var isDurable: Bool
+    /// Of the file that says so.
+    var stamp: FileStamp?
   }
 
   enum Claim: Equatable {
@@ -21,12 +24,16 @@ struct RouteIndex {
 
   private var entries: [WorkloadID: Entry] = [:]
   private var owners: [Domain: WorkloadID] = [:]
+  /// The domains of the routes that are being written.
+  private var claims: [WorkloadID: Domain] = [:]
 
   var count: Int { entries.count }
 
   var routes: [Route] { entries.values.map(\.route) }
 
   subscript(workload: WorkloadID) -> Route? { entries[workload]?.route }
+
+  func stamp(of workload: WorkloadID) -> FileStamp? { entries[workload]?.stamp }
 
   func owner(of domain: Domain) -> WorkloadID? { owners[domain] }
 
@@ -45,18 +52,26 @@ struct RouteIndex {
     try checkOwner(of: route)
     if isDurable(route) { return .unchanged }
     owners[route.domain] = route.workload
+    claims[route.workload] = route.domain
     return .write(replacing: entries[route.workload]?.route)
   }
 
-  /// The route's file is in place; the domain that the workload had before is free.
-  mutating func confirm(_ route: Route, isDurable: Bool) {
-    let old = entries.updateValue(Entry(route: route, isDurable: isDurable), forKey: route.workload)
-    if let old, old.route.domain != route.domain { owners[old.route.domain] = nil }
+  /// The claimed route's file is in place; the domain that the workload had before is free.
+  mutating func confirm(_ route: Route, isDurable: Bool, stamp: FileStamp? = nil) {
+    claims[route.workload] = nil
+    adopt(route, isDurable: isDurable, stamp: stamp)
+  }
+
+  /// The route stands in its workload's file, whoever put it there. Its domain must be nobody else's.
+  mutating func adopt(_ route: Route, isDurable: Bool, stamp: FileStamp?) {
+    let old = entries.updateValue(Entry(route: route, isDurable: isDurable, stamp: stamp), forKey: route.workload)
+    if let old, old.route.domain != route.domain { release(old.route) }
     owners[route.domain] = route.workload
   }
 
   /// The claimed route was not written; everything is as it was before the claim.
   mutating func abandon(_ route: Route) {
+    claims[route.workload] = nil
     if entries[route.workload]?.route.domain != route.domain { owners[route.domain] = nil }
   }
 
@@ -68,7 +83,12 @@ struct RouteIndex {
   /// The workload's file is gone.
   mutating func remove(_ workload: WorkloadID) {
     guard let entry = entries.removeValue(forKey: workload) else { return }
-    owners[entry.route.domain] = nil
+    release(entry.route)
+  }
+
+  /// A domain that is no longer on disk is free, unless its workload is just about to publish it again.
+  private mutating func release(_ route: Route) {
+    if claims[route.workload] != route.domain { owners[route.domain] = nil }
   }
 }
 

@@ -19,24 +19,45 @@ public final class RouteStore: Sendable {
 
   private struct State {
     var index = RouteIndex()
-    var pending: [Pending] = []
+    var pending: [Task] = []
     var isWriting = false
   }
 
-  private struct Pending {
-    let change: RouteDirectory.Change
-    let continuation: CheckedContinuation<RouteDirectory.Outcome, Never>
+  private enum Task {
+    case change(Change, CheckedContinuation<Outcome, Never>)
+    case look(Look, CheckedContinuation<Void, Never>)
+
+    enum Change {
+      case write(Route)
+      case remove(WorkloadID)
+
+      var workload: WorkloadID {
+        switch self {
+        case .write(let route): route.workload
+        case .remove(let workload): workload
+        }
+      }
+    }
   }
+
+  /// What in the directory may have been changed by others.
+  enum Look: Sendable {
+    case files([String])
+    case everything
+  }
+
+  private typealias Outcome = RouteDirectory.Outcome
 
   private let directory: RouteDirectory
   private let state: Mutex<State>
+  /// On its one thread the index and the disk agree: nowhere else is either changed.
   private let writer = NIOThreadPool(numberOfThreads: 1)
   private let logger: Logger
 
-  private init(directory: RouteDirectory, index: RouteIndex, logger: Logger) {
+  private init(directory: RouteDirectory, logger: Logger) {
     self.directory = directory
     self.logger = logger
-    state = Mutex(State(index: index))
+    state = Mutex(State())
     writer.start()
   }
 
@@ -44,48 +65,27 @@ public final class RouteStore: Sendable {
     writer.shutdownGracefully { _ in }
   }
 
-  /// Takes over what is on disk: good routes into the index; files that Traefik cannot read, and the younger of two
-  /// that claim one domain, into quarantine; other people's files are left alone.
+  /// Takes over what is on disk: good routes into the index; files that keep Traefik from reading any, and the younger of
+  /// two that claim one domain, into quarantine; other people's files are left alone.
   public static func open(_ root: GatewayRoot, logger: Logger) async throws(FileError) -> RouteStore {
     let clock = ContinuousClock.now
     try root.prepare()
     let directory = RouteDirectory(root: root)
     try directory.clearStaging()
-    var index = RouteIndex()
-    var foreign = 0
-    let found = try await directory.read().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
-    for file in found {
-      switch file.content {
-      case .route(let route):
-        do throws(DomainTaken) {
-          try index.checkOwner(of: route)
-          index.confirm(route, isDurable: true)
-        } catch {
-          let owner = index.owner(of: route.domain).map { "\($0)" } ?? ""
-          try quarantine(file.name, "\(error), by the older \(owner)", directory, logger)
-        }
-      case .unreadable(let reason): try quarantine(file.name, reason, directory, logger)
-      case .foreign(let reason):
-        foreign += 1
-        logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
-      }
-    }
+    let store = RouteStore(directory: directory, logger: logger)
+    let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
+    for file in found { store.reconcile(file, isStart: true) }
+    // What an earlier life put there may not be on disk yet.
+    try FileSystem.syncDirectory(root.proxy)
+    let routes = store.state.withLock { $0.index.count }
     logger.info(
       "routes read",
       metadata: [
-        "routes": "\(index.count)", "other-files": "\(foreign)",
+        "routes": "\(routes)",
+        "other-files": "\(found.count { if case .foreign = $0.sighting { true } else { false } })",
         "milliseconds": "\(Int(clock.duration(to: .now) / .milliseconds(1)))",
       ])
-    return RouteStore(directory: directory, index: index, logger: logger)
-  }
-
-  private static func quarantine(
-    _ name: String, _ reason: String, _ directory: RouteDirectory, _ logger: Logger
-  ) throws(FileError) {
-    try directory.quarantine(name)
-    logger.error(
-      "file moved to quarantine",
-      metadata: ["file": "\(name)", "reason": "\(reason)", "quarantine": "\(directory.root.quarantine)"])
+    return store
   }
 
   /// All routes, by workload.
@@ -108,15 +108,7 @@ public final class RouteStore: Sendable {
   /// - Throws: ``DomainTaken``, or ``RouteStoreError`` when the file cannot be written; the old route then stays.
   public func set(_ route: Route) async throws -> Change {
     guard case .write(let old) = try state.withLock({ try $0.index.claim(route) }) else { return .unchanged }
-    let outcome = await carryOut(.write(route, replacing: old != nil))
-    state.withLock { state in
-      switch outcome {
-      case .durable: state.index.confirm(route, isDurable: true)
-      case .unsynced: state.index.confirm(route, isDurable: false)
-      case .failed: state.index.abandon(route)
-      }
-    }
-    try check(outcome, route.workload)
+    try check(await carryOut(.write(route)), route.workload)
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
       metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"])
@@ -128,53 +120,175 @@ public final class RouteStore: Sendable {
   /// - Throws: ``RouteStoreError`` when the file cannot be removed.
   public func delete(_ workload: WorkloadID) async throws -> Route? {
     guard let route = state.withLock({ $0.index[workload] }) else { return nil }
-    let outcome = await carryOut(.remove(workload))
-    state.withLock { state in
-      switch outcome {
-      case .durable: state.index.remove(workload)
-      // A power cut may bring the file back: the domain stays taken until the call is repeated, and then is synced.
-      case .unsynced: state.index.doubt(workload)
-      case .failed: break
-      }
-    }
-    try check(outcome, workload)
+    try check(await carryOut(.remove(workload)), workload)
     logger.info("route deleted", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
     return route
   }
 
-  private func check(_ outcome: RouteDirectory.Outcome, _ workload: WorkloadID) throws(RouteStoreError) {
+  private func check(_ outcome: Outcome, _ workload: WorkloadID) throws(RouteStoreError) {
     switch outcome {
     case .durable: return
-    case .unsynced(let error), .failed(let error):
+    case .unsynced(_, let error), .failed(let error):
       logger.error("route not stored", metadata: ["workload": "\(workload)", "reason": "\(error)"])
       throw RouteStoreError(workload: workload, cause: error)
     }
   }
 
-  private func carryOut(_ change: RouteDirectory.Change) async -> RouteDirectory.Outcome {
-    await withCheckedContinuation { continuation in
-      let isFirst = state.withLock { state in
-        state.pending.append(Pending(change: change, continuation: continuation))
-        defer { state.isWriting = true }
-        return !state.isWriting
+  /// Brings the index and the directory together again where others may have changed that. Returns when that is done.
+  func reconcile(_ look: Look) async {
+    await withCheckedContinuation { continuation in submit(.look(look, continuation)) }
+  }
+
+  private func carryOut(_ change: Task.Change) async -> Outcome {
+    await withCheckedContinuation { continuation in submit(.change(change, continuation)) }
+  }
+
+  private func submit(_ task: Task) {
+    let isFirst = state.withLock { state in
+      state.pending.append(task)
+      defer { state.isWriting = true }
+      return !state.isWriting
+    }
+    if isFirst { writer.submit { [self] _ in workOff() } }
+  }
+
+  // MARK: On the writer's thread
+
+  /// Works until nothing more is asked for.
+  private func workOff() {
+    while true {
+      let tasks = state.withLock { state in
+        let tasks = state.pending
+        state.pending = []
+        if tasks.isEmpty { state.isWriting = false }
+        return tasks
       }
-      if isFirst { writer.submit { [self] _ in writePending() } }
+      if tasks.isEmpty { return }
+      var changes: [(change: Task.Change, continuation: CheckedContinuation<Outcome, Never>)] = []
+      var looks: [(look: Look, continuation: CheckedContinuation<Void, Never>)] = []
+      for task in tasks {
+        switch task {
+        case .change(let change, let continuation): changes.append((change, continuation))
+        case .look(let look, let continuation): looks.append((look, continuation))
+        }
+      }
+      if !changes.isEmpty {
+        let outcomes = carryOut(changes.map(\.change))
+        for (pending, outcome) in zip(changes, outcomes) { pending.continuation.resume(returning: outcome) }
+      }
+      for pending in looks {
+        carryOut(pending.look)
+        pending.continuation.resume()
+      }
     }
   }
 
-  /// Writes until nothing more is asked for.
-  private func writePending() {
-    while true {
-      let batch = state.withLock { state in
-        let batch = state.pending
-        state.pending = []
-        if batch.isEmpty { state.isWriting = false }
-        return batch
+  private func carryOut(_ changes: [Task.Change]) -> [Outcome] {
+    // What somebody else did to a file is seen before it is written over or removed.
+    carryOut(.files(changes.map { "\($0.workload).yaml" }))
+    let steps = state.withLock { state in
+      changes.map { change -> RouteDirectory.Change? in
+        let isKnown = state.index[change.workload] != nil
+        switch change {
+        case .write(let route): return .write(route, replacing: isKnown)
+        // What is not known is not this module's to remove.
+        case .remove(let workload): return isKnown ? .remove(workload) : nil
+        }
       }
-      if batch.isEmpty { return }
-      let outcomes = directory.apply(batch.map(\.change))
-      for (pending, outcome) in zip(batch, outcomes) { pending.continuation.resume(returning: outcome) }
     }
+    var outcomes = directory.apply(steps.compactMap(\.self))[...]
+    let all = steps.map { step in step == nil ? Outcome.durable(nil) : outcomes.removeFirst() }
+    state.withLock { state in
+      for (change, outcome) in zip(changes, all) {
+        switch (change, outcome) {
+        case (.write(let route), .durable(let stamp)): state.index.confirm(route, isDurable: true, stamp: stamp)
+        case (.write(let route), .unsynced(let stamp, _)): state.index.confirm(route, isDurable: false, stamp: stamp)
+        case (.write(let route), .failed): state.index.abandon(route)
+        case (.remove(let workload), .durable): state.index.remove(workload)
+        // A power cut may bring the file back: the domain stays taken until the call is repeated, and then is synced.
+        case (.remove(let workload), .unsynced): state.index.doubt(workload)
+        case (.remove, .failed): break
+        }
+      }
+    }
+    return all
+  }
+
+  /// Files that vanished come first, so that their domains are free, and then the older ones.
+  private func carryOut(_ look: Look) {
+    do throws(FileError) {
+      let names: [String]
+      switch look {
+      case .files(let files): names = files
+      case .everything:
+        let known = state.withLock { $0.index.routes.map(\.fileName) }
+        names = Array(Set(try directory.names().files).union(known))
+      }
+      var found: [RouteDirectory.Found] = []
+      for name in names {
+        let stamp = Self.workload(of: name).flatMap { workload in state.withLock { $0.index.stamp(of: workload) } }
+        let file = try directory.look(at: name, known: stamp)
+        if file.sighting != .unchanged { found.append(file) }
+      }
+      for file in found.sorted(by: { ($0.modified, $0.name) < ($1.modified, $1.name) }) {
+        reconcile(file, isStart: false)
+      }
+    } catch {
+      // Where the whole directory is gone, nothing is known of the files. What was asked for fails by itself.
+      logger.debug("cannot look at the route files", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  private func reconcile(_ file: RouteDirectory.Found, isStart: Bool) {
+    let known = Self.workload(of: file.name).flatMap { workload in state.withLock { $0.index[workload] } }
+    var owner: WorkloadID?
+    if case .route(let route, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
+    switch Reconciliation(file.sighting, known: known, owner: owner) {
+    case .leave:
+      guard case .foreign(let reason) = file.sighting else { return }
+      logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
+    case .adopt(let route, let stamp):
+      // Somebody else's file may not be on disk yet; at the start it has had the time.
+      state.withLock { $0.index.adopt(route, isDurable: isStart, stamp: stamp) }
+      if !isStart {
+        logger.info(
+          "route taken over",
+          metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"])
+      }
+    case .forget(let workload):
+      state.withLock { $0.index.remove(workload) }
+      logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
+    case .quarantine(let reason):
+      quarantine(file.name, reason)
+    case .restore(let route, let reason):
+      quarantine(file.name, reason)
+      switch directory.apply([.write(route, replacing: false)])[0] {
+      case .durable(let stamp):
+        state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
+        logger.notice("route written again", metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)"])
+      case .unsynced(let stamp, let error):
+        state.withLock { $0.index.adopt(route, isDurable: false, stamp: stamp) }
+        logger.error("route not synced", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+      case .failed(let error):
+        logger.error("route not written again", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  private func quarantine(_ name: String, _ reason: String) {
+    do throws(FileError) {
+      let path = try directory.quarantine(name)
+      logger.error(
+        "file moved to quarantine", metadata: ["file": "\(name)", "reason": "\(reason)", "quarantine": "\(path)"])
+    } catch {
+      logger.error(
+        "file not moved to quarantine",
+        metadata: ["file": "\(name)", "reason": "\(reason)", "fault": "\(error)"])
+    }
+  }
+
+  private static func workload(of name: String) -> WorkloadID? {
+    name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
   }
 }
 
