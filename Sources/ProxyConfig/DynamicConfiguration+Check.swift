@@ -100,51 +100,57 @@ extension DynamicConfiguration {
       }
     }
 
-    func check(_ index: Int, _ kind: Kind, _ name: String, line: Int) throws(UnreadableFile) {
+    /// - Parameter isRead: whether Traefik looks at the values, and not at the names alone.
+    func check(
+      _ index: Int, _ kind: Kind, _ name: String, line: Int, isRead: Bool = true
+    ) throws(UnreadableFile) {
       func fault(_ problem: String) -> UnreadableFile {
         UnreadableFile(line: line, problem: "\(quoted(name)) \(problem)")
       }
       switch kind {
+      case .unread(let kind):
+        if try !children(of: index).isEmpty { try check(index, kind, name, line: line, isRead: false) }
       case .string:
-        guard try children(of: index).isEmpty else { throw fault("must be a string") }
-      case .bool:
-        guard let text = try scalar(index), Self.isBool(text) else { throw fault("must be true or false") }
-      case .int:
-        guard let text = try scalar(index), Int64(text) != nil else { throw fault("must be a whole number") }
-      case .duration:
-        guard let text = try scalar(index), Int64(text) != nil || GoDuration.isValid(text) else {
-          throw fault("must be a duration, such as 5s")
-        }
+        guard try children(of: index).isEmpty else { throw fault("must be \(kind)") }
+      case .bool, .int, .duration:
+        let isTaken = isRead ? try isValue(index, of: kind) : try children(of: index).isEmpty
+        guard isTaken else { throw fault("must be \(kind)") }
       case .list:
         for child in try children(of: index) {
-          guard try children(of: child.value).isEmpty else { throw fault("must be a list of strings") }
+          guard try children(of: child.value).isEmpty else { throw fault("must be \(kind)") }
         }
       case .structure(let structure, let mayBeEmpty):
         let children = try children(of: index)
         guard mayBeEmpty || !children.isEmpty else { throw fault("must not be empty") }
-        try check(children, structure, in: name)
+        try check(children, structure, in: name, isRead: isRead)
       case .structures(let structure):
-        for child in try children(of: index) { try check(self.children(of: child.value), structure, in: name) }
+        for child in try children(of: index) {
+          try check(self.children(of: child.value), structure, in: name, isRead: isRead)
+        }
       case .map(let kind):
         let children = try children(of: index)
         guard !children.isEmpty else { throw fault("must not be empty") }
-        for child in children { try checkEntry(child, kind, in: name) }
+        for child in children { try checkEntry(child, kind, in: name, isRead: isRead) }
       case .any:
         break
       }
     }
 
     /// An entry of a map, which may be empty, whatever it is.
-    private func checkEntry(_ entry: Field, _ kind: Kind, in name: String) throws(UnreadableFile) {
+    private func checkEntry(
+      _ entry: Field, _ kind: Kind, in name: String, isRead: Bool
+    ) throws(UnreadableFile) {
       switch kind {
       case .string: break
       case .any: for field in try children(of: entry.value) { try refuseEmptyNames(in: field.value) }
-      case .structure(let structure, _): try check(children(of: entry.value), structure, in: name)
-      default: try check(entry.value, kind, name, line: entry.line)
+      case .structure(let structure, _): try check(children(of: entry.value), structure, in: name, isRead: isRead)
+      default: try check(entry.value, kind, name, line: entry.line, isRead: isRead)
       }
     }
 
-    private func check(_ fields: [Field], _ structure: Structure, in name: String) throws(UnreadableFile) {
+    private func check(
+      _ fields: [Field], _ structure: Structure, in name: String, isRead: Bool
+    ) throws(UnreadableFile) {
       for field in fields {
         guard case .name(let key) = field.key, let kind = structure.fields[key.lowercased()] else {
           let key =
@@ -153,7 +159,7 @@ extension DynamicConfiguration {
             }
           throw UnreadableFile(line: field.line, problem: "Traefik knows no \(quoted(key)) in \(quoted(name))")
         }
-        try check(field.value, kind, key, line: field.line)
+        try check(field.value, kind, key, line: field.line, isRead: isRead)
       }
     }
 
@@ -192,6 +198,15 @@ extension DynamicConfiguration {
       return switch try document.value(document.nodes[index]) {
       case .text(let text), .other(let text): text
       case .null, .timestamp: nil
+      }
+    }
+
+    private func isValue(_ index: Int, of kind: Kind) throws(UnreadableFile) -> Bool {
+      guard let text = try scalar(index) else { return false }
+      return switch kind {
+      case .bool: Self.isBool(text)
+      case .int: Int64(text) != nil
+      default: Int64(text) != nil || GoDuration.isValid(text)
       }
     }
 

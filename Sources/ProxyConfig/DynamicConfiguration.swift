@@ -23,6 +23,8 @@ enum DynamicConfiguration {
     case map(Kind)
     /// A plugin's own configuration, of which nothing is known.
     case any
+    /// What Traefik knows from other providers and leaves out of a file, whatever its value is.
+    case unread(Kind)
   }
 
   /// A class, for many fields share one.
@@ -33,9 +35,13 @@ enum DynamicConfiguration {
     init(_ fields: [String: Kind]) { self.fields = fields }
   }
 
-  static let root = structure("Root", in: structures())
+  static let root: Structure = {
+    var reader = TableReader(table)
+    return reader.structure("Root")
+  }()
 
-  /// Each line of a structure names a kind and the fields of that kind. `[X]` is a list of X, `{X}` a map of X, `X?` may be empty.
+  /// Each line of a structure names a kind and the fields of that kind. `[X]` is a list of X, `{X}` a map of X, `X?` may be
+  /// empty, `-X` is not read.
   static let table = """
     Root
       HTTP: http
@@ -54,11 +60,12 @@ enum DynamicConfiguration {
       int: priority
       RouterTLS?: tls
       Observability: observability
-      bool: defaultRule
-      EncodedCharacters: deniedEncodedPathCharacters
+      -bool: defaultRule
+      -EncodedCharacters: deniedEncodedPathCharacters
     RouterTLS
-      string: options resolvedOptions certResolver
-      bool: conflictingOptions
+      string: options certResolver
+      -string: resolvedOptions
+      -bool: conflictingOptions
       [Domain]: domains
     Domain
       string: main
@@ -66,9 +73,9 @@ enum DynamicConfiguration {
     Observability
       bool: accessLogs metrics tracing
       string: traceVerbosity
-      Metadata: metadata
+      -Metadata: metadata
     Metadata
-      Ingress: ingress
+      -Ingress: ingress
     Ingress
       string: namespace name kind
     EncodedCharacters
@@ -81,25 +88,30 @@ enum DynamicConfiguration {
       Weighted: weighted
       Mirroring: mirroring
       Failover: failover
-      ServiceObservability: observability
+      -ServiceObservability: observability
     LoadBalancer
       Sticky?: sticky
       [Server]: servers
-      string: strategy serversTransport nginxUpstreamHashBy
+      string: strategy serversTransport
       HealthCheck: healthCheck
       PassiveHealthCheck: passiveHealthCheck
       bool: passHostHeader
       ResponseForwarding: responseForwarding
+      -string: nginxUpstreamHashBy
     Sticky
       Cookie?: cookie
     Cookie
       string: name sameSite path domain
-      bool: secure httpOnly preserveLeadingDot
-      int: maxAge expires
+      bool: secure httpOnly
+      int: maxAge
+      -int: expires
+      -bool: preserveLeadingDot
     Server
-      string: url scheme port
+      string: url
       int: weight
-      bool: preservePath fenced
+      bool: preservePath
+      -bool: fenced
+      -string: scheme port
     HealthCheck
       string: scheme mode path method hostname
       int: status port
@@ -124,9 +136,10 @@ enum DynamicConfiguration {
       Nothing?: healthCheck
     WeightedService
       string: name
-      int: weight status
-      {string}: headers
-      GRPCStatus: grpcStatus
+      int: weight
+      -{string}: headers
+      -int: status
+      -GRPCStatus: grpcStatus
     GRPCStatus
       int: code
       string: msg
@@ -147,7 +160,7 @@ enum DynamicConfiguration {
       int: maxRequestBodyBytes
       list: status
     ServiceObservability
-      ServiceObservabilityMetadata: metadata
+      -ServiceObservabilityMetadata: metadata
     ServiceObservabilityMetadata
       Kubernetes: kubernetes
     Kubernetes
@@ -156,7 +169,7 @@ enum DynamicConfiguration {
       AddPrefix: addPrefix
       StripPrefix: stripPrefix
       StripPrefixRegex: stripPrefixRegex
-      ReplacePath: replacePath appRoot
+      ReplacePath: replacePath
       ReplacePathRegex: replacePathRegex
       Chain: chain
       IPWhiteList: ipWhiteList
@@ -178,13 +191,14 @@ enum DynamicConfiguration {
       ContentType?: contentType
       GrpcWeb: grpcWeb
       {any}: plugin
-      HeaderModifier: requestHeaderModifier responseHeaderModifier
-      RequestRedirect: requestRedirect
-      URLRewrite: urlRewrite
-      ClientAuth: authTLSPassCertificateToUpstream
-      Snippet: snippet
-      RewriteTarget: rewriteTarget
-      UpstreamVHost: upstreamVHost
+      -HeaderModifier: requestHeaderModifier responseHeaderModifier
+      -RequestRedirect: requestRedirect
+      -URLRewrite: urlRewrite
+      -ClientAuth: authTLSPassCertificateToUpstream
+      -Snippet: snippet
+      -RewriteTarget: rewriteTarget
+      -UpstreamVHost: upstreamVHost
+      -ReplacePath: appRoot
     AddPrefix
       string: prefix
     StripPrefix
@@ -220,7 +234,8 @@ enum DynamicConfiguration {
     ErrorPage
       list: status errorRequestHeaders
       {int}: statusRewrites
-      string: service query nginxHeaders
+      string: service query
+      -string: nginxHeaders
     RateLimit
       int: average burst
       duration: period
@@ -242,10 +257,11 @@ enum DynamicConfiguration {
     RedirectRegex
       string: regex replacement
       bool: permanent
-      int: statusCode
+      -int: statusCode
     RedirectScheme
       string: scheme port
-      bool: permanent forcePermanentRedirect
+      bool: permanent
+      -bool: forcePermanentRedirect
     BasicAuth
       list: users
       string: usersFile realm headerField
@@ -265,7 +281,7 @@ enum DynamicConfiguration {
     Buffering
       int: maxRequestBodyBytes memRequestBodyBytes maxResponseBodyBytes memResponseBodyBytes
       string: retryExpression
-      bool: disableRequestBuffer disableResponseBuffer
+      -bool: disableRequestBuffer disableResponseBuffer
     CircuitBreaker
       string: expression
       duration: checkPeriod fallbackDuration recoveryDuration
@@ -320,8 +336,8 @@ enum DynamicConfiguration {
       list: middlewares
       RouterTLS?: tls
       Observability: observability
-      EncodedCharacters: deniedEncodedPathCharacters
-      string: defaultRuleSyntax
+      -EncodedCharacters: deniedEncodedPathCharacters
+      -string: defaultRuleSyntax
     ServersTransport
       string: serverName minVersion maxVersion peerCertURI
       bool: insecureSkipVerify disableHTTP2
@@ -342,7 +358,7 @@ enum DynamicConfiguration {
       {TCPRouter}: routers
       {TCPService}: services
       {TCPMiddleware}: middlewares
-      {TCPModel}: models
+      -{TCPModel}: models
       {TCPServersTransport}: serversTransports
     TCPRouter
       list: entryPoints middlewares
@@ -382,7 +398,7 @@ enum DynamicConfiguration {
     TCPIPList
       list: sourceRange
     TCPModel
-      string: defaultRuleSyntax
+      -string: defaultRuleSyntax
     TCPServersTransport
       duration: dialKeepAlive dialTimeout terminationDelay
       TCPProxyProtocol?: proxyProtocol
@@ -405,7 +421,8 @@ enum DynamicConfiguration {
     UDPLoadBalancer
       [UDPServer]: servers
     UDPServer
-      string: address port
+      string: address
+      -string: port
     UDPWeighted
       [Weight]: services
     TLS
@@ -428,50 +445,71 @@ enum DynamicConfiguration {
       Domain: domain
     """
 
-  private static func structures() -> [Substring: [(kind: Substring, names: [Substring])]] {
-    var structures: [Substring: [(kind: Substring, names: [Substring])]] = [:]
-    var current: Substring = ""
-    for line in table.split(separator: "\n") {
-      if line.first != " " {
-        current = line
-        structures[current] = []
-      } else {
-        let parts = line.split(separator: ":")
-        structures[current]!.append((parts[0].drop { $0 == " " }, parts[1].split(separator: " ")))
+  private struct TableReader {
+    /// The kinds and names of each structure.
+    private let lines: [Substring: [(kind: Substring, names: [Substring])]]
+    private var structures: [Substring: Structure] = [:]
+
+    init(_ table: String) {
+      var lines: [Substring: [(kind: Substring, names: [Substring])]] = [:]
+      var current: Substring = ""
+      for line in table.split(separator: "\n") {
+        if line.first != " " {
+          current = line
+          lines[current] = []
+        } else {
+          let parts = line.split(separator: ":")
+          lines[current]!.append((parts[0].drop { $0 == " " }, parts[1].split(separator: " ")))
+        }
+      }
+      self.lines = lines
+    }
+
+    mutating func structure(_ name: Substring) -> Structure {
+      if let structure = structures[name] { return structure }
+      guard let lines = lines[name] else { preconditionFailure("no structure \(name)") }
+      var fields: [String: Kind] = [:]
+      for line in lines {
+        let kind = kind(line.kind)
+        for name in line.names { fields[name.lowercased()] = kind }
+      }
+      let structure = Structure(fields)
+      structures[name] = structure
+      return structure
+    }
+
+    private mutating func kind(_ name: Substring) -> Kind {
+      switch name {
+      case "string": return .string
+      case "bool": return .bool
+      case "int": return .int
+      case "duration": return .duration
+      case "list": return .list
+      case "any": return .any
+      default:
+        switch (name.first, name.last) {
+        case ("-", _): return .unread(kind(name.dropFirst()))
+        case ("[", "]"): return .structures(structure(name.dropFirst().dropLast()))
+        case ("{", "}"): return .map(kind(name.dropFirst().dropLast()))
+        case (_, "?"): return .structure(structure(name.dropLast()), mayBeEmpty: true)
+        default: return .structure(structure(name), mayBeEmpty: false)
+        }
       }
     }
-    return structures
   }
+}
 
-  private static func structure(
-    _ name: Substring, in structures: [Substring: [(kind: Substring, names: [Substring])]]
-  ) -> Structure {
-    guard let lines = structures[name] else { preconditionFailure("no structure \(name)") }
-    var fields: [String: Kind] = [:]
-    for line in lines {
-      let kind = kind(line.kind, in: structures)
-      for name in line.names { fields[name.lowercased()] = kind }
-    }
-    return Structure(fields)
-  }
-
-  private static func kind(
-    _ name: Substring, in structures: [Substring: [(kind: Substring, names: [Substring])]]
-  ) -> Kind {
-    switch name {
-    case "string": .string
-    case "bool": .bool
-    case "int": .int
-    case "duration": .duration
-    case "list": .list
-    case "any": .any
-    default:
-      switch (name.first, name.last) {
-      case ("[", "]"): .structures(structure(name.dropFirst().dropLast(), in: structures))
-      case ("{", "}"): .map(kind(name.dropFirst().dropLast(), in: structures))
-      case (_, "?"): .structure(structure(name.dropLast(), in: structures), mayBeEmpty: true)
-      default: .structure(structure(name, in: structures), mayBeEmpty: false)
-      }
+extension DynamicConfiguration.Kind: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .string: "a string"
+    case .bool: "true or false"
+    case .int: "a whole number"
+    case .duration: "a duration, such as 5s"
+    case .list: "a list of strings"
+    case .structure, .map: "a mapping"
+    case .structures: "a list of mappings"
+    case .any, .unread: "anything"
     }
   }
 }
