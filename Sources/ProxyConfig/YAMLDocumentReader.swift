@@ -6,13 +6,19 @@ struct YAMLDocumentReader {
 
   /// Of collections in one another, of flow and of block style each; beyond it Traefik's parser fails.
   private static let maximumDepth = 10_000
+  /// libyaml spends as much on a token as there are collections around it. This is a few tenths of a second.
+  private static let maximumWork = 200_000_000
 
   private(set) var nodes: [Node] = []
   private(set) var text: [UInt8] = []
   /// The line of the first node that says more of its type than its form does, which no route has.
   private(set) var lineOfTag: Int?
 
+  /// Whether the rest of the document was left unread, because it would take too long.
+  private(set) var gaveUp = false
+
   private var flowDepth = 0
+  private var work = 0
   /// The sequences and mappings that have not ended yet.
   private var open: [Int] = []
   private var anchors: [String: Int] = [:]
@@ -32,6 +38,11 @@ struct YAMLDocumentReader {
 
   /// Returns whether more of the document follows.
   private mutating func add(_ event: borrowing yaml_event_t) throws(UnreadableFile) -> Bool {
+    work += flowDepth
+    guard work <= Self.maximumWork else {
+      gaveUp = true
+      return false
+    }
     switch event.type {
     case YAML_DOCUMENT_START_EVENT:
       if let version = event.data.document_start.version_directive?.pointee, (version.major, version.minor) != (1, 1) {
