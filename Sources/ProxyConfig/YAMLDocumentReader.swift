@@ -14,8 +14,8 @@ struct YAMLDocumentReader {
   /// The line of the first node that says more of its type than its form does, which no route has.
   private(set) var lineOfTag: Int?
 
-  /// Whether the rest of the document was left unread, because it would take too long.
-  private(set) var gaveUp = false
+  /// Why the rest of the document was left unread; nil when it was not.
+  private(set) var reasonToGiveUp: String?
 
   private var flowDepth = 0
   private var work = 0
@@ -32,7 +32,10 @@ struct YAMLDocumentReader {
   mutating func read(_ bytes: Span<UInt8>) throws(UnreadableFile) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(UnreadableFile) in
       var parser = YAMLParser(buffer)
-      while try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {}
+      while let goesOn = try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {
+        if !goesOn { return }
+      }
+      reasonToGiveUp = "YAML that cannot be checked"
     }
   }
 
@@ -40,7 +43,7 @@ struct YAMLDocumentReader {
   private mutating func add(_ event: borrowing yaml_event_t) throws(UnreadableFile) -> Bool {
     work += flowDepth
     guard work <= Self.maximumWork else {
-      gaveUp = true
+      reasonToGiveUp = "nested too deeply to be checked"
       return false
     }
     switch event.type {
@@ -54,6 +57,11 @@ struct YAMLDocumentReader {
       let scalar = event.data.scalar
       let start = text.count
       text.append(contentsOf: UnsafeBufferPointer(start: scalar.value, count: scalar.length))
+      if flowDepth > 0, scalar.style == YAML_PLAIN_SCALAR_STYLE,
+        text[start...].dropFirst().contains(UInt8(ascii: "?"))
+      {
+        throw fault(event, "a '?' in flow style must be in quotes")
+      }
       let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
       try addNode(
         isPlain ? .plain : .string, text: start..<text.count, tag: scalar.tag, anchor: scalar.anchor, at: event)
