@@ -50,8 +50,10 @@ public enum RouteFile: Hashable, Sendable {
   /// left alone unchecked, because nothing here can tell, or only at the risk of taking somebody's good file away:
   /// - a Go template, which Traefik expands before it looks at YAML, beyond what shows that it is cut off or out of balance
   ///   (see ``GoTemplate``): functions it does not have, and what the template turns into;
+  /// - YAML that libyaml cannot read and Traefik can, `{a:}`;
   /// - TOML, beyond its encoding: neither its syntax nor its fields;
-  /// - a file of more than ``maximumSize`` bytes, which bounds the time and memory that any file can take.
+  /// - a file of more than ``maximumSize`` bytes, or of thousands of lists in one another with much in them, which bounds the
+  ///   time and memory that any file can take.
   public static func read(_ bytes: Span<UInt8>, name: String) -> RouteFile {
     do throws(UnreadableFile) {
       guard let syntax = Syntax(name) else { return .foreign(Mismatch(line: nil, reason: "Traefik does not read it")) }
@@ -76,6 +78,7 @@ public enum RouteFile: Hashable, Sendable {
   private static func readYAML(_ bytes: Span<UInt8>, workload: WorkloadID?) throws(UnreadableFile) -> RouteFile {
     var reader = YAMLDocumentReader()
     try reader.read(bytes)
+    if let reason = reader.reasonToGiveUp { return .foreign(Mismatch(line: nil, reason: reason)) }
     guard !reader.nodes.isEmpty else { return .foreign(Mismatch(line: nil, reason: "it is empty")) }
     let document = YAMLDocument(nodes: reader.nodes, text: reader.text)
     let mismatch: Mismatch

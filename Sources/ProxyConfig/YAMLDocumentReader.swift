@@ -6,13 +6,19 @@ struct YAMLDocumentReader {
 
   /// Of collections in one another, of flow and of block style each; beyond it Traefik's parser fails.
   private static let maximumDepth = 10_000
+  /// libyaml spends as much on a token as there are collections around it. This is a few tenths of a second.
+  private static let maximumWork = 200_000_000
 
   private(set) var nodes: [Node] = []
   private(set) var text: [UInt8] = []
   /// The line of the first node that says more of its type than its form does, which no route has.
   private(set) var lineOfTag: Int?
 
+  /// Why the rest of the document was left unread; nil when it was not.
+  private(set) var reasonToGiveUp: String?
+
   private var flowDepth = 0
+  private var work = 0
   /// The sequences and mappings that have not ended yet.
   private var open: [Int] = []
   private var anchors: [String: Int] = [:]
@@ -26,12 +32,20 @@ struct YAMLDocumentReader {
   mutating func read(_ bytes: Span<UInt8>) throws(UnreadableFile) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(UnreadableFile) in
       var parser = YAMLParser(buffer)
-      while try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {}
+      while let goesOn = try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {
+        if !goesOn { return }
+      }
+      reasonToGiveUp = "YAML that cannot be checked"
     }
   }
 
   /// Returns whether more of the document follows.
   private mutating func add(_ event: borrowing yaml_event_t) throws(UnreadableFile) -> Bool {
+    work += flowDepth
+    guard work <= Self.maximumWork else {
+      reasonToGiveUp = "nested too deeply to be checked"
+      return false
+    }
     switch event.type {
     case YAML_DOCUMENT_START_EVENT:
       if let version = event.data.document_start.version_directive?.pointee, (version.major, version.minor) != (1, 1) {
@@ -43,6 +57,11 @@ struct YAMLDocumentReader {
       let scalar = event.data.scalar
       let start = text.count
       text.append(contentsOf: UnsafeBufferPointer(start: scalar.value, count: scalar.length))
+      if flowDepth > 0, scalar.style == YAML_PLAIN_SCALAR_STYLE,
+        text[start...].dropFirst().contains(UInt8(ascii: "?"))
+      {
+        throw fault(event, "a '?' in flow style must be in quotes")
+      }
       let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nil
       try addNode(
         isPlain ? .plain : .string, text: start..<text.count, tag: scalar.tag, anchor: scalar.anchor, at: event)

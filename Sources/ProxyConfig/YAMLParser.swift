@@ -21,14 +21,35 @@ struct YAMLParser: ~Copyable {
     parser.deallocate()
   }
 
-  /// Hands the next event to `body`; it lives only as long as that runs.
+  /// Hands the next event to `body`; it lives only as long as that runs. Returns nil where libyaml fails and Traefik's parser
+  /// does not: what follows cannot be read here.
   mutating func next<Result>(
     _ body: (borrowing yaml_event_t) throws(UnreadableFile) -> Result
-  ) throws(UnreadableFile) -> Result {
+  ) throws(UnreadableFile) -> Result? {
     var event = yaml_event_t()
-    guard yaml_parser_parse(parser, &event) == 1 else { throw fault() }
+    guard yaml_parser_parse(parser, &event) == 1 else {
+      if isStricterThanTraefik { return nil }
+      throw fault()
+    }
     defer { yaml_event_delete(&event) }
     return try body(event)
+  }
+
+  /// In flow style libyaml refuses a plain `a:` that ends there, as in `{a:}` and `[a:, b]`.
+  private var isStricterThanTraefik: Bool {
+    guard parser.pointee.error == YAML_SCANNER_ERROR, parser.pointee.encoding == YAML_UTF8_ENCODING,
+      String(cString: parser.pointee.problem) == "found unexpected ':'"
+    else { return false }
+    // The mark counts characters, of which the byte order mark is none.
+    var characters = parser.pointee.problem_mark.index
+    let text = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes.dropFirst(3) : bytes[...]
+    let colon = text.firstIndex { byte in
+      if byte & 0xc0 == 0x80 { return false }
+      defer { characters &-= 1 }
+      return characters == 0
+    }
+    guard let colon, colon + 1 < bytes.endIndex else { return false }
+    return [UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}")].contains(bytes[colon + 1])
   }
 
   private func fault() -> UnreadableFile {

@@ -13,7 +13,7 @@ struct QuarantineTests {
 
   /// Shell commands that put a file into the directory, and what the log says of it.
   static let drops = [
-    ("echo 'http: [' > proxy/bad.yaml", "bad.yaml", "line 1: did not find expected node content"),
+    ("echo 'http: [' > proxy/bad.yaml", "bad.yaml", "line 2: did not find expected node content"),
     (
       "mkdir x; echo 'http: {rooters: {}}' > x/bad.yml; mv x/bad.yml proxy", "bad.yml",
       #"line 1: Traefik knows no "rooters" in "http""#

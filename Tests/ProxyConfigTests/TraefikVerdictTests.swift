@@ -53,6 +53,10 @@ struct TraefikVerdictTests {
     add(UnreadableFileTests.octets.map { UnreadableFileTests.file($0.bytes) }, isBroken: true, in: "toml")
     for suffix in ["yml", "YAML", "Yml", ".yaml"] { add(["http: {nope: 1}"], isBroken: true, in: suffix) }
     for suffix in ["yaml~", "yaml.swp", "json", "txt"] { add(["http: {nope: 1}"], isBroken: false, in: suffix) }
+    // Where Traefik's parser and libyaml differ.
+    add(["a: {b: x?y}", "a: [x? ]", "a: {x? : y}", "a: {b:[c]}", "a: {é: [ü:?]}"], isBroken: true)
+    add(
+      ["a: x? y", "a: [?x, ? y]", "a: {b: \"x?\"}", "a: {b:}", "a: [b:, c]", "\u{feff}é: {ü:, c: d}"], isBroken: false)
     // Depth: that of collections in flow style, and in block style.
     add(
       [UnreadableFileTests.nested(10_000, "[", "]"), "x:\n" + String(repeating: "- ", count: 9_999) + "a"],

@@ -92,6 +92,12 @@ struct UnreadableFileTests {
     try expectUnreadable(Array(text.utf8), "line 3: aliases of aliases: there is too much of them")
   }
 
+  @Test("A file that would take long to read is left unchecked", .timeLimit(.minutes(1)))
+  func givesUpOnDeepFiles() throws {
+    let text = Self.nested(9_000, "[", "]").replacing("1", with: String(repeating: "a,", count: 400_000))
+    #expect("\(RouteFile.read(text, "site"))" == "foreign(nested too deeply to be checked)")
+  }
+
   @Test("No bytes crash the reader", arguments: 0..<8 as Range<UInt64>)
   func survivesMutations(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
