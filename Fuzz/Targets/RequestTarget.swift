@@ -123,6 +123,5 @@ private func setFQDNProxy(_ workload: String, _ proxy: FQDNProxy) throws {
 
 private func checkReadsBack(_ route: Route) {
   expect(
-    try RouteFile.read(route.encoded().span, workload: route.workload) == .route(route), "a route's file says the route"
-  )
+    RouteFile.read(route.encoded().span, name: route.fileName) == .route(route), "a route's file says the route")
 }
