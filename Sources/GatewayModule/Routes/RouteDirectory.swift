@@ -7,6 +7,8 @@ struct RouteDirectory: Sendable {
   enum Change: Sendable {
     case write(Route, replacing: Bool)
     case remove(WorkloadID)
+    /// Nothing but the sync.
+    case none
   }
 
   /// What became of a change.
@@ -48,6 +50,7 @@ struct RouteDirectory: Sendable {
           }
         case .remove(let workload):
           try FileSystem.remove(path("\(workload).yaml"))
+        case .none: break
         }
       } catch {
         outcomes[index] = .failed(error)

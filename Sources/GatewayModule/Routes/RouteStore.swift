@@ -19,11 +19,11 @@ public final class RouteStore: Sendable {
 
   private struct State {
     var index = RouteIndex()
-    var pending: [Task] = []
+    var pending: [Job] = []
     var isWriting = false
   }
 
-  private enum Task {
+  private enum Job {
     case change(Change, CheckedContinuation<Outcome, Never>)
     case look(Look, CheckedContinuation<Void, Never>)
 
@@ -74,7 +74,7 @@ public final class RouteStore: Sendable {
     try directory.clearStaging()
     let store = RouteStore(directory: directory, logger: logger)
     let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
-    for file in found { store.reconcile(file, isStart: true) }
+    for file in found { try store.reconcile(file, isStart: true) }
     // What an earlier life put there may not be on disk yet.
     try FileSystem.syncDirectory(root.proxy)
     let routes = store.state.withLock { $0.index.count }
@@ -139,13 +139,13 @@ public final class RouteStore: Sendable {
     await withCheckedContinuation { continuation in submit(.look(look, continuation)) }
   }
 
-  private func carryOut(_ change: Task.Change) async -> Outcome {
+  private func carryOut(_ change: Job.Change) async -> Outcome {
     await withCheckedContinuation { continuation in submit(.change(change, continuation)) }
   }
 
-  private func submit(_ task: Task) {
+  private func submit(_ job: Job) {
     let isFirst = state.withLock { state in
-      state.pending.append(task)
+      state.pending.append(job)
       defer { state.isWriting = true }
       return !state.isWriting
     }
@@ -157,17 +157,17 @@ public final class RouteStore: Sendable {
   /// Works until nothing more is asked for.
   private func workOff() {
     while true {
-      let tasks = state.withLock { state in
-        let tasks = state.pending
+      let jobs = state.withLock { state in
+        let jobs = state.pending
         state.pending = []
-        if tasks.isEmpty { state.isWriting = false }
-        return tasks
+        if jobs.isEmpty { state.isWriting = false }
+        return jobs
       }
-      if tasks.isEmpty { return }
-      var changes: [(change: Task.Change, continuation: CheckedContinuation<Outcome, Never>)] = []
+      if jobs.isEmpty { return }
+      var changes: [(change: Job.Change, continuation: CheckedContinuation<Outcome, Never>)] = []
       var looks: [(look: Look, continuation: CheckedContinuation<Void, Never>)] = []
-      for task in tasks {
-        switch task {
+      for job in jobs {
+        switch job {
         case .change(let change, let continuation): changes.append((change, continuation))
         case .look(let look, let continuation): looks.append((look, continuation))
         }
@@ -183,23 +183,22 @@ public final class RouteStore: Sendable {
     }
   }
 
-  private func carryOut(_ changes: [Task.Change]) -> [Outcome] {
+  private func carryOut(_ changes: [Job.Change]) -> [Outcome] {
     // What somebody else did to a file is seen before it is written over or removed.
     carryOut(.files(changes.map { "\($0.workload).yaml" }))
     let steps = state.withLock { state in
-      changes.map { change -> RouteDirectory.Change? in
+      changes.map { change -> RouteDirectory.Change in
         let isKnown = state.index[change.workload] != nil
-        switch change {
-        case .write(let route): return .write(route, replacing: isKnown)
-        // What is not known is not this module's to remove.
-        case .remove(let workload): return isKnown ? .remove(workload) : nil
+        return switch change {
+        case .write(let route): .write(route, replacing: isKnown)
+        // What is not known is not this module's to remove; but that its file is gone must last.
+        case .remove(let workload): isKnown ? .remove(workload) : .none
         }
       }
     }
-    var outcomes = directory.apply(steps.compactMap(\.self))[...]
-    let all = steps.map { step in step == nil ? Outcome.durable(nil) : outcomes.removeFirst() }
+    let outcomes = directory.apply(steps)
     state.withLock { state in
-      for (change, outcome) in zip(changes, all) {
+      for (change, outcome) in zip(changes, outcomes) {
         switch (change, outcome) {
         case (.write(let route), .durable(let stamp)): state.index.confirm(route, isDurable: true, stamp: stamp)
         case (.write(let route), .unsynced(let stamp, _)): state.index.confirm(route, isDurable: false, stamp: stamp)
@@ -211,7 +210,7 @@ public final class RouteStore: Sendable {
         }
       }
     }
-    return all
+    return outcomes
   }
 
   /// Files that vanished come first, so that their domains are free, and then the older ones.
@@ -231,7 +230,11 @@ public final class RouteStore: Sendable {
         if file.sighting != .unchanged { found.append(file) }
       }
       for file in found.sorted(by: { ($0.modified, $0.name) < ($1.modified, $1.name) }) {
-        reconcile(file, isStart: false)
+        do throws(FileError) {
+          try reconcile(file, isStart: false)
+        } catch {
+          logger.error("file not dealt with", metadata: ["file": "\(file.name)", "reason": "\(error)"])
+        }
       }
     } catch {
       // Where the whole directory is gone, nothing is known of the files. What was asked for fails by itself.
@@ -239,7 +242,7 @@ public final class RouteStore: Sendable {
     }
   }
 
-  private func reconcile(_ file: RouteDirectory.Found, isStart: Bool) {
+  private func reconcile(_ file: RouteDirectory.Found, isStart: Bool) throws(FileError) {
     let known = Self.workload(of: file.name).flatMap { workload in state.withLock { $0.index[workload] } }
     var owner: WorkloadID?
     if case .route(let route, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
@@ -259,9 +262,9 @@ public final class RouteStore: Sendable {
       state.withLock { $0.index.remove(workload) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
-      quarantine(file.name, reason)
+      try quarantine(file.name, reason)
     case .restore(let route, let reason):
-      quarantine(file.name, reason)
+      try quarantine(file.name, reason)
       switch directory.apply([.write(route, replacing: false)])[0] {
       case .durable(let stamp):
         state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
@@ -270,21 +273,15 @@ public final class RouteStore: Sendable {
         state.withLock { $0.index.adopt(route, isDurable: false, stamp: stamp) }
         logger.error("route not synced", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
       case .failed(let error):
-        logger.error("route not written again", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+        throw error
       }
     }
   }
 
-  private func quarantine(_ name: String, _ reason: String) {
-    do throws(FileError) {
-      let path = try directory.quarantine(name)
-      logger.error(
-        "file moved to quarantine", metadata: ["file": "\(name)", "reason": "\(reason)", "quarantine": "\(path)"])
-    } catch {
-      logger.error(
-        "file not moved to quarantine",
-        metadata: ["file": "\(name)", "reason": "\(reason)", "fault": "\(error)"])
-    }
+  private func quarantine(_ name: String, _ reason: String) throws(FileError) {
+    let path = try directory.quarantine(name)
+    logger.error(
+      "file moved to quarantine", metadata: ["file": "\(name)", "reason": "\(reason)", "quarantine": "\(path)"])
   }
 
   private static func workload(of name: String) -> WorkloadID? {
