@@ -106,6 +106,10 @@ struct CommandLineTests {
     ("mkdir $0; echo file > $0/staging", "opendir $0/staging: Not a directory"),
     ("mkdir -p $0/staging/folder", "unlink $0/staging/folder: Is a directory"),
     ("mkdir -p $0/traefik.yaml", "read $0/traefik.yaml: Is a directory"),
+    (
+      "mkdir -p $0/proxy $0/quarantine; echo '[' > $0/proxy/x.yaml; rmdir $0/quarantine; echo file > $0/quarantine",
+      "rename $0/quarantine/x.yaml: Not a directory"
+    ),
   ]
 
   @Test("A root that cannot be used is one line and exit status 1", arguments: unusableRoots)
