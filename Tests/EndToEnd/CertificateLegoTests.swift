@@ -5,7 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// The hook as another ACME client runs it: lego, in an earlier version than Traefik's.
-@Suite(.enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
+@Suite(.serialized, .enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
 struct CertificateLegoTests {
   private struct Client {
     let gateway: GatewayProcess

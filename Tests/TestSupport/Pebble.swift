@@ -46,7 +46,8 @@ public final class Pebble: Fixture {
       return try await using(process) { process in
         let client = HTTPClient(connectingTo: "\(address):\(management)", trust: .authority(file: certificate.file))
         var root = ""
-        try await process.ready(within: .seconds(20)) {
+        // It makes keys for itself first, which takes seconds on a busy machine.
+        try await process.ready(within: .seconds(60)) {
           root = try await client.fetch("https://\(name)/roots/0").body
           return true
         }
