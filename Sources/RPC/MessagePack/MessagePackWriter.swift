@@ -72,11 +72,11 @@ struct MessagePackWriter {
   }
 
   mutating func writeArrayHead(_ count: Int) {
-    bytes.append(contentsOf: Aggregate.array.head(count))
+    writeHead(.array, count)
   }
 
   mutating func writeMapHead(_ count: Int) {
-    bytes.append(contentsOf: Aggregate.map.head(count))
+    writeHead(.map, count)
   }
 
   /// An array or a map whose elements are counted while they are written.
@@ -84,10 +84,12 @@ struct MessagePackWriter {
     case array
     case map
 
+    /// The head of one byte, for up to 15 elements, without their number.
+    var shortHead: UInt8 { self == .array ? 0x90 : 0x80 }
+
     func head(_ count: Int) -> [UInt8] {
       switch (self, count) {
-      case (.array, ...15): [0x90 | UInt8(count)]
-      case (.map, ...15): [0x80 | UInt8(count)]
+      case (_, ...15): [shortHead | UInt8(count)]
       case (_, ...0xffff): [self == .array ? 0xdc : 0xde, UInt8(count >> 8), UInt8(count & 0xff)]
       default:
         [self == .array ? 0xdd : 0xdf]
@@ -98,14 +100,27 @@ struct MessagePackWriter {
 
   /// Begins a collection of no elements yet; ``recount(_:at:to:)`` follows its growth.
   mutating func begin(_ collection: Aggregate) {
-    bytes.append(contentsOf: collection.head(0))
+    writeHead(collection, 0)
   }
 
   /// Writes the head of `collection` at `offset` anew after its count went from `count - 1` to `count`.
   /// Whatever stands behind it moves when the head grows.
   mutating func recount(_ collection: Aggregate, at offset: Int, to count: Int) {
+    // Almost every struct of the bus: its head stays one byte.
+    if count <= 15 {
+      bytes[offset] += 1
+      return
+    }
     let old = collection.head(count - 1).count
     bytes.replaceSubrange(offset..<offset + old, with: collection.head(count))
+  }
+
+  private mutating func writeHead(_ collection: Aggregate, _ count: Int) {
+    if count <= 15 {
+      bytes.append(collection.shortHead | UInt8(count))
+    } else {
+      bytes.append(contentsOf: collection.head(count))
+    }
   }
 
   private mutating func writeStringHead(_ count: Int) {
