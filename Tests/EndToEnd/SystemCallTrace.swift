@@ -64,10 +64,11 @@ struct SystemCallTrace {
         index = calls.count
         calls.append(nil)
         events.append(.began(index))
-        if let cut = call.firstRange(of: " <unfinished ...>") {
-          unfinished[thread] = (index, call[..<cut.lowerBound])
-          continue
-        }
+      }
+      // A call can be cut short by another thread's, and by the end of the recording.
+      if let cut = call.firstRange(of: " <unfinished ...>") ?? call.firstRange(of: " <detached ...>") {
+        unfinished[thread] = (index, call[..<cut.lowerBound])
+        continue
       }
       calls[index] = try Self.call(call)
       events.append(.ended(index))
