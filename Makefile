@@ -46,10 +46,11 @@ lint: ## check the format of the sources, and the scripts when shellcheck is the
 format: ## format the sources
 	@$(SWIFT) format --in-place --recursive $(sources)
 
-install: ## install programs and zinit units below DESTDIR; programs in PREFIX/bin, the Swift runtime linked in
+install: ## install programs, manuals, completions and zinit units below DESTDIR; the Swift runtime is linked in
 	@for program in $(programs); do $(SWIFT) build $(release) --product $$program; done
 	@bin=$$($(SWIFT) build $(release) --show-bin-path); \
-	for program in $(programs); do install -D -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done
+	for program in $(programs); do install -D -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
+	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
 
 clean: ## remove what was built

@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include <sys/eventfd.h>
+#include <sys/timex.h>
 
 /// setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace `fd` refers to.
 /// Returns 0, or -1 with `errno` set.

@@ -100,6 +100,9 @@ public struct Gateway: Sendable {
     return routes.map { RouteInfo($0, zone: zone) }
   }
 
+  /// The changes of the routes from now on.
+  func changes() -> AsyncStream<RouteChange> { store.changes.listen() }
+
   private func publicNetwork() async throws -> PublicNetwork {
     if case .bus = network { await CurrentCall.releaseWorker() }
     return try await network.current()
