@@ -22,17 +22,21 @@ struct BackendOptions: ParsableArguments {
 /// Waiting for a route that was set.
 struct WaitOptions: ParsableArguments {
   @Option(
-    defaultAsFlag: 60.0, parsing: .next,
+    defaultAsFlag: Seconds(60), parsing: .next,
     help: .init(
       "Wait until Traefik serves the route with the right certificate and a backend answers, for 60 seconds or as many as are given; say what it waits for, and end with status 75 when that does not come.",
       valueName: "seconds"))
-  var wait: Double?
+  var wait: Seconds?
 
   @OptionGroup var node: NodeOptions
 
+  /// nil when nobody waits.
+  var limit: Duration? {
+    get throws { try wait?.duration("--wait", least: 0.1) }
+  }
+
   func validate() throws {
-    guard let wait else { return }
-    guard wait > 0, wait <= 86_400 else { throw ValidationError("--wait must be above 0 and at most 86400") }
+    _ = try limit
   }
 }
 
@@ -48,10 +52,12 @@ struct SetName: GatewayCtlCommand {
 
   func run() async throws {
     let proxy = NamedProxy(name: name, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
+    let start = try await waiting.start()
     try await bus.withGateway { gateway in
       let fqdn: String = try await gateway.call("SetNamedProxy", workload, proxy)
       if !bus.json { try StandardOutput.print(fqdn) }
-      try await waiting.finish(workload, fqdn, route, result: SetResult(fqdn: fqdn), gateway, json: bus.json)
+      try await waiting.finish(
+        workload, fqdn, route, since: start, result: SetResult(fqdn: fqdn), gateway, json: bus.json)
     }
   }
 }
@@ -68,9 +74,11 @@ struct SetFQDN: GatewayCtlCommand {
 
   func run() async throws {
     let proxy = FQDNProxy(fqdn: fqdn, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
+    let start = try await waiting.start()
     try await bus.withGateway { gateway in
       try await gateway.call("SetFQDNProxy", workload, proxy)
-      try await waiting.finish(workload, fqdn, route, result: SetResult(), gateway, json: bus.json)
+      try await waiting.finish(
+        workload, fqdn, route, since: start, result: SetResult(), gateway, json: bus.json)
     }
   }
 }
@@ -86,6 +94,10 @@ private struct SetResult: Encodable {
     case fqdn = "FQDN"
     case steps = "Steps"
   }
+
+  var json: String {
+    get throws { fqdn == nil && steps == nil ? "{}" : try JSONText.pretty(self) }
+  }
 }
 
 /// The time limit of `--wait` was over.
@@ -99,21 +111,26 @@ struct NotServing: Error, CustomStringConvertible {
 }
 
 extension WaitOptions {
+  /// What is to be known before the route is set; nil when nobody waits.
+  fileprivate func start() async throws -> ServingWait.Start? {
+    if wait == nil { nil } else { try await ServingWait.Start(node.settings) }
+  }
+
   /// Waits if that was asked for, and prints the result as JSON if that was.
   fileprivate func finish(
-    _ workload: String, _ fqdn: String, _ route: BackendOptions, result: SetResult, _ gateway: Client.RemoteObject,
-    json: Bool
+    _ workload: String, _ fqdn: String, _ route: BackendOptions, since start: ServingWait.Start?, result: SetResult,
+    _ gateway: Client.RemoteObject, json: Bool
   ) async throws {
     var result = result
-    if let wait {
+    if let limit = try limit, let start {
       let serving = ServingWait(
         workload: workload, domain: try Domain(fqdn), passesTLSThrough: route.tlsPassthrough,
-        settings: try node.settings, metrics: { try await gateway.call("Metrics") })
+        settings: try node.settings, start: start, metrics: { try await gateway.call("Metrics") })
       let line = ProgressLine()
       defer { line.clear() }
-      result.steps = try await serving.run(within: .seconds(wait)) { line.show($0) }
+      result.steps = try await serving.run(within: limit) { line.show($0) }
     }
-    if json { try StandardOutput.print(JSONText.pretty(result)) }
+    if json { try StandardOutput.print(result.json) }
     if let last = result.steps?.last, last.outcome == .hangs { throw NotServing(domain: fqdn, progress: last) }
   }
 }

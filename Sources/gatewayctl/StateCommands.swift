@@ -14,19 +14,22 @@ struct ShowMetrics: GatewayCtlCommand {
       """)
 
   @Option(
-    defaultAsFlag: 2.0, parsing: .next,
+    defaultAsFlag: Seconds(2), parsing: .next,
     help: .init(
       "Show rates too, every 2 seconds or as many as are given, until it is interrupted.", valueName: "seconds"))
-  var watch: Double?
+  var watch: Seconds?
   @OptionGroup var bus: BusOptions
 
+  private var interval: Duration? {
+    get throws { try watch?.duration("--watch", least: 0.1) }
+  }
+
   func validate() throws {
-    guard let watch else { return }
-    guard watch >= 0.1, watch <= 86_400 else { throw ValidationError("--watch must be from 0.1 to 86400") }
+    _ = try interval
   }
 
   func run() async throws {
-    if let watch { return try await show(every: .seconds(watch)) }
+    if let interval = try interval { return try await show(every: interval) }
     let metrics: Metrics = try await bus.withGateway { try await $0.call("Metrics") }
     try StandardOutput.print(bus.json ? try JSONText.pretty(metrics) : TrafficView.totals(metrics))
   }

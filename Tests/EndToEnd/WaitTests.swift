@@ -130,6 +130,14 @@ struct WaitTests {
           #expect(steps(outcome) == ["file", "traefik", "backend"])
           #expect(outcome.standardError.contains("certificate 'CN=bank.\(zone)' of the backend"))
 
+          // A route that is replaced is not taken for the one that it was.
+          try await HTTPBackend.withServer("vault.\(zone)", tls: true) { vault in
+            let other = try await wait(
+              gateway, ["set-name", "w", "bank", "--backend", vault.endpoint, "--tls-passthrough"])
+            #expect(other.status == .code(0), "\(other.standardError)")
+            #expect(other.standardError.contains("certificate 'CN=vault.\(zone)' of the backend"))
+          }
+
           let down = try await wait(
             gateway, ["set-name", "v", "down", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 4)
           #expect(down.status == .code(75))
@@ -151,9 +159,15 @@ struct WaitTests {
         outcome.standardError
           == "gatewayctl: open /nowhere/traefik.yaml: No such file or directory; the gateway writes it when it starts\n"
       )
-      let bad = try await gateway.gatewayctl("set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", "0")
-      #expect(bad.status == .code(64))
-      #expect(bad.standardError == "gatewayctl: --wait must be above 0 and at most 86400\n")
+      #expect(try await gateway.domains() == [:], "nothing is set before")
+      for value in ["0", "soon", "nan"] {
+        let bad = try await gateway.gatewayctl(
+          "set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", value)
+        #expect(bad.status == .code(64))
+        #expect(
+          bad.standardError
+            == "gatewayctl: --wait must be a number of seconds from 0.1 to 86400, not '\(value)'\n")
+      }
     }
   }
 }

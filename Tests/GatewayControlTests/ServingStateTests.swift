@@ -14,7 +14,8 @@ struct ServingStateTests {
 
   private static func sighting(
     _ certificate: PeerCertificate?, _ response: SiteRequest.Response? = nil, failure: String? = nil,
-    isConnected: Bool = true, lastReload: Double? = 1000, fileChanged: Double? = 1000.9, hasTraffic: Bool = false
+    isConnected: Bool = true, reloads: TraefikReloads? = .init(count: 7, last: 1000), fileChanged: Double? = 1000.9,
+    hasTraffic: Bool = false
   ) -> ServingState.Sighting {
     var outcome = SiteRequest.Outcome()
     outcome.isConnected = isConnected
@@ -22,7 +23,8 @@ struct ServingStateTests {
     outcome.response = response
     outcome.failure = failure
     return ServingState.Sighting(
-      site: outcome, lastReload: lastReload, fileChanged: fileChanged, hasTraffic: hasTraffic,
+      site: outcome, start: .init(time: 1000.5, reloads: .init(count: 6, last: 1000)), reloads: reloads,
+      fileChanged: fileChanged, hasTraffic: hasTraffic,
       strangersCertificate: traefiksOwn)
   }
 
@@ -34,8 +36,22 @@ struct ServingStateTests {
       .waiting(.traefik, reason: "Traefik does not listen: connection refused")
     ),
     (
-      sighting(right, ok(), lastReload: 999),
+      sighting(right, ok(), reloads: .init(count: 7, last: 999)),
       .waiting(.traefik, reason: "Traefik has not read its routes since the file was written")
+    ),
+    // In the same second, but before.
+    (
+      sighting(right, ok(), reloads: .init(count: 6, last: 1000)),
+      .waiting(.traefik, reason: "Traefik has not read its routes since the file was written")
+    ),
+    // The file is the one that was there; or Traefik has been restarted.
+    (
+      sighting(right, ok(), reloads: .init(count: 6, last: 1000), fileChanged: 1000.1),
+      .serving("status 200, certificate of CN=authority, valid until Feb 19")
+    ),
+    (
+      sighting(right, ok(), reloads: .init(count: 1, last: 1001)),
+      .serving("status 200, certificate of CN=authority, valid until Feb 19")
     ),
     (sighting(nil, failure: "TLS handshake: no"), .waiting(.traefik, reason: "TLS handshake: no")),
     (sighting(traefiksOwn, default404), .waiting(.traefik, reason: "Traefik knows no route for shop.example.org")),
@@ -59,7 +75,7 @@ struct ServingStateTests {
     (sighting(right, ok(500)), .serving("status 500, certificate of CN=authority, valid until Feb 19")),
     // What cannot be known does not count.
     (
-      sighting(right, ok(), lastReload: nil, fileChanged: nil),
+      sighting(right, ok(), reloads: nil, fileChanged: nil),
       .serving("status 200, certificate of CN=authority, valid until Feb 19")
     ),
     (
@@ -92,6 +108,18 @@ struct ServingStateTests {
   @Test(arguments: passedThrough)
   func judgesTLSThatIsPassedThrough(sighting: ServingState.Sighting, state: ServingState) {
     #expect(ServingState(sighting, domain: Self.domain, passesTLSThrough: true) == state)
+  }
+
+  @Test func reloadsAreReadFromMetrics() {
+    let text = """
+      # TYPE traefik_config_last_reload_success gauge
+      traefik_config_last_reload_success 1.763735043e+09
+      # TYPE traefik_config_reloads_total counter
+      traefik_config_reloads_total 3
+
+      """
+    #expect(TraefikReloads(text) == TraefikReloads(count: 3, last: 1_763_735_043))
+    #expect(TraefikReloads("") == nil)
   }
 
   @Test func stepsAreInOrder() {

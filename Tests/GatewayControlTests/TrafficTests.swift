@@ -61,7 +61,7 @@ struct TrafficTests {
 
   @Test func barIsAsHighAsTheHighest() {
     #expect(TrafficView.bar([0, 1, 4, 8], isUTF8: true) == "▁▂▅█")
-    #expect(TrafficView.bar([0, 1, 4, 8], isUTF8: false) == "_.:#")
+    #expect(TrafficView.bar([0, 1, 4, 8], isUTF8: false) == "_.=#")
     #expect(TrafficView.bar([0, 0], isUTF8: true) == "▁▁")
     #expect(TrafficView.bar([], isUTF8: true) == "")
   }

@@ -29,13 +29,23 @@ public enum ServingState: Hashable, Sendable {
   struct Sighting: Sendable {
     /// The answer to a request for the domain.
     var site: SiteRequest.Outcome
-    /// When Traefik last took its routes in, and when the route's file was put in place, in seconds since the epoch.
-    var lastReload: Double?
+    /// What was known before the route was set.
+    var start = ServingWait.Start(time: 0, reloads: nil)
+    var reloads: TraefikReloads?
+    /// When the route's file was put in place, in seconds since the epoch.
     var fileChanged: Double?
     /// Whether Traefik has counted something for the workload since the time before.
     var hasTraffic = false
     /// What Traefik shows for names that no route has.
     var strangersCertificate: PeerCertificate?
+
+    /// Whether Traefik is known not to have taken its routes in since the file was put in place.
+    var isBeforeReload: Bool {
+      guard let reloads, let fileChanged else { return false }
+      // Traefik tells whole seconds. Within one, and of a file that was just written, its count tells.
+      return reloads.last < fileChanged.rounded(.down)
+        || fileChanged >= start.time && reloads.count == start.reloads?.count
+    }
   }
 
   init(_ sighting: Sighting, domain: Domain, passesTLSThrough: Bool) {
@@ -44,10 +54,7 @@ public enum ServingState: Hashable, Sendable {
       self = .waiting(.traefik, reason: "Traefik does not listen: \(site.failure ?? "no connection")")
       return
     }
-    if let lastReload = sighting.lastReload, let fileChanged = sighting.fileChanged,
-      // Traefik tells whole seconds.
-      lastReload < fileChanged.rounded(.down)
-    {
+    if sighting.isBeforeReload {
       self = .waiting(.traefik, reason: "Traefik has not read its routes since the file was written")
       return
     }

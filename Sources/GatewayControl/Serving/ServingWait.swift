@@ -28,6 +28,30 @@ public struct ServingWait: Sendable {
     }
   }
 
+  /// What was known before a route was set.
+  public struct Start: Hashable, Sendable {
+    /// In seconds since the epoch.
+    let time: Double
+    let reloads: TraefikReloads?
+
+    init(time: Double, reloads: TraefikReloads?) {
+      self.time = time
+      self.reloads = reloads
+    }
+
+    /// Looks at a node.
+    ///
+    /// - Throws: ``NodeSettingsError`` when it cannot be known where Traefik listens.
+    public init(_ settings: NodeSettings) async throws {
+      let addresses = try settings.addresses()
+      var now = timespec()
+      clock_gettime(CLOCK_REALTIME_COARSE, &now)
+      // Files get the time of the same clock, which stands still for some milliseconds.
+      time = Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+      reloads = try await TraefikReloads.read(from: addresses.metrics.local, of: settings, within: .seconds(1))
+    }
+  }
+
   /// From one look to the next.
   private static let interval = Duration.milliseconds(250)
   /// How long a look may take.
@@ -37,18 +61,21 @@ public struct ServingWait: Sendable {
   private let domain: Domain
   private let passesTLSThrough: Bool
   private let settings: NodeSettings
+  private let start: Start
   private let metrics: @Sendable () async throws -> Metrics
 
   /// - Parameters:
+  ///   - start: from before the route was set.
   ///   - metrics: asks the gateway what Traefik counted.
   public init(
-    workload: String, domain: Domain, passesTLSThrough: Bool, settings: NodeSettings,
+    workload: String, domain: Domain, passesTLSThrough: Bool, settings: NodeSettings, start: Start,
     metrics: @escaping @Sendable () async throws -> Metrics
   ) {
     self.workload = workload
     self.domain = domain
     self.passesTLSThrough = passesTLSThrough
     self.settings = settings
+    self.start = start
     self.metrics = metrics
   }
 
@@ -58,12 +85,12 @@ public struct ServingWait: Sendable {
   /// - Returns: the steps; when the last one hangs, the time was over.
   /// - Throws: ``NodeSettingsError`` when it cannot be known where to look.
   public func run(within limit: Duration, report: (Progress) throws -> Void) async throws -> [Progress] {
-    let start = ContinuousClock.now
+    let begin = ContinuousClock.now
     let addresses = try settings.addresses()
     var steps = ServingStep.steps(passesTLSThrough: passesTLSThrough)[...]
     var finished: [Progress] = []
     func progress(_ step: ServingStep, _ outcome: Progress.Outcome, _ finding: String = "") -> Progress {
-      let seconds = start.duration(to: .now) / .seconds(1)
+      let seconds = begin.duration(to: .now) / .seconds(1)
       return Progress(step: step, outcome: outcome, seconds: (seconds * 10).rounded() / 10, finding: finding)
     }
     func finish(until next: ServingStep?, finding: String = "") throws {
@@ -77,7 +104,7 @@ public struct ServingWait: Sendable {
     try finish(until: .traefik)
     var look = Look(wait: self, addresses: addresses)
     while true {
-      let left = limit - start.duration(to: .now)
+      let left = limit - begin.duration(to: .now)
       let state = try await look.state(within: min(max(left, .seconds(1)), Self.patience))
       switch state {
       case .serving(let finding):
@@ -88,10 +115,10 @@ public struct ServingWait: Sendable {
         let step = max(step, steps.first!)
         try finish(until: step)
         let hanging = progress(step, .hangs, reason)
-        if start.duration(to: .now) >= limit { return finished + [hanging] }
+        if begin.duration(to: .now) >= limit { return finished + [hanging] }
         try report(hanging)
       }
-      try await Task.sleep(for: min(Self.interval, max(limit - start.duration(to: .now), .milliseconds(1))))
+      try await Task.sleep(for: min(Self.interval, max(limit - begin.duration(to: .now), .milliseconds(1))))
     }
   }
 
@@ -106,7 +133,9 @@ public struct ServingWait: Sendable {
       let namespace = wait.settings.namespace
       let site = try await SiteRequest(wait.domain, at: addresses.https.local, in: namespace).send(within: limit)
       var sighting = ServingState.Sighting(site: site)
-      sighting.lastReload = try await lastReload(within: limit)
+      sighting.start = wait.start
+      sighting.reloads = try await TraefikReloads.read(
+        from: addresses.metrics.local, of: wait.settings, within: limit)
       sighting.fileChanged = fileChanged()
       if wait.passesTLSThrough {
         // A name that nobody has, where a wildcard certificate for the domain would be for it too.
@@ -118,17 +147,6 @@ public struct ServingWait: Sendable {
         sighting.hasTraffic = await hasTraffic()
       }
       return ServingState(sighting, domain: wait.domain, passesTLSThrough: wait.passesTLSThrough)
-    }
-
-    /// When Traefik last took its routes in; nil when it does not say.
-    private func lastReload(within limit: Duration) async throws -> Double? {
-      let request = SiteRequest(wait.domain, at: addresses.metrics.local, in: wait.settings.namespace)
-      // Metrics come by name, and those of the configuration before those of the services.
-      let outcome = try await request.fetch("/metrics", within: limit, bodyLimit: 1 << 18)
-      guard let response = outcome.response, response.status == 200 else { return nil }
-      let line = String(decoding: response.body, as: UTF8.self).split(separator: "\n")
-        .first { $0.hasPrefix("traefik_config_last_reload_success ") }
-      return line?.split(separator: " ").last.flatMap { Double($0) }
     }
 
     /// When the route's file got its name; nil when it cannot be seen.

@@ -7,12 +7,13 @@ public import ProxyConfig
 
 /// A request for a site's first page, sent to one address whatever the DNS says of the site.
 public struct SiteRequest: Sendable {
-  public let site: Domain
+  /// nil where the address itself is asked.
+  public let site: Domain?
   public let address: Endpoint
   /// nil for the namespace of this process.
   public let namespace: NetworkNamespace?
 
-  public init(_ site: Domain, at address: Endpoint, in namespace: NetworkNamespace?) {
+  public init(_ site: Domain?, at address: Endpoint, in namespace: NetworkNamespace?) {
     self.site = site
     self.address = address
     self.namespace = namespace
@@ -62,10 +63,10 @@ public struct SiteRequest: Sendable {
     do {
       let connection = try Connection(to: address, in: namespace, by: deadline)
       outcome.isConnected = true
-      if isSecure { outcome.certificate = try connection.startTLS(site) }
+      if isSecure, let site { outcome.certificate = try connection.startTLS(site) }
       // HTTP/1.0, whose answers end with the connection and come in one piece.
-      try connection.send(
-        "GET \(path) HTTP/1.0\r\nHost: \(isSecure ? "\(site)" : "\(address)")\r\nUser-Agent: gatewayctl\r\n\r\n")
+      let host = site.map { "\($0)" } ?? "\(address)"
+      try connection.send("GET \(path) HTTP/1.0\r\nHost: \(host)\r\nUser-Agent: gatewayctl\r\n\r\n")
       outcome.response = try Self.response(connection, bodyLimit: bodyLimit)
     } catch {
       outcome.failure = "\(error)"
@@ -103,7 +104,7 @@ struct ConnectionError: Error, CustomStringConvertible {
     self.description = description
   }
 
-  init(_ call: String, code: CInt = errno) {
+  init(call: String, code: CInt = errno) {
     let isLate = code == EAGAIN || code == EINPROGRESS
     self.init(isLate ? "no answer in time" : "\(call): \(String(cString: strerror(code)))")
   }
@@ -121,7 +122,7 @@ private final class Connection {
     socket = try NetworkNamespace.socket(in: namespace, domain: CInt(remote.protocol.rawValue), type: SOCK_STREAM)
     try setLimit()
     guard remote.withSockAddr({ connect(socket, $0, socklen_t($1)) }) == 0 else {
-      throw ConnectionError("connect to \(address)")
+      throw ConnectionError(call: "connect to \(address)")
     }
   }
 
@@ -194,10 +195,10 @@ private final class Connection {
 
   private func failure(_ what: String, _ result: CInt) -> ConnectionError {
     let code = errno
-    guard let tls else { return ConnectionError(what, code: code) }
+    guard let tls else { return ConnectionError(call: what, code: code) }
     switch SSL_get_error(tls, result) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return ConnectionError("\(what): no answer in time")
-    case SSL_ERROR_SYSCALL where code != 0: return ConnectionError(what, code: code)
+    case SSL_ERROR_SYSCALL where code != 0: return ConnectionError(call: what, code: code)
     default:
       let error = ERR_get_error()
       // 0A000126: the other side closed the connection, which it may do for many a reason.
