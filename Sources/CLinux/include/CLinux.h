@@ -12,6 +12,9 @@ int clinux_enter_network_namespace(int fd);
 /// Returns 0, or -1 with `errno` set.
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
 
+/// syncfs(2): syncs the file system that `fd` is on. Returns 0, or -1 with `errno` set.
+int clinux_syncfs(int fd);
+
 /// pidfd_open(2): a descriptor, closed on exec, that refers to the process `pid` and to no later one of that number.
 /// Returns it, or -1 with `errno` set.
 int clinux_pidfd_open(int pid);

@@ -257,8 +257,9 @@ actor Dispatcher {
     scheduleFlush()
   }
 
-  /// All that happens in one turn of the event loop goes out together.
+  /// What happens in one turn of the event loop goes out together, unless that is a lot.
   private func scheduleFlush() {
+    if ledger.owesEarlyBatch { sendSettlements() }
     guard !isFlushScheduled else { return }
     isFlushScheduled = true
     loop.execute { self.assumeIsolated { $0.flush() } }
@@ -266,20 +267,28 @@ actor Dispatcher {
 
   private func flush() {
     isFlushScheduled = false
-    guard let session else { return }
+    sendSettlements()
+    askForRequests()
+  }
+
+  private func sendSettlements() {
+    guard let main = session?.main else { return }
     while let batch = ledger.nextBatch() {
       let settled: RedisConnection.Completion = { result in self.assumeIsolated { $0.settled(batch, result) } }
       if batch.isRepeated {
-        session.main.send(Settling.command(batch, inFlight: inFlight), settled)
+        main.send(Settling.command(batch, inFlight: inFlight), settled)
       } else {
-        session.main.sendTransaction({ Settling.write(batch, inFlight: inFlight, to: &$0) }, settled)
+        main.sendTransaction({ Settling.write(batch, inFlight: inFlight, to: &$0) }, settled)
       }
     }
     for payload in recovery.takeCleared() {
-      session.main.send(["LREM", .text(recovery.suspectsKey), "1", .bytes(payload)]) { _ in }
+      main.send(["LREM", .text(recovery.suspectsKey), "1", .bytes(payload)]) { _ in }
     }
-    session.main.flush()
-    guard !isDraining else { return }
+    main.flush()
+  }
+
+  private func askForRequests() {
+    guard let session, !isDraining else { return }
     for (source, taker) in session.takers.enumerated() {
       for _ in 0..<ledger.ask(source) {
         taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"]) { result in
