@@ -8,7 +8,7 @@ DESTDIR ?=
 
 programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
 sources := Sources Tests Examples Fuzz Package.swift
-scripts := .ci/run $(shell grep -lI '^\#!.*bash' scripts/*)
+scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 # The linker looks for libraries there first, and finds the static ones only.
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
@@ -62,6 +62,7 @@ install: ## install programs, units and documents below DESTDIR and PREFIX; the 
 	@install -D -m 644 systemd/gateway-module.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gateway-module.conf"
 	@test -e "$(DESTDIR)/etc/default/gateway" || install -D -m 640 systemd/gateway.default "$(DESTDIR)/etc/default/gateway"
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module" README.md docs/*.md
+	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/netns" systemd/netns/*.conf
 
 deb: ## make a Debian package in .build (VERSION)
 	@VERSION="$(VERSION)" scripts/deb

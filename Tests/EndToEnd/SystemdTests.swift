@@ -9,8 +9,9 @@ struct SystemdTests {
   @Test func traefikRunsAsWithZinit() throws {
     let unit = try SystemdUnit("gateway-traefik.service")
     let zinit = try ZinitUnit("traefik")
-    #expect(unit.environment == (try zinit.environment))
-    #expect(unit["ExecStart"] == [try zinit.command("exec").joined(separator: " ")])
+    let command = try zinit.command("exec").joined(separator: " ")
+    #expect(unit["ExecStart"] == [command])
+    #expect(unit.environment == zinit.environment)
   }
 
   @Test(arguments: ["gateway", "gateway-traefik"])

@@ -30,7 +30,7 @@ public final class NotifySocket: Sendable {
   /// The next message, if there is one by now.
   public var message: String? {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = recv(descriptor, &buffer, buffer.count, CInt(MSG_DONTWAIT.rawValue))
+    let count = recv(descriptor, &buffer, buffer.count, CInt(MSG_DONTWAIT))
     return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
   }
 }
