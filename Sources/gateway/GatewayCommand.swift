@@ -132,6 +132,7 @@ struct GatewayCommand: AsyncParsableCommand {
       network = .bus(NetworkModule(client: client, logger: logger))
     }
     services += try await traefikServices(for: network, root, logger)
+    try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
     let gateway = Gateway(
