@@ -4,6 +4,8 @@
 
 #include <sys/eventfd.h>
 
+#include "SockDiag.h"
+
 /// setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace `fd` refers to.
 /// Returns 0, or -1 with `errno` set.
 int clinux_enter_network_namespace(int fd);

@@ -99,6 +99,21 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index.isDurable(route) }
   }
 
+  /// Whether the workload has a route, and whether TLS is passed through by it.
+  func tls(of workload: WorkloadID) -> TLSMode? {
+    state.withLock { $0.index[workload]?.tls.mode }
+  }
+
+  /// The workloads that pass TLS through to a backend, in any order.
+  func passthroughOwners(of backend: Endpoint) -> [WorkloadID] {
+    state.withLock { $0.index.passthroughOwners[backend] ?? [] }
+  }
+
+  /// Who passes TLS through to which backend.
+  var passthroughOwners: [Endpoint: [WorkloadID]] {
+    state.withLock { $0.index.passthroughOwners }
+  }
+
   /// Throws when another workload has the route's domain.
   public func checkOwner(of route: Route) throws(DomainTaken) {
     try state.withLock { state throws(DomainTaken) in try state.index.checkOwner(of: route) }
