@@ -1,5 +1,4 @@
 import CHiredis
-import NIOCore
 
 /// A reply of the Redis protocol (RESP2).
 enum RedisReply: Hashable, Sendable {
@@ -18,6 +17,10 @@ enum RedisReply: Hashable, Sendable {
     if case .array(let elements) = self { elements } else { nil }
   }
 
+  var refusal: RedisRefusal? {
+    if case .error(let text) = self { RedisRefusal(description: text) } else { nil }
+  }
+
   fileprivate init(_ reply: redisReply) {
     switch reply.type {
     case REDIS_REPLY_STRING: self = .bytes(Array(UnsafeRawBufferPointer(start: reply.str, count: Int(reply.len))))
@@ -29,6 +32,14 @@ enum RedisReply: Hashable, Sendable {
     default: self = .null
     }
   }
+}
+
+/// What a Redis server says when it refuses a command: a word in capitals, and text.
+struct RedisRefusal: Error, CustomStringConvertible {
+  let description: String
+
+  /// The command is for another type of value than its key has.
+  var isWrongType: Bool { description.hasPrefix("WRONGTYPE") }
 }
 
 /// Turns the bytes a Redis server sends into replies, by hiredis' parser.
@@ -87,20 +98,52 @@ enum RedisArgument: ExpressibleByStringLiteral, ExpressibleByStringInterpolation
   static func bytes(_ bytes: [UInt8]) -> RedisArgument { .bytes(bytes[...]) }
 }
 
-extension ByteBuffer {
-  /// Appends a command: an array of bulk strings.
-  mutating func writeRedisCommand(_ arguments: [RedisArgument]) {
-    writeString("*\(arguments.count)\r\n")
+/// Commands as a Redis server reads them: each an array of bulk strings.
+struct RedisCommands {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func append(_ arguments: [RedisArgument]) {
+    begin(count: arguments.count)
     for argument in arguments {
       switch argument {
-      case .text(let text):
-        writeString("$\(text.utf8.count)\r\n")
-        writeString(text)
-      case .bytes(let bytes):
-        writeString("$\(bytes.count)\r\n")
-        writeBytes(bytes)
+      case .text(let text): append(text.utf8)
+      case .bytes(let bytes): append(bytes)
       }
-      writeStaticString("\r\n")
     }
+  }
+
+  /// Begins a command of `count` arguments, which are appended next, the command's name first.
+  mutating func begin(count: Int) {
+    bytes.append(UInt8(ascii: "*"))
+    appendLine(count)
+  }
+
+  mutating func append(_ argument: some Collection<UInt8>) {
+    bytes.append(UInt8(ascii: "$"))
+    appendLine(argument.count)
+    bytes.append(contentsOf: argument)
+    appendLineEnd()
+  }
+
+  mutating func append(_ argument: StaticString) {
+    append(UnsafeBufferPointer(start: argument.utf8Start, count: argument.utf8CodeUnitCount))
+  }
+
+  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+  private mutating func appendLine(_ number: Int) {
+    if number >= 10 { appendDigits(number / 10) }
+    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+    appendLineEnd()
+  }
+
+  private mutating func appendDigits(_ number: Int) {
+    if number >= 10 { appendDigits(number / 10) }
+    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+  }
+
+  private mutating func appendLineEnd() {
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
   }
 }

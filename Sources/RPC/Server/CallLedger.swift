@@ -18,13 +18,21 @@ struct CallLedger {
 
   typealias Instant = ContinuousClock.Instant
 
-  struct Call {
+  /// A class, for it is handed on a good deal.
+  final class Call: Sendable {
     typealias ID = UInt64
     let id: ID
     let payload: [UInt8]
     let request: Request
     /// The queue it came from, as an index.
     let source: Int
+
+    init(id: ID, payload: [UInt8], request: Request, source: Int) {
+      self.id = id
+      self.payload = payload
+      self.request = request
+      self.source = source
+    }
   }
 
   /// What the broker is to do about a call that is over: push the reply, and forget the request.
