@@ -7,13 +7,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
-sources := Sources Tests Examples Fuzz Package.swift
+sources := Sources Tests Examples Fuzz Benchmarks Package.swift
 scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 # The linker looks for libraries there first, and finds the static ones only.
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
 
-.PHONY: help setup build demo test chaos fuzz tsan lint format install deb test-deb clean
+.PHONY: help setup build demo test chaos fuzz tsan bench lint format install deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -40,6 +40,10 @@ fuzz: setup ## feed what comes from outside with made-up bytes, 10 minutes a tar
 
 tsan: setup ## run the tests of the bus and of the module under the thread sanitizer
 	@scripts/tsan
+
+bench: setup ## measure the release build against floors on this machine (FIGURES, JSON)
+	@for product in gateway bench-scrape; do BENCH=1 $(SWIFT) build $(release) --product $$product; done
+	@scripts/bench --program $$($(SWIFT) build $(release) --show-bin-path)/gateway $(FIGURES) $(addprefix --json ,$(JSON))
 
 lint: ## check the format of the sources, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)
@@ -71,4 +75,4 @@ test-deb: setup ## try the package in a Debian of its own, which systemd runs: i
 	@scripts/test-deb
 
 clean: ## remove what was built
-	@rm -rf .build .build-fuzz .build-tsan
+	@rm -rf .build .build-bench .build-fuzz .build-tsan

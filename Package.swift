@@ -91,3 +91,11 @@ if Context.environment["FUZZ"] != nil {
       name: "Fuzz", dependencies: ["GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets", swiftSettings: settings
     ))
 }
+
+// Measured by scripts/bench.
+if Context.environment["BENCH"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "bench-scrape", dependencies: ["Files", "GatewayModule"], path: "Benchmarks/scrape", swiftSettings: settings
+    ))
+}
