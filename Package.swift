@@ -34,11 +34,12 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
-    // Not by pkg-config: the flags in Debian's hiredis.pc make SwiftPM warn at every build, and none is needed.
+    // Not by pkg-config: SwiftPM would have the linker look in the system's folder before all others, so that `make install`
+    // could not link them statically; and it warns of the flags in Debian's hiredis.pc at every build.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
-    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
-    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibYAML", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CAres", providers: [.apt(["libc-ares-dev"])]),
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
 
@@ -103,5 +104,13 @@ if Context.environment["FUZZ"] != nil {
   package.targets.append(
     .target(
       name: "Fuzz", dependencies: ["GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets", swiftSettings: settings
+    ))
+}
+
+// Measured by scripts/bench.
+if Context.environment["BENCH"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "bench-scrape", dependencies: ["Files", "GatewayModule"], path: "Benchmarks/scrape", swiftSettings: settings
     ))
 }

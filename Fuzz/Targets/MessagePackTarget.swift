@@ -26,6 +26,9 @@ public func fuzzMessagePack(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CIn
     expect(try sorted(MessagePackEncoder().encode(elsewhere)) == once, "it is the same wherever it stands")
     let again = try MessagePackDecoder().decode(Everything.self, from: encoded)
     expect(try sorted(MessagePackEncoder().encode(again)) == once, "a round trip is the identity")
+  } catch let error as MessagePackError where error.reason == .tooDeep {
+    // A structure that the input leaves out, at the greatest depth, is written as one of zeros, which is deeper.
+    return 0
   } catch {
     fatalError("what was decoded cannot be encoded and decoded again: \(error)")
   }

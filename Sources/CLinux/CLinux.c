@@ -15,6 +15,8 @@ int clinux_rename_noreplace(const char *source, const char *target) {
   return renameat2(AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE);
 }
 
+int clinux_syncfs(int fd) { return syncfs(fd); }
+
 int clinux_pidfd_open(int pid) { return pidfd_open(pid, 0); }
 
 int clinux_pidfd_send_signal(int pidfd, int signal) { return pidfd_send_signal(pidfd, signal, 0, 0); }

@@ -83,20 +83,7 @@ package enum FileSystem {
   /// Writes a new file, or over an old one, and syncs it.
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) -> FileStamp {
-    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
-    guard file >= 0 else { throw FileError(path, "open") }
-    defer { close(file) }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw FileError(path, "write") }
-      written += count
-    }
-    guard fsync(file) == 0 else { throw FileError(path, "fsync") }
-    var status = stat()
-    guard fstat(file, &status) == 0 else { throw FileError(path, "fstat") }
-    return FileStamp(status)
+    try UnsyncedFile.sync([UnsyncedFile(bytes, at: path, mode: mode)])[0].get()
   }
 
   /// What stands under a path; a symbolic link is not followed.

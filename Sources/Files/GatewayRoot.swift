@@ -12,6 +12,8 @@ public struct GatewayRoot: Sendable {
   public var traefik: String { "\(path)/traefik" }
   /// The state of the DNS-01 hook.
   public var acme: String { "\(path)/acme" }
+  /// What was counted of each workload's traffic.
+  public var traffic: String { "\(path)/traffic.msgpack" }
   /// Traefik's static configuration.
   public var traefikConfiguration: String { "\(path)/traefik.yaml" }
 

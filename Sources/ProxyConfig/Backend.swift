@@ -16,7 +16,7 @@ public struct Backend: Hashable, Sendable {
 
   /// `nil` for a backend to which TLS is passed through.
   public let scheme: Scheme?
-  private let endpoint: Endpoint
+  public let endpoint: Endpoint
 
   public var address: IPAddress { endpoint.address }
 

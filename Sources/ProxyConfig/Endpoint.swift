@@ -10,7 +10,8 @@ public struct Endpoint: Hashable, Sendable {
     init(_ rule: String) { self.rule = rule }
   }
 
-  init(address: IPAddress, port: UInt16) {
+  /// - Parameter port: from 1 to 65535.
+  public init(address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port
   }

@@ -132,12 +132,18 @@ struct GatewayCommand: AsyncParsableCommand {
       network = .bus(NetworkModule(client: client, logger: logger))
     }
     services += try await traefikServices(for: network, root, logger)
+    try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
+
+    let meter = TrafficMeter(
+      TraefikScrape(address: traefikAddress, namespace: namespace), namespace: namespace, routes: store, root: root,
+      logger: logger)
+    services.append(meter)
 
     let gateway = Gateway(
       store: store, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
-      meter: TrafficMeter(TraefikScrape(address: traefikAddress, namespace: namespace)),
+      meter: meter,
       allowsLoopbackBackends: allowLoopbackBackends)
     var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)

@@ -7,7 +7,8 @@ import RPC
 
 struct ShowMetrics: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "metrics", abstract: "Shows the bytes that went through Traefik for each workload since it started.",
+    commandName: "metrics",
+    abstract: "Shows the bytes that went through Traefik for each workload since it was first set.",
     discussion: """
       With --watch the busiest workloads come first, as many as there is room for, each with a bar of its last rates. Where \
       standard output is no terminal all are printed, at every interval anew; with --json one line each time.

@@ -33,7 +33,8 @@ struct PowerCut {
   }
 
   private enum Sync {
-    case file(String, version: Int)
+    /// The version of each file.
+    case files([String: Int])
     case names([String: Int])
   }
 
@@ -78,8 +79,11 @@ struct PowerCut {
       if path == proxy {
         syncing[index] = .names(names.compactMapValues { entries in entries.last(where: \.isDone)?.change })
       } else if let file = files[path] {
-        syncing[index] = .file(path, version: file.version)
+        syncing[index] = .files([path: file.version])
       }
+    case "syncfs":
+      // Names count as synced by their directory's own sync alone.
+      if isRoute(call.files[0]) { syncing[index] = .files(files.mapValues(\.version)) }
     case "rename", "renameat2":
       guard call.text(1).hasPrefix(proxy + "/") else { return }
       let file = files.removeValue(forKey: call.text(0)) ?? File()
@@ -98,11 +102,11 @@ struct PowerCut {
   private mutating func end(_ call: SystemCallTrace.Call, _ index: Int) {
     switch call.name {
     case "write": files[call.files[0]]?.content += call.strings.first?.prefix(max(0, call.result)) ?? []
-    case "fsync", "fdatasync":
+    case "fsync", "fdatasync", "syncfs":
       guard let sync = syncing.removeValue(forKey: index), call.result == 0 else { return }
       switch sync {
-      case .file(let path, let version):
-        if files[path]?.version == version { files[path]?.isSynced = true }
+      case .files(let versions):
+        for (path, version) in versions where files[path]?.version == version { files[path]?.isSynced = true }
       case .names(let changes):
         for (path, change) in changes {
           guard let last = names[path]?.firstIndex(where: { $0.change == change }) else { continue }

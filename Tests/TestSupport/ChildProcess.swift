@@ -25,16 +25,19 @@ public final class ChildProcess: Fixture {
   /// - Parameters:
   ///   - program: a path, or a name to be found on `PATH`.
   ///   - environment: added to that of this process.
+  ///   - standardInput: a descriptor to read from; `/dev/null` when nil.
   ///   - log: the file for its output, appended to.
   @discardableResult
   public static func withProcess<Result>(
-    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], log: String,
+    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], standardInput: Int32? = nil,
+    log: String,
     isolation: isolated (any Actor)? = #isolation, _ body: (ChildProcess) async throws -> Result
   ) async throws -> Result {
-    try await using(ChildProcess(program, arguments, environment: environment, log: log), body)
+    try await using(
+      ChildProcess(program, arguments, environment: environment, standardInput: standardInput, log: log), body)
   }
 
-  /// Starts a program. Whoever calls this calls ``stop(within:)``; a test uses ``withProcess(_:_:environment:log:isolation:_:)``.
+  /// Starts a program. Whoever calls this calls ``stop(within:)``; a test uses ``withProcess(_:_:environment:standardInput:log:isolation:_:)``.
   ///
   /// - Parameters:
   ///   - program: a path, or a name to be found on `PATH`.

@@ -21,6 +21,7 @@ public final class GatewayProcess: Fixture {
 
   private let directory: TemporaryDirectory
   private let environment: [String: String]
+  private let wrapper: [String]
   private let state: Mutex<(process: ChildProcess, arguments: [String])>
 
   /// Starts a gateway, runs `body` with it and stops it.
@@ -28,10 +29,11 @@ public final class GatewayProcess: Fixture {
   /// - Parameters:
   ///   - flags: besides those for the broker, the root, Traefik's addresses and the log, which it has always.
   ///   - environment: added to that of this process.
+  ///   - wrapper: a program and its arguments that start the gateway in its own place.
   ///   - prepare: puts files into the root before the gateway starts.
   @discardableResult
   public static func withGateway<Result>(
-    _ flags: [String] = permissive, environment: [String: String] = [:],
+    _ flags: [String] = permissive, environment: [String: String] = [:], wrapper: [String] = [],
     isolation: isolated (any Actor)? = #isolation, prepare: (TemporaryDirectory) throws -> Void = { _ in },
     _ body: (GatewayProcess) async throws -> Result
   ) async throws -> Result {
@@ -41,7 +43,8 @@ public final class GatewayProcess: Fixture {
           try await TemporaryDirectory.withDirectory { root in
             try prepare(root)
             let gateway = try GatewayProcess(
-              flags, environment: environment, redis: redis, caller: caller, root: root, directory: directory)
+              flags, environment: environment, wrapper: wrapper, redis: redis, caller: caller, root: root,
+              directory: directory)
             return try await using(gateway) { gateway in
               try await gateway.answers()
               return try await body(gateway)
@@ -53,7 +56,7 @@ public final class GatewayProcess: Fixture {
   }
 
   private init(
-    _ flags: [String], environment: [String: String], redis: RedisServer, caller: PythonCaller,
+    _ flags: [String], environment: [String: String], wrapper: [String], redis: RedisServer, caller: PythonCaller,
     root: TemporaryDirectory, directory: TemporaryDirectory
   ) throws {
     self.redis = redis
@@ -61,6 +64,7 @@ public final class GatewayProcess: Fixture {
     self.root = root
     self.directory = directory
     self.environment = environment
+    self.wrapper = wrapper
     let addresses = try ["--http-address", "--https-address", "--traefik-address"].flatMap {
       try [$0, "127.0.0.1:\(FreePort.next())"]
     }
@@ -68,13 +72,17 @@ public final class GatewayProcess: Fixture {
       ["--broker", redis.unixURL, "--root", root.path, "--log-format", "json", "--log-level", "debug"] + addresses
       + flags
     state = try Mutex(
-      (Self.launch(arguments, environment: environment, log: directory.file("gateway.log")), arguments))
+      (
+        Self.launch(arguments, environment: environment, wrapper: wrapper, log: directory.file("gateway.log")),
+        arguments
+      ))
   }
 
   private static func launch(
-    _ arguments: [String], environment: [String: String], log: String
+    _ arguments: [String], environment: [String: String], wrapper: [String], log: String
   ) throws -> ChildProcess {
-    try ChildProcess(Repository.product("gateway"), arguments, environment: environment, log: log)
+    let command = try wrapper + [Repository.product("gateway")] + arguments
+    return try ChildProcess(command[0], Array(command.dropFirst()), environment: environment, log: log)
   }
 
   private func answers() async throws {
@@ -117,7 +125,8 @@ public final class GatewayProcess: Fixture {
   public func start(adding flags: [String] = []) async throws {
     try state.withLock { state in
       let arguments = state.arguments + flags
-      let process = try Self.launch(arguments, environment: environment, log: directory.file("gateway.log"))
+      let process = try Self.launch(
+        arguments, environment: environment, wrapper: wrapper, log: directory.file("gateway.log"))
       state = (process, arguments)
     }
     try await answers()

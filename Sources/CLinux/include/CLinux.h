@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <sys/timex.h>
 
+#include "SockDiag.h"
+
 /// setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace `fd` refers to.
 /// Returns 0, or -1 with `errno` set.
 int clinux_enter_network_namespace(int fd);
@@ -12,6 +14,9 @@ int clinux_enter_network_namespace(int fd);
 /// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST when `target` is there.
 /// Returns 0, or -1 with `errno` set.
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
+
+/// syncfs(2): syncs the file system that `fd` is on. Returns 0, or -1 with `errno` set.
+int clinux_syncfs(int fd);
 
 /// pidfd_open(2): a descriptor, closed on exec, that refers to the process `pid` and to no later one of that number.
 /// Returns it, or -1 with `errno` set.

@@ -30,7 +30,7 @@ struct DiskCheck {
     var system = statvfs()
     guard statvfs(root.path, &system) == 0 else { return .ok(Self.name, "\(root.path) can be written") }
     let space = Double(system.f_bavail) * Double(system.f_frsize)
-    let text = "\(root.path) can be written; \(ByteCount(space)) are free"
+    let text = "\(root.path) can be written; \(ByteSize(space)) are free"
     // A file system without a number of files says 0.
     let hasFiles = system.f_files == 0 || system.f_favail >= Self.leastFiles
     if space >= Self.leastSpace, hasFiles { return .ok(Self.name, text) }

@@ -8,7 +8,7 @@ public struct TrafficHistory: Sendable {
 
   public struct Workload: Hashable, Sendable, Encodable {
     public let workload: String
-    /// Bytes that clients sent and got since Traefik started.
+    /// Bytes that clients sent and got since the workload was first set.
     public fileprivate(set) var request = 0.0
     public fileprivate(set) var response = 0.0
     /// The same in bytes a second, since the reading before; 0 at the first one.

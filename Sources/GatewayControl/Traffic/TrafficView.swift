@@ -6,7 +6,7 @@ public enum TrafficView {
   public static func totals(_ metrics: Metrics) -> String {
     let workloads = Set(metrics.request.keys).union(metrics.response.keys).sorted()
     func row(_ name: String, _ request: Double, _ response: Double) -> [String] {
-      [name, "\(ByteCount(request))", "\(ByteCount(response))"]
+      [name, "\(ByteSize(request))", "\(ByteSize(response))"]
     }
     var rows = workloads.map { row($0, metrics.request[$0] ?? 0, metrics.response[$0] ?? 0) }
     if rows.count > 1 {
@@ -38,15 +38,15 @@ public enum TrafficView {
         + numbers.map(cell).joined(separator: "  ") + "  " + bar
       return terminal.cut(String(line.reversed().drop { $0 == " " }.reversed()), to: terminal.width)
     }
-    func rate(_ bytes: Double) -> String { "\(ByteCount(bytes))/s" }
+    func rate(_ bytes: Double) -> String { "\(ByteSize(bytes))/s" }
 
     var lines = [line("WORKLOAD", ["REQUEST/s", "RESPONSE/s", "REQUEST", "RESPONSE"], "RATE")]
     lines += workloads.prefix(shown).map { workload in
       line(
         workload.workload,
         [
-          rate(workload.requestRate), rate(workload.responseRate), "\(ByteCount(workload.request))",
-          "\(ByteCount(workload.response))",
+          rate(workload.requestRate), rate(workload.responseRate), "\(ByteSize(workload.request))",
+          "\(ByteSize(workload.response))",
         ], bar(workload.rates.suffix(barLength), isUTF8: terminal.isUTF8))
     }
     if workloads.count > 1 {
@@ -55,8 +55,8 @@ public enum TrafficView {
         line(
           "TOTAL of \(workloads.count)",
           [
-            rate(sum(\.requestRate)), rate(sum(\.responseRate)), "\(ByteCount(sum(\.request)))",
-            "\(ByteCount(sum(\.response)))",
+            rate(sum(\.requestRate)), rate(sum(\.responseRate)), "\(ByteSize(sum(\.request)))",
+            "\(ByteSize(sum(\.response)))",
           ], ""))
     }
     return lines

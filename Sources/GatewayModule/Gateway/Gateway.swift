@@ -16,7 +16,7 @@ public struct Gateway: Sendable {
   ///   - store: the routes.
   ///   - network: the node's public network.
   ///   - domainCheck: looks up where an FQDN points; nil lets every FQDN pass.
-  ///   - meter: Traefik's traffic counters.
+  ///   - meter: what went through Traefik.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
     store: RouteStore, network: PublicNetworkSource, domainCheck: DomainCheck?, meter: TrafficMeter,
@@ -43,7 +43,7 @@ public struct Gateway: Sendable {
         workload: workload, domain: try Domain(name, in: zone),
         tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
         under: policy(node))
-      _ = try await store.set(route)
+      try await publish(route)
       return route.domain.rawValue
     }
   }
@@ -70,24 +70,26 @@ public struct Gateway: Sendable {
         await CurrentCall.releaseWorker()
         try await domainCheck.verify(domain, pointsTo: node.addresses)
       }
-      _ = try await store.set(route)
+      try await publish(route)
     }
   }
 
   /// Withdraws whatever the workload published.
   func deleteNamedProxy(workload: String) async throws {
     let workload = try WorkloadID(workload)
-    try await turns.take(for: workload) { _ = try await store.delete(workload) }
+    try await turns.take(for: workload) {
+      await meter.settle(workload)
+      _ = try await store.delete(workload)
+    }
   }
 
-  /// The bytes that went through Traefik for each workload; none when Traefik is not running.
+  /// The bytes that went through Traefik for each workload; those counted so far when Traefik is not running.
   func metrics() async throws -> Metrics {
     await CurrentCall.releaseWorker()
-    do throws(ScrapeError) {
+    do {
       return Metrics(try await meter.read())
     } catch {
-      guard error.reason == .notRunning else { throw CallError("failed to get metrics: \(error)") }
-      return Metrics(Traffic())
+      throw CallError("failed to get metrics: \(error)")
     }
   }
 
@@ -102,6 +104,12 @@ public struct Gateway: Sendable {
 
   /// The changes of the routes from now on.
   func changes() -> AsyncStream<RouteChange> { store.changes.listen() }
+
+  private func publish(_ route: Route) async throws {
+    await meter.settle(route.workload, before: route)
+    _ = try await store.set(route)
+    if route.tls == .passthrough { await meter.follow() }
+  }
 
   private func publicNetwork() async throws -> PublicNetwork {
     if case .bus = network { await CurrentCall.releaseWorker() }

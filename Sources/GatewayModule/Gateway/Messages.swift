@@ -48,11 +48,12 @@ public struct FQDNProxy: Hashable, Sendable, Codable {
   }
 }
 
-/// The result of `Metrics`: bytes by workload since Traefik started, HTTP only.
+/// The result of `Metrics`: bytes by workload since it was first set. They never go back, and are told for an hour after it
+/// was deleted.
 public struct Metrics: Hashable, Sendable, Codable {
-  /// Bytes that clients sent.
+  /// Bytes that backends got: bodies of requests where TLS ends at Traefik, all that was sent where it is passed through.
   public var request: [String: Double]
-  /// Bytes that clients got.
+  /// Bytes that backends sent, in the same way.
   public var response: [String: Double]
 
   private enum CodingKeys: String, CodingKey {
@@ -60,9 +61,9 @@ public struct Metrics: Hashable, Sendable, Codable {
     case response = "Response"
   }
 
-  init(_ traffic: Traffic) {
-    request = traffic.request
-    response = traffic.response
+  init(_ totals: [String: ByteCount]) {
+    request = totals.mapValues(\.request)
+    response = totals.mapValues(\.response)
   }
 }
 

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Reads Prometheus' text format, version 0.0.4. Of all series only `traefik_service_requests_bytes_total` and
 /// `traefik_service_responses_bytes_total` count, and of those the ones whose label `service` reads `<workload>@file`; one
-/// workload's series (codes, methods, protocols) are added up. A line that breaks the format, is longer than
+/// workload's series (codes, methods, protocols) are added up. `process_start_time_seconds` tells one Traefik from the next. A line that breaks the format, is longer than
 /// ``longestLine`` or has a value that is no finite number from 0 upwards counts for nothing.
 ///
 /// Memory grows with the number of workloads, not with that of lines, and no `String` is made before the end.
@@ -17,6 +17,7 @@ public struct ScrapeParser: Sendable {
   /// Whether that line is already known to be too long.
   private var isSkipping = false
   private var services = ServiceTable()
+  private var started: Double?
 
   public init() {}
 
@@ -28,7 +29,7 @@ public struct ScrapeParser: Sendable {
       if isSkipping {
         isSkipping = false
       } else if partial.isEmpty {
-        Self.count(piece, in: &services)
+        Self.count(piece, in: &services, &started)
       } else {
         keep(piece)
         finishPartial()
@@ -40,7 +41,9 @@ public struct ScrapeParser: Sendable {
 
   /// What was counted. A last line without a newline may be cut short, so it counts for nothing.
   public func finish() -> Traffic {
-    services.traffic
+    var traffic = services.traffic
+    traffic.started = started
+    return traffic
   }
 
   private mutating func keep(_ piece: Span<UInt8>) {
@@ -57,14 +60,21 @@ public struct ScrapeParser: Sendable {
   private mutating func finishPartial() {
     var line: [UInt8] = []
     swap(&line, &partial)
-    Self.count(line.span, in: &services)
+    Self.count(line.span, in: &services, &started)
     line.removeAll(keepingCapacity: true)
     swap(&line, &partial)
     isSkipping = false
   }
 
-  private static func count(_ line: Span<UInt8>, in services: inout ServiceTable) {
-    guard line.count <= longestLine, let sample = Sample(line) else { return }
+  private static func count(_ line: Span<UInt8>, in services: inout ServiceTable, _ started: inout Double?) {
+    guard line.count <= longestLine else { return }
+    guard let sample = Sample(line) else {
+      if line.hasText(Self.start, at: 0) {
+        let value = Double(decimal: line.extracting(droppingFirst: Self.start.utf8CodeUnitCount))
+        started = value.flatMap { $0.isFinite ? $0 : nil }
+      }
+      return
+    }
     if sample.isServiceEscaped {
       guard let service = unescaped(line.extracting(sample.service)) else { return }
       services.add(sample.value, to: sample.direction, service: service.span)
@@ -72,6 +82,8 @@ public struct ScrapeParser: Sendable {
       services.add(sample.value, to: sample.direction, service: line.extracting(sample.service))
     }
   }
+
+  private static let start: StaticString = "process_start_time_seconds "
 
   /// A label's value without its escapes; `nil` when one of them is none of the format's. Traefik's names have none, so this
   /// may allocate.

@@ -34,8 +34,11 @@ public struct TraefikScrape: Sendable {
   /// Everything that Traefik counted since it started. Takes at most 5 seconds and 64 MiB of metrics, of which only the
   /// sums are kept.
   ///
+  /// - Parameter limit: in place of the 5 seconds.
   /// - Throws: with the reason `notRunning` when there is no Traefik.
-  public func read() async throws(ScrapeError) -> Traffic {
+  public func read(within limit: Duration? = nil) async throws(ScrapeError) -> Traffic {
+    var limits = limits
+    limits.time = limit ?? limits.time
     let deadline = NIODeadline.now() + TimeAmount(limits.time)
     do {
       let socket = try await NIOThreadPool.singleton.runIfActive { try connect(by: deadline) }
@@ -54,7 +57,7 @@ public struct TraefikScrape: Sendable {
         channel.close(promise: nil)
       }
     } catch {
-      throw ScrapeError(address: address, reason: Task.isCancelled ? .cancelled : reason(for: error))
+      throw ScrapeError(address: address, reason: Task.isCancelled ? .cancelled : reason(for: error, limits))
     }
   }
 
@@ -81,7 +84,7 @@ public struct TraefikScrape: Sendable {
     }
   }
 
-  private func reason(for error: any Error) -> ScrapeError.Reason {
+  private func reason(for error: any Error, _ limits: Limits) -> ScrapeError.Reason {
     switch error {
     case let error as ScrapeResponse.Failure: error.reason
     case let error as NetworkNamespaceError: .namespace(error)

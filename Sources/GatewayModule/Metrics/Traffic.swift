@@ -1,12 +1,15 @@
-/// How much went through Traefik since it started, for each workload it serves HTTP for.
+/// What Traefik shows: how much went through it since it started, for each workload it serves HTTP for.
 public struct Traffic: Equatable, Sendable {
   /// Bytes of requests by workload.
   public var request: [String: Double]
   /// Bytes of responses by workload.
   public var response: [String: Double]
+  /// When Traefik was started, in seconds since the epoch, by what its clock shows now; nil when it does not tell.
+  public var started: Double?
 
-  public init(request: [String: Double] = [:], response: [String: Double] = [:]) {
+  public init(request: [String: Double] = [:], response: [String: Double] = [:], started: Double? = nil) {
     self.request = request
     self.response = response
+    self.started = started
   }
 }

@@ -1,4 +1,5 @@
 import CLinux
+import Files
 public import Glibc
 
 /// A network namespace with a name, as `ip netns` keeps them: a file in `/var/run/netns`.
@@ -6,6 +7,13 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   public let name: String
 
   public var description: String { name }
+
+  private var path: String { "/var/run/netns/\(name)" }
+
+  /// Of the namespace that has the name now; nil when none has. As long as a socket in it is open, no other gets the number.
+  var inode: UInt64? {
+    try? FileSystem.status(path).stamp.inode
+  }
 
   /// - Throws: when `name` is no file name of 1 to 255 bytes. Whether the namespace exists is seen when a socket is opened
   ///   in it: it may be made after this value is, and made anew later.
@@ -21,10 +29,11 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   /// Waits for a thread that does nothing else: one that entered a namespace stays there, so it must not be a pool's.
   ///
   /// - Parameters:
-  ///   - domain: `AF_INET` or `AF_INET6`.
-  ///   - type: `SOCK_STREAM` or `SOCK_DGRAM`. The socket closes on exec.
-  public func socket(domain: CInt, type: __socket_type) throws(NetworkNamespaceError) -> CInt {
-    try run { () throws(SystemError) in try Self.socketHere(domain: domain, type: type) }
+  ///   - domain: `AF_INET`, `AF_INET6` or `AF_NETLINK`.
+  ///   - type: `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_RAW`. The socket closes on exec.
+  ///   - protocol: of the domain's; 0 for the one that goes with the type.
+  public func socket(domain: CInt, type: __socket_type, protocol: CInt = 0) throws(NetworkNamespaceError) -> CInt {
+    try run { () throws(SystemError) in try Self.socketHere(domain: domain, type: type, protocol: `protocol`) }
   }
 
   /// Opens a socket in a namespace, or in the one that the process runs in.
@@ -36,7 +45,7 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   package func run<Result: Sendable>(
     _ body: @Sendable @escaping () throws(SystemError) -> Result
   ) throws(NetworkNamespaceError) -> Result {
-    let path = "/var/run/netns/\(name)"
+    let path = path
     // Written by the thread, read after its end: joining orders the two.
     nonisolated(unsafe) var outcome = Swift.Result<Result, SystemError>.failure(SystemError("setns", code: ECANCELED))
     do throws(SystemError) {
@@ -57,8 +66,8 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The same in the namespace that the process runs in.
-  static func socketHere(domain: CInt, type: __socket_type) throws(SystemError) -> CInt {
-    let descriptor = Glibc.socket(domain, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  static func socketHere(domain: CInt, type: __socket_type, protocol: CInt = 0) throws(SystemError) -> CInt {
+    let descriptor = Glibc.socket(domain, CInt(type.rawValue | SOCK_CLOEXEC.rawValue), `protocol`)
     guard descriptor >= 0 else { throw SystemError("socket") }
     return descriptor
   }

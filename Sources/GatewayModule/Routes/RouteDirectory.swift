@@ -26,22 +26,16 @@ struct RouteDirectory: Sendable {
   /// Carries out changes to different workloads. All of them share one sync of the directory.
   func apply(_ changes: [Change]) -> [Outcome] {
     // Every file is complete on disk before the first one appears.
-    var outcomes = changes.map { change -> Outcome in
-      guard case .write(let route, _) = change else { return .durable(nil) }
-      let staged = "\(root.staging)/\(route.fileName)"
-      do throws(FileError) {
-        return .durable(try FileSystem.write(route.encoded(), to: staged, mode: 0o644))
-      } catch {
-        unlink(staged)
-        return .failed(error)
-      }
+    var outcomes: [Outcome] = []
+    for start in stride(from: 0, to: changes.count, by: Self.openFiles) {
+      outcomes += stage(changes[start..<min(start + Self.openFiles, changes.count)])
     }
     for (index, change) in changes.enumerated() {
       guard case .durable = outcomes[index] else { continue }
       do throws(FileError) {
         switch change {
         case .write(let route, let replacing):
-          let staged = "\(root.staging)/\(route.fileName)"
+          let staged = stagingPath(route)
           do throws(FileError) {
             try FileSystem.rename(staged, to: path(route.fileName), replacing: replacing)
           } catch {
@@ -62,6 +56,30 @@ struct RouteDirectory: Sendable {
     } catch {
       return outcomes.map { outcome in
         if case .durable(let stamp) = outcome { .unsynced(stamp, error) } else { outcome }
+      }
+    }
+  }
+
+  /// How many files are open at the same time.
+  private static let openFiles = 128
+
+  /// Writes the files of changes where Traefik does not look, and syncs them together.
+  private func stage(_ changes: ArraySlice<Change>) -> [Outcome] {
+    let written = changes.map { change -> Result<UnsyncedFile, FileError>? in
+      guard case .write(let route, _) = change else { return nil }
+      return Result { () throws(FileError) in
+        try UnsyncedFile(route.encoded(), at: stagingPath(route), mode: 0o644)
+      }
+    }
+    var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
+    return zip(changes, written).map { change, written in
+      guard case .write(let route, _) = change, let written else { return .durable(nil) }
+      do throws(FileError) {
+        _ = try written.get()
+        return .durable(try synced.next()!.get())
+      } catch {
+        unlink(stagingPath(route))
+        return .failed(error)
       }
     }
   }
@@ -194,6 +212,8 @@ struct RouteDirectory: Sendable {
   func clearStaging() throws(FileError) {
     for name in try FileSystem.names(in: root.staging) { try FileSystem.remove("\(root.staging)/\(name)") }
   }
+
+  private func stagingPath(_ route: Route) -> String { "\(root.staging)/\(route.fileName)" }
 
   func path(_ name: String) -> String { "\(root.proxy)/\(name)" }
 }

@@ -24,6 +24,8 @@ struct RouteIndex {
 
   private var entries: [WorkloadID: Entry] = [:]
   private var owners: [Domain: WorkloadID] = [:]
+  /// Who passes TLS through to which backend.
+  private(set) var passthroughOwners: [Endpoint: [WorkloadID]] = [:]
   /// The domains of the routes that are being written.
   private var claims: [WorkloadID: Domain] = [:]
 
@@ -67,6 +69,8 @@ struct RouteIndex {
     let old = entries.updateValue(Entry(route: route, isDurable: isDurable, stamp: stamp), forKey: route.workload)
     if let old, old.route.domain != route.domain { release(old.route) }
     owners[route.domain] = route.workload
+    if let old { withdrawBackends(of: old.route) }
+    offerBackends(of: route)
   }
 
   /// The claimed route was not written; everything is as it was before the claim.
@@ -84,11 +88,29 @@ struct RouteIndex {
   mutating func remove(_ workload: WorkloadID) {
     guard let entry = entries.removeValue(forKey: workload) else { return }
     release(entry.route)
+    withdrawBackends(of: entry.route)
+  }
+
+  private mutating func offerBackends(of route: Route) {
+    for endpoint in route.passthroughEndpoints { passthroughOwners[endpoint, default: []].append(route.workload) }
+  }
+
+  private mutating func withdrawBackends(of route: Route) {
+    for endpoint in route.passthroughEndpoints {
+      passthroughOwners[endpoint]?.removeAll { $0 == route.workload }
+      if passthroughOwners[endpoint]?.isEmpty == true { passthroughOwners[endpoint] = nil }
+    }
   }
 
   /// A domain that is no longer on disk is free, unless its workload is just about to publish it again.
   private mutating func release(_ route: Route) {
     if claims[route.workload] != route.domain { owners[route.domain] = nil }
+  }
+}
+
+extension Route {
+  fileprivate var passthroughEndpoints: Set<Endpoint> {
+    tls == .passthrough ? Set(backends.map(\.endpoint)) : []
   }
 }
 

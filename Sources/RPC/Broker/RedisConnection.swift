@@ -20,7 +20,7 @@ final class RedisConnection: @unchecked Sendable {
   private let handler: Handler
 
   /// Commands not handed to the channel yet.
-  private var outgoing = ByteBuffer()
+  private var outgoing = RedisCommands()
 
   private init(broker: BrokerURL, channel: any Channel, handler: Handler) {
     self.broker = broker
@@ -108,16 +108,28 @@ final class RedisConnection: @unchecked Sendable {
   /// Queues a command; ``flush()`` sends it. An error reply is a failure. To be called on the event loop.
   func send(_ command: [RedisArgument], _ completion: @escaping Completion) {
     loop.preconditionInEventLoop()
-    outgoing.writeRedisCommand(command)
+    outgoing.append(command)
     handler.expectReply(completion)
+  }
+
+  /// Queues commands that the broker carries out as one step, or not at all (`MULTI`, `EXEC`). The reply is that of
+  /// `EXEC`: an array with the reply of each, in which errors may be. To be called on the event loop.
+  ///
+  /// - Parameter write: appends the commands, and returns how many there are.
+  func sendTransaction(_ write: (inout RedisCommands) -> Int, _ completion: @escaping Completion) {
+    loop.preconditionInEventLoop()
+    outgoing.append(["MULTI"])
+    let count = write(&outgoing)
+    outgoing.append(["EXEC"])
+    handler.expectReply(after: 1 + count, completion)
   }
 
   /// Sends the queued commands in one write. To be called on the event loop.
   func flush() {
     loop.preconditionInEventLoop()
-    guard outgoing.readableBytes > 0 else { return }
-    channel.writeAndFlush(outgoing, promise: nil)
-    outgoing = ByteBuffer()
+    guard !outgoing.bytes.isEmpty else { return }
+    channel.writeAndFlush(channel.allocator.buffer(bytes: outgoing.bytes), promise: nil)
+    outgoing.removeAll()
   }
 
   /// Sends one command and waits for its reply.
@@ -151,7 +163,7 @@ final class RedisConnection: @unchecked Sendable {
     private let onMessage: (@Sendable (RedisReply) -> Void)?
     private var parser: RedisReplyParser
     private var context: ChannelHandlerContext?
-    private var expected = CircularBuffer<Completion>()
+    private var expected = CircularBuffer<Expectation>()
     private var closeObservers: [@Sendable (BrokerError) -> Void] = []
     /// Set once the connection is of no more use.
     private var failure: BrokerError?
@@ -162,9 +174,17 @@ final class RedisConnection: @unchecked Sendable {
       parser = RedisReplyParser(limit: maximumReply)
     }
 
-    func expectReply(_ completion: @escaping Completion) {
+    /// What is to happen with the next replies.
+    private struct Expectation {
+      /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
+      var preliminary: Int
+      var error: String?
+      let completion: Completion
+    }
+
+    func expectReply(after preliminary: Int = 0, _ completion: @escaping Completion) {
       if let failure { return completion(.failure(failure)) }
-      expected.append(completion)
+      expected.append(Expectation(preliminary: preliminary, completion: completion))
     }
 
     func whenClosed(_ observer: @escaping @Sendable (BrokerError) -> Void) {
@@ -176,7 +196,7 @@ final class RedisConnection: @unchecked Sendable {
       guard failure == nil else { return }
       failure = error
       context?.close(promise: nil)
-      while let completion = expected.popFirst() { completion(.failure(error)) }
+      while let expectation = expected.popFirst() { expectation.completion(.failure(error)) }
       for observer in closeObservers { observer(error) }
       closeObservers = []
     }
@@ -196,15 +216,21 @@ final class RedisConnection: @unchecked Sendable {
 
     private func deliver(_ reply: RedisReply) {
       if let onMessage, Self.isMessage(reply) { return onMessage(reply) }
-      guard let completion = expected.popFirst() else {
+      guard !expected.isEmpty else {
         // For one, what a server at its connection limit says before it hangs up.
         if case .error(let text) = reply { return close(with: BrokerError(broker, .refused(text))) }
         return close(with: BrokerError(broker, .closed("it sent a reply to no command")))
       }
+      guard expected[expected.startIndex].preliminary == 0 else {
+        expected[expected.startIndex].preliminary -= 1
+        if case .error(let text) = reply { expected[expected.startIndex].error = text }
+        return
+      }
+      let expectation = expected.removeFirst()
       if case .error(let text) = reply {
-        completion(.failure(BrokerError(broker, .refused(text))))
+        expectation.completion(.failure(BrokerError(broker, .refused(expectation.error ?? text))))
       } else {
-        completion(.success(reply))
+        expectation.completion(.success(reply))
       }
     }
 

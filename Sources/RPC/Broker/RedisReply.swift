@@ -1,5 +1,4 @@
 import CHiredis
-import NIOCore
 
 /// A reply of the Redis protocol (RESP2).
 enum RedisReply: Hashable, Sendable {
@@ -18,17 +17,17 @@ enum RedisReply: Hashable, Sendable {
     if case .array(let elements) = self { elements } else { nil }
   }
 
-  fileprivate init(_ reply: redisReply) {
-    switch reply.type {
-    case REDIS_REPLY_STRING: self = .bytes(Array(UnsafeRawBufferPointer(start: reply.str, count: Int(reply.len))))
-    case REDIS_REPLY_STATUS: self = .status(String(cString: reply.str))
-    case REDIS_REPLY_ERROR: self = .error(String(cString: reply.str))
-    case REDIS_REPLY_INTEGER: self = .integer(Int(reply.integer))
-    case REDIS_REPLY_ARRAY:
-      self = .array((0..<Int(reply.elements)).compactMap { reply.element[$0].map { RedisReply($0.pointee) } })
-    default: self = .null
-    }
+  var refusal: RedisRefusal? {
+    if case .error(let text) = self { RedisRefusal(description: text) } else { nil }
   }
+}
+
+/// What a Redis server says when it refuses a command: a word in capitals, and text.
+struct RedisRefusal: Error, CustomStringConvertible {
+  let description: String
+
+  /// The command is for another type of value than its key has.
+  var isWrongType: Bool { description.hasPrefix("WRONGTYPE") }
 }
 
 /// Turns the bytes a Redis server sends into replies, by hiredis' parser.
@@ -38,17 +37,25 @@ struct RedisReplyParser: ~Copyable {
   }
 
   private let reader: UnsafeMutablePointer<redisReader>
+  private let builder: UnsafeMutablePointer<RedisReplyBuilder>
   /// The most bytes that an unfinished reply may have.
   private let limit: Int
 
   init(limit: Int) {
-    guard let reader = redisReaderCreate() else { fatalError("out of memory") }
+    guard let reader = redisReaderCreateWithFunctions(RedisReplyBuilder.functions.pointer) else {
+      fatalError("out of memory")
+    }
+    builder = .allocate(capacity: 1)
+    builder.initialize(to: RedisReplyBuilder())
+    reader.pointee.privdata = UnsafeMutableRawPointer(builder)
     self.reader = reader
     self.limit = limit
   }
 
   deinit {
     redisReaderFree(reader)
+    builder.deinitialize(count: 1)
+    builder.deallocate()
   }
 
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
@@ -59,14 +66,11 @@ struct RedisReplyParser: ~Copyable {
   mutating func next() throws(Failure) -> RedisReply? {
     var object: UnsafeMutableRawPointer?
     guard redisReaderGetReply(reader, &object) == REDIS_OK else { throw failure }
-    guard let object else {
-      guard reader.pointee.len - reader.pointee.pos <= limit else {
-        throw Failure(description: "a reply of more than \(limit) bytes")
-      }
-      return nil
+    if object != nil { return builder.pointee.take() }
+    guard reader.pointee.len - reader.pointee.pos <= limit else {
+      throw Failure(description: "a reply of more than \(limit) bytes")
     }
-    defer { freeReplyObject(object) }
-    return RedisReply(object.assumingMemoryBound(to: redisReply.self).pointee)
+    return nil
   }
 
   private var failure: Failure {
@@ -75,6 +79,76 @@ struct RedisReplyParser: ~Copyable {
     }
     return Failure(description: text)
   }
+}
+
+/// Puts a reply together while hiredis reads it, so that nothing is allocated which is not part of the reply.
+private struct RedisReplyBuilder {
+  private var arrays: [(elements: [RedisReply], count: Int)] = []
+  private var reply: RedisReply?
+
+  mutating func take() -> RedisReply? {
+    defer { reply = nil }
+    return reply
+  }
+
+  private mutating func begin(count: Int) {
+    guard count > 0 else { return end(.array([])) }
+    var elements: [RedisReply] = []
+    // What a server announces is not taken for granted.
+    elements.reserveCapacity(min(count, 1024))
+    arrays.append((elements, count))
+  }
+
+  /// Takes the next value, and every array whose last element it is.
+  private mutating func end(_ value: RedisReply) {
+    var value = value
+    while let last = arrays.indices.last {
+      arrays[last].elements.append(value)
+      guard arrays[last].elements.count == arrays[last].count else { return }
+      value = .array(arrays.removeLast().elements)
+    }
+    reply = value
+  }
+
+  /// What hiredis calls. It keeps what is returned here without looking at it, as long as it is not null.
+  struct Functions: @unchecked Sendable {
+    /// Written once, before anybody reads it.
+    let pointer: UnsafeMutablePointer<redisReplyObjectFunctions>
+  }
+
+  static let functions: Functions = {
+    func builder(_ task: UnsafePointer<redisReadTask>?) -> UnsafeMutablePointer<RedisReplyBuilder> {
+      task!.pointee.privdata!.assumingMemoryBound(to: RedisReplyBuilder.self)
+    }
+    var functions = redisReplyObjectFunctions()
+    functions.createString = { task, start, count in
+      let bytes = UnsafeRawBufferPointer(start: start, count: count)
+      let value: RedisReply =
+        switch task!.pointee.type {
+        case REDIS_REPLY_STATUS: .status(String(decoding: bytes, as: UTF8.self))
+        case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
+        default: .bytes(Array(bytes))
+        }
+      builder(task).pointee.end(value)
+      return task!.pointee.privdata
+    }
+    functions.createArray = { task, count in
+      builder(task).pointee.begin(count: Int(count))
+      return task!.pointee.privdata
+    }
+    functions.createInteger = { task, integer in
+      builder(task).pointee.end(.integer(Int(integer)))
+      return task!.pointee.privdata
+    }
+    functions.createNil = { task in
+      builder(task).pointee.end(.null)
+      return task!.pointee.privdata
+    }
+    functions.freeObject = { _ in }
+    let pointer = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+    pointer.initialize(to: functions)
+    return Functions(pointer: pointer)
+  }()
 }
 
 /// One argument of a Redis command.
@@ -87,20 +161,52 @@ enum RedisArgument: ExpressibleByStringLiteral, ExpressibleByStringInterpolation
   static func bytes(_ bytes: [UInt8]) -> RedisArgument { .bytes(bytes[...]) }
 }
 
-extension ByteBuffer {
-  /// Appends a command: an array of bulk strings.
-  mutating func writeRedisCommand(_ arguments: [RedisArgument]) {
-    writeString("*\(arguments.count)\r\n")
+/// Commands as a Redis server reads them: each an array of bulk strings.
+struct RedisCommands {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func append(_ arguments: [RedisArgument]) {
+    begin(count: arguments.count)
     for argument in arguments {
       switch argument {
-      case .text(let text):
-        writeString("$\(text.utf8.count)\r\n")
-        writeString(text)
-      case .bytes(let bytes):
-        writeString("$\(bytes.count)\r\n")
-        writeBytes(bytes)
+      case .text(let text): append(text.utf8)
+      case .bytes(let bytes): append(bytes)
       }
-      writeStaticString("\r\n")
     }
+  }
+
+  /// Begins a command of `count` arguments, which are appended next, the command's name first.
+  mutating func begin(count: Int) {
+    bytes.append(UInt8(ascii: "*"))
+    appendLine(count)
+  }
+
+  mutating func append(_ argument: some Collection<UInt8>) {
+    bytes.append(UInt8(ascii: "$"))
+    appendLine(argument.count)
+    bytes.append(contentsOf: argument)
+    appendLineEnd()
+  }
+
+  mutating func append(_ argument: StaticString) {
+    append(UnsafeBufferPointer(start: argument.utf8Start, count: argument.utf8CodeUnitCount))
+  }
+
+  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+  private mutating func appendLine(_ number: Int) {
+    if number >= 10 { appendDigits(number / 10) }
+    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+    appendLineEnd()
+  }
+
+  private mutating func appendDigits(_ number: Int) {
+    if number >= 10 { appendDigits(number / 10) }
+    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+  }
+
+  private mutating func appendLineEnd() {
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
   }
 }

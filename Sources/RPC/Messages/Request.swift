@@ -186,11 +186,14 @@ struct ReplyAddress: Hashable {
     if key.count > Self.maximumLength {
       throw Refused(description: "its reply address has \(key.count) bytes, more than \(Self.maximumLength)")
     }
-    if let dot = key.firstIndex(of: UInt8(ascii: ".")), key[dot...].contains(UInt8(ascii: "@")) {
-      throw Refused(description: "its reply address has the form of a module's queue")
-    }
-    if key.firstRange(of: Self.inFlightMark.utf8) != nil {
-      throw Refused(description: "its reply address is one of a module's own keys")
+    // Both have a dot, which an address that a caller has drawn at random has not.
+    if let dot = key.firstIndex(of: UInt8(ascii: ".")) {
+      if key[dot...].contains(UInt8(ascii: "@")) {
+        throw Refused(description: "its reply address has the form of a module's queue")
+      }
+      if key[dot...].firstRange(of: Self.inFlightMark.utf8) != nil {
+        throw Refused(description: "its reply address is one of a module's own keys")
+      }
     }
     self.key = key
   }

@@ -10,7 +10,7 @@ struct CallLedger {
     /// How many calls run at the same time.
     var workers: Int
     /// How many calls of one queue may be asked for or in hand.
-    var window = 64
+    var window = 128
     /// How many running calls may have given their worker back, and how many bytes their requests may have.
     var released = 1024
     var releasedBytes = 16 << 20
@@ -18,13 +18,21 @@ struct CallLedger {
 
   typealias Instant = ContinuousClock.Instant
 
-  struct Call {
+  /// A class, for it is handed on a good deal.
+  final class Call: Sendable {
     typealias ID = UInt64
     let id: ID
     let payload: [UInt8]
     let request: Request
     /// The queue it came from, as an index.
     let source: Int
+
+    init(id: ID, payload: [UInt8], request: Request, source: Int) {
+      self.id = id
+      self.payload = payload
+      self.request = request
+      self.source = source
+    }
   }
 
   /// What the broker is to do about a call that is over: push the reply, and forget the request.
@@ -65,8 +73,10 @@ struct CallLedger {
     var call: Call?
   }
 
-  /// How many settlements one batch may have.
+  /// How many settlements one batch may have, and how many are sent without waiting for more: the broker has work then
+  /// while further calls run.
   static let batchLimit = 128
+  static let earlyBatch = 16
 
   private let limits: Limits
   private var sources: [Source]
@@ -218,6 +228,8 @@ struct CallLedger {
   }
 
   // MARK: Settling
+
+  var owesEarlyBatch: Bool { owed.count >= Self.earlyBatch }
 
   /// What to send next; it is to be confirmed, in the order sent.
   mutating func nextBatch() -> Batch? {

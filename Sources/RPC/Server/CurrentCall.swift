@@ -9,6 +9,15 @@ public struct CurrentCall: Sendable {
   /// ones (up to about a thousand) hold up no other. Does nothing outside a call.
   public static func releaseWorker() async {
     guard let call = value else { return }
-    await call.dispatcher.releaseWorker(of: call.id)
+    if call.dispatcher.loop.inEventLoop {
+      call.releaseWorker()
+    } else {
+      await call.dispatcher.releaseWorker(of: call.id)
+    }
+  }
+
+  /// To be called on the event loop: a call that begins to wait there does not take another turn of it first.
+  private func releaseWorker() {
+    dispatcher.assumeIsolated { $0.releaseWorker(of: id) }
   }
 }

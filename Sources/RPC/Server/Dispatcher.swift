@@ -47,7 +47,6 @@ actor Dispatcher {
   /// The connections that are up at the same time and fall together.
   private struct Session {
     let main: RedisConnection
-    let settleScript: String
     let takers: [RedisConnection]
   }
 
@@ -136,7 +135,6 @@ actor Dispatcher {
     defer { for taker in takers { taker.close() } }
     do throws(BrokerError) {
       // Nothing is settled before the session stands: a call that ends during the recovery would look like a leftover.
-      let settleScript = try await load(SettleScript.source, on: main)
       owner = try await ownership.claim(on: main)
       if let owner { return BrokerError(broker, .refused(owner.description)) }
       try await recover(on: main)
@@ -144,7 +142,7 @@ actor Dispatcher {
         takers.append(
           try await RedisConnection.connect(to: broker, on: loop, maximumReply: Request.maximumSize + 1024))
       }
-      session = Session(main: main, settleScript: settleScript, takers: takers)
+      session = Session(main: main, takers: takers)
     } catch {
       return error
     }
@@ -153,11 +151,6 @@ actor Dispatcher {
     onReady()
     flush()
     return await firstToClose([main] + takers)
-  }
-
-  private func load(_ script: String, on connection: RedisConnection) async throws(BrokerError) -> String {
-    let reply = try await connection.call(["SCRIPT", "LOAD", .text(script)])
-    return String(decoding: reply.bytes ?? [], as: UTF8.self)
   }
 
   private func firstToClose(_ connections: [RedisConnection]) async -> BrokerError {
@@ -228,17 +221,23 @@ actor Dispatcher {
     while let call = ledger.start(now: .now) {
       do throws(ProtocolError) {
         let method = try objects.method(for: call.request)
-        let task = Task.immediate(executorPreference: executor) {
+        // Isolated to nobody, for then the method's body begins and ends without another turn of the event loop.
+        let task = Task.immediate(executorPreference: executor) { @concurrent in
           let current = CurrentCall(id: call.id, dispatcher: self)
           let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(call.request.inputs) }
           // A call that was cut off is run again by the next server.
-          if !Task.isCancelled { self.finish(call, outcome) }
+          if !Task.isCancelled { self.isOver(call, outcome) }
         }
         ledger.note(task, for: call.id)
       } catch {
         finish(call, .protocolError(error.message))
       }
     }
+  }
+
+  /// To be called on the event loop.
+  private nonisolated func isOver(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
+    assumeIsolated { $0.finish(call, outcome) }
   }
 
   private func finish(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
@@ -264,8 +263,9 @@ actor Dispatcher {
     scheduleFlush()
   }
 
-  /// All that happens in one turn of the event loop goes out together.
+  /// What happens in one turn of the event loop goes out together, unless that is a lot.
   private func scheduleFlush() {
+    if ledger.owesEarlyBatch { sendSettlements() }
     guard !isFlushScheduled else { return }
     isFlushScheduled = true
     loop.execute { self.assumeIsolated { $0.flush() } }
@@ -273,17 +273,28 @@ actor Dispatcher {
 
   private func flush() {
     isFlushScheduled = false
-    guard let session else { return }
+    sendSettlements()
+    askForRequests()
+  }
+
+  private func sendSettlements() {
+    guard let main = session?.main else { return }
     while let batch = ledger.nextBatch() {
-      session.main.send(SettleScript.command(batch, sha: session.settleScript, inFlight: inFlight)) { result in
-        self.assumeIsolated { $0.settled(batch, result) }
+      let settled: RedisConnection.Completion = { result in self.assumeIsolated { $0.settled(batch, result) } }
+      if batch.isRepeated {
+        main.send(Settling.command(batch, inFlight: inFlight), settled)
+      } else {
+        main.sendTransaction({ Settling.write(batch, inFlight: inFlight, to: &$0) }, settled)
       }
     }
     for payload in recovery.takeCleared() {
-      session.main.send(["LREM", .text(recovery.suspectsKey), "1", .bytes(payload)]) { _ in }
+      main.send(["LREM", .text(recovery.suspectsKey), "1", .bytes(payload)]) { _ in }
     }
-    session.main.flush()
-    guard !isDraining else { return }
+    main.flush()
+  }
+
+  private func askForRequests() {
+    guard let session, !isDraining else { return }
     for (source, taker) in session.takers.enumerated() {
       for _ in 0..<ledger.ask(source) {
         taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"]) { result in
@@ -296,16 +307,26 @@ actor Dispatcher {
 
   private func settled(_ batch: CallLedger.Batch, _ result: Result<RedisReply, BrokerError>) {
     guard let session else { return }
-    switch result {
-    case .success(let reply):
-      ledger.confirm(batch.settlements.count)
-      if case .integer(let misdirected) = reply, misdirected > 0 {
+    do {
+      var misdirected = 0
+      switch try result.get() {
+      case .array(let results):
+        let addresses = try Settling.misdirected(batch, results)
+        for address in addresses { session.main.send(["PERSIST", .bytes(address.key)]) { _ in } }
+        misdirected = addresses.count
+      case .integer(let count): misdirected = count
+      case let reply: return session.main.close(because: .closed("it answered a settlement with \(reply)"))
+      }
+      if misdirected > 0 {
         logger.warning("reply address is no list, reply dropped", metadata: ["replies": "\(misdirected)"])
       }
-      if isDraining, ledger.isIdle { sessions?.cancel() } else { scheduleFlush() }
-    case .failure(let error):
-      session.main.close(because: error.reason)
+    } catch let error as BrokerError {
+      return session.main.close(because: error.reason)
+    } catch {
+      return session.main.close(because: .refused("\(error)"))
     }
+    ledger.confirm(batch.settlements.count)
+    if isDraining, ledger.isIdle { sessions?.cancel() } else { scheduleFlush() }
   }
 
   // MARK: Streams

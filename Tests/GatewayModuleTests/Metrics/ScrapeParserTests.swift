@@ -50,6 +50,17 @@ import Testing
     #expect(Self.parse(Self.page) == Self.counted)
   }
 
+  @Test(
+    "Traefik's start is a number in a line of its own",
+    arguments: [
+      ("process_start_time_seconds 1.79526496762e+09\n", 1_795_264_967.62), ("process_start_time_seconds 5", nil),
+      ("process_start_time_seconds x\n", nil), ("process_start_time_seconds +Inf\n", nil),
+      ("process_start_time_seconds_total 5\n", nil), ("# HELP process_start_time_seconds Start time\n", nil),
+    ] as [(String, Double?)])
+  func start(_ text: String, _ started: Double?) {
+    #expect(Self.parse(text) == Traffic(started: started))
+  }
+
   @Test func aCutAnywhereChangesNothing() {
     for cut in 0...Self.page.count {
       let traffic = Self.parse(Self.page, chunks: [0..<cut, cut..<Self.page.count])

@@ -34,6 +34,28 @@ struct RouteIndexTests {
     try expectTaken("a.test", for: "second")
   }
 
+  /// Of a workload that passes TLS through.
+  private func passing(_ workload: String, _ backends: String...) throws -> Route {
+    try Route(
+      workload: WorkloadID(workload), domain: Domain("\(workload).test"), tls: .passthrough, backends: backends,
+      under: .alreadyAccepted)
+  }
+
+  @Test mutating func backendsAreKnownByWhoPassesTLSThroughToThem() throws {
+    let (one, two) = try (Endpoint("10.1.2.3:443"), Endpoint("10.1.2.4:443"))
+    let (a, b) = try (WorkloadID("a"), WorkloadID("b"))
+    index.confirm(try passing("a", "10.1.2.3:443", "[::ffff:10.1.2.3]:443", "10.1.2.4:443"), isDurable: true)
+    index.confirm(try passing("b", "10.1.2.4:443"), isDurable: true)
+    index.confirm(try route("c", "c.test", "https://10.1.2.3:443"), isDurable: true)
+    #expect(index.passthroughOwners == [one: [a], two: [a, b]])
+
+    index.confirm(try passing("a", "10.1.2.3:443"), isDurable: true)
+    #expect(index.passthroughOwners == [one: [a], two: [b]])
+    index.confirm(try route("a", "a.test"), isDurable: true)
+    index.remove(b)
+    #expect(index.passthroughOwners.isEmpty)
+  }
+
   @Test mutating func abandonedClaimLeavesEverythingAsItWas() throws {
     let old = try route("w", "old.test")
     index.confirm(old, isDurable: true)

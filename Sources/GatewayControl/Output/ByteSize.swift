@@ -1,5 +1,5 @@
 /// A number of bytes for people, in binary units (IEC 80000-13): `512 B`, `1.5 KiB`, `23 MiB`.
-public struct ByteCount: Hashable, Sendable, CustomStringConvertible {
+public struct ByteSize: Hashable, Sendable, CustomStringConvertible {
   private static let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
 
   public let bytes: Double

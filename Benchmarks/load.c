@@ -1,6 +1,7 @@
 // The load generator of the benchmarks: N callers, each of which waits for the reply to its call before it makes the next
 // one, as callers of the bus do. One thread serves them all by epoll, so that hundreds of callers cost no switching
-// between threads; it does nothing for a call but to send prepared bytes and to find the end of the reply.
+// between threads; it does nothing for a call but to send prepared bytes, to find the end of the reply, and to make sure
+// that the reply is not an error.
 //
 //   load SOCKET QUEUE REQUESTS-FILE CALLERS CALLS
 //
@@ -87,6 +88,20 @@ static void call(struct caller *caller, const char *queue, uint64_t number) {
   if (write(caller->socket, out, total) != (ssize_t)total) fail("write");
 }
 
+// A reply whose two fields "Error" are nil.
+static void check(const char *reply, size_t length) {
+  const char *at = reply, *end = reply + length;
+  for (int i = 0; i < 2; i++) {
+    at = memmem(at, (size_t)(end - at), "\xa5" "Error\xc0", 7);
+    if (!at) {
+      fprintf(stderr, "a call failed: ");
+      fwrite(reply, 1, length, stderr);
+      exit(1);
+    }
+    at += 7;
+  }
+}
+
 // Whether both replies are there: the list's length, and the array of its key and the reply.
 static int is_complete(const struct caller *caller) {
   const char *at = caller->buffer, *end = at + caller->received;
@@ -99,7 +114,10 @@ static int is_complete(const struct caller *caller) {
   if (end - at < 4) return 0;
   const char *line = memmem(at, (size_t)(end - at), "\r\n", 2);
   if (!line) return 0;
-  return end - line - 2 >= strtol(at + 1, NULL, 10) + 2;
+  long length = strtol(at + 1, NULL, 10);
+  if (end - line - 2 < length + 2) return 0;
+  check(line + 2, (size_t)length);
+  return 1;
 }
 
 static int ascending(const void *a, const void *b) {

@@ -1,0 +1,186 @@
+/// What was counted for each workload since it was first seen: sums that only ever rise, whatever happens to the counters they
+/// are read from. A value without I/O and clock.
+///
+/// **TLS terminated by Traefik.** A reading is what a service's counters in Traefik show, summed over their series (codes,
+/// methods, protocols): series are only ever added, and dropped all at once when Traefik forgets the service. What is added to
+/// the total is how far the reading is above the previous one; all of it when either direction is below the previous one, when
+/// the service was missing meanwhile, or when Traefik was started anew, whatever the readings.
+///
+/// **TLS passed through.** A reading is what the kernel counted for one connection to a backend. A connection belongs to the
+/// workloads that had its backend when it was first seen, until it is closed; several share its bytes in equal parts.
+///
+/// **Life.** A workload that was deleted keeps its total for an hour. Set again within that time, it goes on counting from there;
+/// later it begins at zero.
+struct TrafficLedger: Equatable, Sendable, Codable {
+  /// How long a workload is remembered that has no route, no service in Traefik and no open connection, in seconds.
+  static let retention = 3600.0
+  /// By how much the start of one process may seem to move, in seconds: clocks are read in different places.
+  private static let tolerance = 2.0
+
+  private struct Account: Equatable, Sendable, Codable {
+    var total = ByteCount()
+    /// What Traefik showed last; nil when it did not show the service.
+    var reading: ByteCount?
+    /// For how long there has been nothing to count, in seconds.
+    var absence = 0.0
+  }
+
+  private struct Connection: Equatable, Sendable, Codable {
+    /// Whose it is: at least one.
+    let workloads: [String]
+    var bytes: ByteCount
+    /// Whether the last look did not find it.
+    var isMissing = false
+  }
+
+  private var accounts: [String: Account] = [:]
+  /// When the Traefik of the readings was started, in seconds after the machine.
+  private var traefikStart: Double?
+  /// By cookie.
+  private var connections: [UInt64: Connection] = [:]
+  /// What was closed during the looks that are going on: they may still show it as open.
+  private var look = Look()
+
+  private struct Look: Equatable, Sendable {
+    var count = 0
+    var closed: Set<UInt64> = []
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case accounts, traefikStart, connections
+  }
+
+  init() {}
+
+  /// - Throws: when a number is none that could have been counted.
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    accounts = try container.decode([String: Account].self, forKey: .accounts)
+    traefikStart = try container.decodeIfPresent(Double.self, forKey: .traefikStart)
+    connections = try container.decode([UInt64: Connection].self, forKey: .connections)
+    let isValid =
+      accounts.values.allSatisfy { $0.total.isValid && $0.reading?.isValid != false && $0.absence >= 0 }
+      && connections.values.allSatisfy { $0.bytes.isValid && !$0.workloads.isEmpty } && traefikStart?.isFinite != false
+    guard isValid else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "a number in it is no count of bytes or seconds"))
+    }
+  }
+
+  /// What was counted, by workload.
+  var totals: [String: ByteCount] { accounts.mapValues(\.total) }
+
+  /// The machine was started anew: nothing that was counted then is counted on.
+  mutating func machineRestarted() {
+    traefikStart = nil
+    for workload in accounts.keys { accounts[workload]?.reading = nil }
+    connections = [:]
+  }
+
+  // MARK: TLS terminated by Traefik
+
+  /// Takes in what Traefik shows.
+  ///
+  /// - Parameter start: when Traefik was started, in seconds after the machine; nil when that is not known.
+  mutating func take(_ reading: Traffic, start: Double?) {
+    let isOther = start.flatMap { start in traefikStart.map { abs($0 - start) > Self.tolerance } } ?? false
+    traefikStart = start ?? traefikStart
+    var shown: [String: ByteCount] = [:]
+    for (workload, bytes) in reading.request { shown[workload, default: .init()].request = bytes }
+    for (workload, bytes) in reading.response { shown[workload, default: .init()].response = bytes }
+    for workload in accounts.keys where shown[workload] == nil { accounts[workload]?.reading = nil }
+    for (workload, bytes) in shown {
+      // In a sum of large numbers there may be one that is none.
+      let bytes = ByteCount() + bytes
+      let previous = isOther ? nil : accounts[workload]?.reading
+      add(bytes.rise(since: previous ?? .init()), to: workload)
+      accounts[workload]?.reading = bytes
+    }
+  }
+
+  private mutating func add(_ bytes: ByteCount, to workload: String) {
+    let total = accounts[workload]?.total ?? .init()
+    accounts[workload, default: .init()].total = total + bytes
+  }
+
+  // MARK: TLS passed through
+
+  var hasConnections: Bool { !connections.isEmpty }
+
+  /// Whether a socket counts for anybody.
+  func isKnown(_ socket: TCPSocket) -> Bool {
+    connections[socket.cookie] != nil
+  }
+
+  /// A look at all open sockets begins. Several may go on at the same time.
+  mutating func beginLook() {
+    look.count += 1
+  }
+
+  /// A look at all open sockets is over.
+  ///
+  /// - Parameters:
+  ///   - sockets: what it found; nil when it failed.
+  ///   - owners: the workloads that have a socket's remote end as a backend.
+  mutating func endLook(_ sockets: [TCPSocket]?, owners: (TCPSocket) -> [String]) {
+    defer {
+      look.count -= 1
+      if look.count == 0 { look.closed = [] }
+    }
+    guard let sockets else { return }
+    let missing = Set(connections.keys).subtracting(sockets.map(\.cookie))
+    for socket in sockets where !look.closed.contains(socket.cookie) {
+      let workloads = count(socket, owners)
+      guard !workloads.isEmpty else { continue }
+      let earlier = connections[socket.cookie]?.bytes
+      connections[socket.cookie] = Connection(workloads: workloads, bytes: Self.latest(socket.bytes, earlier))
+    }
+    for cookie in missing {
+      // That it was closed may be known only in a moment. If not by the next look, it was closed while nobody listened.
+      if connections[cookie]?.isMissing == true { connections[cookie] = nil }
+      connections[cookie]?.isMissing = true
+    }
+  }
+
+  /// A socket was closed for good; these are its last counts.
+  mutating func close(_ socket: TCPSocket, owners: (TCPSocket) -> [String]) {
+    _ = count(socket, owners)
+    connections[socket.cookie] = nil
+    if look.count > 0 { look.closed.insert(socket.cookie) }
+  }
+
+  /// Adds what is new to the totals of those whose socket it is, and returns them.
+  private mutating func count(_ socket: TCPSocket, _ owners: (TCPSocket) -> [String]) -> [String] {
+    let connection = connections[socket.cookie]
+    let workloads = connection?.workloads ?? owners(socket)
+    guard !workloads.isEmpty else { return [] }
+    let earlier = connection?.bytes ?? .init()
+    let share = Self.latest(socket.bytes, earlier).rise(since: earlier).share(among: workloads.count)
+    for workload in workloads { add(share, to: workload) }
+    return workloads
+  }
+
+  /// A look and a closing may be seen in the wrong order, and a FIN takes back the byte that it was taken for.
+  private static func latest(_ bytes: ByteCount, _ earlier: ByteCount?) -> ByteCount {
+    ByteCount(
+      request: max(bytes.request, earlier?.request ?? 0), response: max(bytes.response, earlier?.response ?? 0))
+  }
+
+  // MARK: Life
+
+  /// Time went by; workloads that have been gone for ``retention`` are forgotten.
+  ///
+  /// - Parameter seconds: since the last time.
+  mutating func age(by seconds: Double, hasRoute: (String) -> Bool) {
+    let connected = Set(connections.values.flatMap(\.workloads))
+    for (workload, account) in accounts {
+      if account.reading != nil || connected.contains(workload) || hasRoute(workload) {
+        accounts[workload]?.absence = 0
+      } else if account.absence + seconds >= Self.retention {
+        accounts[workload] = nil
+      } else {
+        accounts[workload]?.absence += seconds
+      }
+    }
+  }
+}
