@@ -52,14 +52,15 @@ lint: ## check the format of the sources, and the scripts when shellcheck is the
 format: ## format the sources
 	@$(SWIFT) format --in-place --recursive $(sources)
 
-install: ## install programs, units and documents below DESTDIR and PREFIX; the programs need no library but the C library
+install: ## install programs, units, manuals and completions below DESTDIR and PREFIX; the programs need no library but the C library
 	@mkdir -p $(static)
-	@for library in hiredis yaml cares stdc++; do \
+	@for library in hiredis yaml cares ssl crypto stdc++; do \
 	  ln -sf "$$(gcc -print-file-name=lib$$library.a)" $(static)/; \
 	done
 	@for program in $(programs); do $(SWIFT) build $(release) --product $$program; done
 	@bin=$$($(SWIFT) build $(release) --show-bin-path); \
-	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done
+	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
+	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" systemd/*.service systemd/*.path
 	@install -D -m 644 systemd/gateway-module.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/gateway-module.conf"
