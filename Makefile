@@ -7,13 +7,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
-sources := Sources Tests Examples Fuzz Package.swift
+sources := Sources Tests Examples Fuzz Benchmarks Package.swift
 scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 # The linker looks for libraries there first, and finds the static ones only.
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
 
-.PHONY: help setup build demo test chaos fuzz tsan lint format install deb test-deb clean
+.PHONY: help setup build demo test chaos fuzz tsan bench lint format install deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -41,6 +41,10 @@ fuzz: setup ## feed what comes from outside with made-up bytes, 10 minutes a tar
 tsan: setup ## run the tests of the bus and of the module under the thread sanitizer
 	@scripts/tsan
 
+bench: setup ## measure the release build against floors on this machine (FIGURES, JSON)
+	@for product in gateway bench-scrape; do BENCH=1 $(SWIFT) build $(release) --product $$product; done
+	@scripts/bench --program $$($(SWIFT) build $(release) --show-bin-path)/gateway $(FIGURES) $(addprefix --json ,$(JSON))
+
 lint: ## check the format of the sources, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)
 	@if command -v shellcheck >/dev/null; then shellcheck $(scripts); fi
@@ -48,14 +52,15 @@ lint: ## check the format of the sources, and the scripts when shellcheck is the
 format: ## format the sources
 	@$(SWIFT) format --in-place --recursive $(sources)
 
-install: ## install programs, units and documents below DESTDIR and PREFIX; the programs need no library but the C library
+install: ## install programs, units, manuals and completions below DESTDIR and PREFIX; the programs need no library but the C library
 	@mkdir -p $(static)
-	@for library in hiredis yaml cares stdc++; do \
+	@for library in hiredis yaml cares ssl crypto stdc++; do \
 	  ln -sf "$$(gcc -print-file-name=lib$$library.a)" $(static)/; \
 	done
 	@for program in $(programs); do $(SWIFT) build $(release) --product $$program; done
 	@bin=$$($(SWIFT) build $(release) --show-bin-path); \
-	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done
+	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
+	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" systemd/*.service systemd/*.path
 	@install -D -m 644 systemd/gateway-module.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/gateway-module.conf"
@@ -71,4 +76,4 @@ test-deb: setup ## try the package in a Debian of its own, which systemd runs: i
 	@scripts/test-deb
 
 clean: ## remove what was built
-	@rm -rf .build .build-fuzz .build-tsan
+	@rm -rf .build .build-bench .build-fuzz .build-tsan

@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -38,7 +39,9 @@ let package = Package(
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CLibYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CAres", providers: [.apt(["libc-ares-dev"])]),
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
+    .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
 
     .target(
       name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
@@ -49,13 +52,23 @@ let package = Package(
       name: "GatewayModule",
       dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
       swiftSettings: settings),
+    .target(
+      name: "GatewayControl",
+      dependencies: [
+        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "Files", "GatewayModule", "ProxyConfig", "RPC", nioCore,
+        nioPosix,
+      ],
+      swiftSettings: settings),
 
     .executableTarget(
       name: "gateway",
       dependencies: ["ACMEHook", "Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
-      name: "gatewayctl", dependencies: ["Files", "GatewayModule", "RPC", argumentParser, logging, lifecycle],
+      name: "gatewayctl",
+      dependencies: [
+        "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, unixSignals,
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "acme-hook", dependencies: ["ACMEHook", "Files", argumentParser], swiftSettings: settings),
@@ -74,6 +87,8 @@ let package = Package(
     .testTarget(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
     .testTarget(
+      name: "GatewayControlTests", dependencies: ["GatewayControl", "TestSupport"], swiftSettings: settings),
+    .testTarget(
       name: "EndToEnd",
       dependencies: [
         "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "acme-hook", "gateway", "gatewayctl", "Calculator",
@@ -89,5 +104,13 @@ if Context.environment["FUZZ"] != nil {
   package.targets.append(
     .target(
       name: "Fuzz", dependencies: ["GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets", swiftSettings: settings
+    ))
+}
+
+// Measured by scripts/bench.
+if Context.environment["BENCH"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "bench-scrape", dependencies: ["Files", "GatewayModule"], path: "Benchmarks/scrape", swiftSettings: settings
     ))
 }

@@ -125,4 +125,11 @@ package enum FileSystem {
     defer { close(directory) }
     guard fsync(directory) == 0 else { throw FileError(path, "fsync") }
   }
+
+  /// Makes sure that this process may put files into a directory and take them away.
+  package static func checkAccess(_ directory: String) throws(FileError) {
+    guard faccessat(AT_FDCWD, directory, R_OK | W_OK | X_OK, AT_EACCESS) == 0 else {
+      throw FileError(directory, "faccessat")
+    }
+  }
 }

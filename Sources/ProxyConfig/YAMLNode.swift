@@ -43,6 +43,15 @@ struct YAMLNode {
     return found
   }
 
+  /// The value of a mapping's field; nil where there is none. Other fields may be there.
+  func field(_ name: String) throws(RouteFile.Mismatch) -> YAMLNode? {
+    var found: YAMLNode?
+    try forEachField { (key, value) throws(RouteFile.Mismatch) in
+      if try key.isString(name) { found = value }
+    }
+    return found
+  }
+
   private func forEachField(
     _ body: (_ key: YAMLNode, _ value: YAMLNode) throws(RouteFile.Mismatch) -> Void
   ) throws(RouteFile.Mismatch) {

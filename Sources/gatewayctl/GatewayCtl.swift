@@ -9,10 +9,12 @@ struct GatewayCtl: AsyncParsableCommand {
     commandName: "gatewayctl",
     abstract: "Asks this node's gateway module, over the bus.",
     discussion: """
-      Ends with status 0 on success, 1 when the gateway refuses, 64 for bad arguments, and 69 when nothing answers in \
-      time. The environment variable GATEWAY_BROKER takes the place of --broker.
+      Ends with status 0 on success, 1 when the gateway refuses, 64 for bad arguments, 69 when nothing answers in time, and \
+      75 when a route is set but not served in time. The environment variable GATEWAY_BROKER takes the place of --broker.
       """,
-    subcommands: [SetName.self, SetFQDN.self, Delete.self, List.self, ShowMetrics.self, Status.self])
+    subcommands: [
+      SetName.self, SetFQDN.self, Delete.self, List.self, Watch.self, ShowMetrics.self, Status.self, CheckNode.self,
+    ])
 }
 
 /// A subcommand: one call, and how its result is shown.

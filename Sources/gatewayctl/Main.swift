@@ -1,4 +1,6 @@
+import ArgumentParser
 import Files
+import GatewayControl
 import GatewayModule
 import Glibc
 import RPC
@@ -16,6 +18,15 @@ enum Main {
       }
     } catch  where GatewayCtl.exitCode(for: error).isSuccess {
       print(GatewayCtl.fullMessage(for: error))
+    } catch let code as ExitCode {
+      // All was said.
+      exit(code.rawValue)
+    } catch let closed as OutputClosed where closed.code == EPIPE {
+      // As if the signal had ended it, as it does with other programs.
+      exit(128 + SIGPIPE)
+    } catch let hanging as NotServing {
+      StandardError.print("gatewayctl: \(hanging)")
+      exit(EX_TEMPFAIL)
     } catch  where GatewayCtl.exitCode(for: error) == .validationFailure {
       StandardError.print("gatewayctl: \(GatewayCtl.message(for: error))")
       exit(EX_USAGE)

@@ -1,27 +1,67 @@
 import ArgumentParser
+import GatewayControl
 import GatewayModule
+import Glibc
+import ProxyConfig
 import RPC
 
 struct ShowMetrics: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "metrics", abstract: "Shows the bytes that went through Traefik for each workload.")
+    commandName: "metrics",
+    abstract: "Shows the bytes that went through Traefik for each workload since it was first set.",
+    discussion: """
+      With --watch the busiest workloads come first, as many as there is room for, each with a bar of its last rates. Where \
+      standard output is no terminal all are printed, at every interval anew; with --json one line each time.
+      """)
 
+  @Option(
+    defaultAsFlag: Seconds(2), parsing: .next,
+    help: .init(
+      "Show rates too, every 2 seconds or as many as are given, until it is interrupted.", valueName: "seconds"))
+  var watch: Seconds?
   @OptionGroup var bus: BusOptions
 
-  func run() async throws {
-    let metrics: Metrics = try await bus.withGateway { try await $0.call("Metrics") }
-    guard !bus.json else { return print(try JSON.text(metrics)) }
-    let workloads = Set(metrics.request.keys).union(metrics.response.keys).sorted()
-    print(
-      Table(
-        header: ["WORKLOAD", "REQUEST BYTES", "RESPONSE BYTES"],
-        rows: workloads.map { workload in
-          [workload] + [metrics.request, metrics.response].map { Self.text(bytes: $0[workload, default: 0]) }
-        }))
+  private var interval: Duration? {
+    get throws { try watch?.duration("--watch", least: 0.1) }
   }
 
-  private static func text(bytes: Double) -> String {
-    Int64(exactly: bytes.rounded()).map(String.init) ?? "\(bytes)"
+  func validate() throws {
+    _ = try interval
+  }
+
+  func run() async throws {
+    if let interval = try interval { return try await show(every: interval) }
+    let metrics: Metrics = try await bus.withGateway { try await $0.call("Metrics") }
+    try StandardOutput.print(bus.json ? try JSONText.pretty(metrics) : TrafficView.totals(metrics))
+  }
+
+  private func show(every interval: Duration) async throws {
+    try await bus.withGateway { gateway in
+      try await untilInterrupted {
+        var history = TrafficHistory()
+        var next = ContinuousClock.now
+        while true {
+          let metrics: Metrics = try await gateway.call("Metrics")
+          history.add(metrics)
+          try show(history.workloads)
+          // A reading that took long does not hurry the next one.
+          next = max(next + interval, .now)
+          try await Task.sleep(until: next)
+        }
+      }
+    }
+  }
+
+  private func show(_ workloads: [TrafficHistory.Workload]) throws {
+    if bus.json { return try StandardOutput.print(JSONText.line(["Workloads": workloads])) }
+    let terminal = Terminal.standardOutput
+    let lines = TrafficView.rates(workloads, on: terminal)
+    if terminal.isInteractive {
+      // From the first line on, each over the one that was there, and nothing below (ECMA-48: CUP, EL, ED).
+      try StandardOutput.write("\u{1b}[H" + lines.map { "\($0)\u{1b}[K\n" }.joined() + "\u{1b}[J")
+    } else {
+      try StandardOutput.print(lines.joined(separator: "\n") + "\n")
+    }
   }
 }
 
@@ -34,12 +74,53 @@ struct Status: GatewayCtlCommand {
     let status = try await bus.withClient { client, timeout in
       try await client.status(of: Gateway.module, timeout: timeout)
     }
-    guard !bus.json else { return print(try JSON.text(status)) }
+    guard !bus.json else { return try StandardOutput.print(JSONText.pretty(status)) }
     let busy = status.workers.filter { $0.state == .busy }
-    print("objects  \(status.objects.map(\.description).joined(separator: " "))")
-    print("workers  \(status.workers.count), of which busy \(busy.count)")
+    var lines = [
+      "objects  \(status.objects.map(\.description).joined(separator: " "))",
+      "workers  \(status.workers.count), of which busy \(busy.count)",
+    ]
     for worker in busy {
-      print("         \(worker.action) for \(max(0, Timestamp.now.seconds - worker.startTime.seconds)) s")
+      lines.append("         \(worker.action) for \(max(0, Timestamp.now.seconds - worker.startTime.seconds)) s")
     }
+    try StandardOutput.print(lines.joined(separator: "\n"))
+  }
+}
+
+struct CheckNode: GatewayCtlCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Looks whether this node can be a gateway, and says what to do where it cannot.",
+    discussion: """
+      A line each: ok, warning or failure. Whose a port is, only root can see. Ends with status 1 when there is a failure.
+      """)
+
+  @Option(
+    help: .init(
+      "Whom to ask what the world sees of the node's domain; also given by GATEWAY_RESOLVER.", valueName: "ip[:port]"))
+  var resolver = NodeOptions.variable("GATEWAY_RESOLVER") ?? "8.8.8.8"
+  @OptionGroup var node: NodeOptions
+  @OptionGroup var bus: BusOptions
+
+  private var resolverEndpoint: Endpoint {
+    get throws {
+      do { return try Endpoint(resolver, defaultPort: 53) } catch { throw ValidationError("--resolver: \(error)") }
+    }
+  }
+
+  func validate() throws {
+    _ = try resolverEndpoint
+  }
+
+  func run() async throws {
+    let checks = try await bus.withClient { client, timeout in
+      // A broker that does not answer is found out about soon enough.
+      let check = NodeCheck(
+        settings: try node.settings, client: client, resolver: try resolverEndpoint, timeout: min(timeout, .seconds(5)))
+      return try await check.run { check in
+        if !bus.json { try StandardOutput.print(check.line(for: .standardOutput)) }
+      }
+    }
+    if bus.json { try StandardOutput.print(JSONText.pretty(checks)) }
+    if checks.contains(where: { $0.outcome == .failure }) { throw ExitCode.failure }
   }
 }

@@ -55,7 +55,11 @@ struct GatewayCtlTests {
       let list = try await ctl("list", "--json")
       #expect(try JSON(parsing: list.output) == .array(await gateway.routes()))
 
-      #expect(try await ctl("metrics") == Outcome(0, "WORKLOAD  REQUEST BYTES  RESPONSE BYTES\n"))
+      let mail = try await ctl("list", "--domain", "*.EXAMPLE.org", "--workload", "2-2-*")
+      #expect(mail.status == 0 && mail.output.split(separator: "\n").map { $0.prefix(5) } == ["WORKL", "2-2-x"])
+      #expect(try await ctl("list", "--domain", "example.org", "--json") == Outcome(0, "[\n\n]\n"))
+
+      #expect(try await ctl("metrics") == Outcome(0, "WORKLOAD  REQUEST  RESPONSE\n"))
       let metrics = try await ctl("metrics", "--json")
       #expect(try JSON(parsing: metrics.output) == ["Request": [:], "Response": [:]])
 

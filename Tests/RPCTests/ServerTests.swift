@@ -227,6 +227,43 @@ struct ServerTests {
     }
   }
 
+  @Test func eventsForABrokerThatHangsAreBounded() async throws {
+    try await RedisServer.withServer { redis in
+      let (gate, log, count) = (Gate(), LogRecorder(), 5000)
+      let pulled = Mutex(0)
+      let server = try probeServer(on: redis.unixURL, log: log) {
+        Stream("Ticks") {
+          AsyncStream<Int> {
+            let tick = pulled.withLock { pulled in
+              pulled += 1
+              return pulled
+            }
+            // The first one waits until the broker hangs, and the last one is not needed.
+            if tick == 1 || tick > count { await gate.pass() }
+            return tick > count ? nil : tick
+          }
+        }
+      }
+      try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
+        try await running(server) {
+          try await eventually { try await caller.status(of: "server", within: .seconds(1)).protocolError == nil }
+          redis.pause()
+          await gate.open()
+          try await eventually { pulled.withLock { $0 } > count }
+          redis.resume()
+          let line = try await eventually {
+            log.lines(containing: "events dropped while the broker did not take them events=")
+          } until: {
+            $0.count == 1
+          }[0]
+          // The broker may have taken some before it stopped.
+          let lost = line.split(separator: "=").last.flatMap { Int($0) } ?? 0
+          #expect((1000...count - 1024).contains(lost), "\(line)")
+        }
+      }
+    }
+  }
+
   // MARK: Workers
 
   @Test func noMoreCallsRunAtOnceThanThereAreWorkers() async throws {

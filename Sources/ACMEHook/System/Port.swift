@@ -1,15 +1,20 @@
-import Glibc
-import ProxyConfig
+package import Glibc
+package import ProxyConfig
 
 /// A port of an address, over UDP and TCP.
-struct Port: CustomStringConvertible {
-  let address: IPAddress
-  let number: UInt16
+package struct Port: CustomStringConvertible, Sendable {
+  package let address: IPAddress
+  package let number: UInt16
 
-  var description: String { "port \(number) of \(address)" }
+  package init(address: IPAddress, number: UInt16) {
+    self.address = address
+    self.number = number
+  }
+
+  package var description: String { "port \(number) of \(address)" }
 
   /// Whether the address is one of this machine's, in this network namespace.
-  static func isLocal(_ address: IPAddress) -> Bool {
+  package static func isLocal(_ address: IPAddress) -> Bool {
     ![EADDRNOTAVAIL, EAFNOSUPPORT].contains(Port(address: address, number: 0).bindError(SOCK_DGRAM))
   }
 
@@ -18,7 +23,7 @@ struct Port: CustomStringConvertible {
     for type in [SOCK_DGRAM, SOCK_STREAM] {
       switch bindError(type) {
       case 0: continue
-      case EADDRINUSE: throw HookError("\(self) is taken by \(owners)")
+      case EADDRINUSE: throw HookError("\(self) is taken by \(ownersText)")
       case let code: throw HookError("cannot listen on \(self): \(String(cString: strerror(code)))")
       }
     }
@@ -40,19 +45,36 @@ struct Port: CustomStringConvertible {
     return type == SOCK_STREAM && listen(descriptor, 1) != 0 ? errno : 0
   }
 
-  /// Who listens there or on every address: `unbound (pid 812)`.
-  private var owners: String {
+  /// A process that listens.
+  package struct Owner: Hashable, Sendable, CustomStringConvertible {
+    package let pid: pid_t
+    /// Of its program, cut after 15 bytes.
+    package let name: String
+
+    /// `unbound (pid 812)`.
+    package var description: String { "\(name) (pid \(pid))" }
+  }
+
+  /// Who listens there or on every address, in the network namespace of this thread; nil when nobody does. Other users'
+  /// processes are seen by root only.
+  package var owners: [Owner]? {
     let sockets = listeners
-    let owners = ProcessTable.pids.filter { ProcessTable.holds($0, anyOf: sockets) }
-      .map { "\(ProcessTable.name(of: $0)) (pid \($0))" }
-    return owners.isEmpty ? "a process that this one may not see" : owners.joined(separator: ", ")
+    guard !sockets.isEmpty else { return nil }
+    return ProcessTable.pids.filter { ProcessTable.holds($0, anyOf: sockets) }
+      .map { Owner(pid: $0, name: ProcessTable.name(of: $0)) }
+  }
+
+  private var ownersText: String {
+    let owners = owners ?? []
+    return owners.isEmpty
+      ? "a process that this one may not see" : owners.map(\.description).joined(separator: ", ")
   }
 
   /// The sockets that are bound to this port, as links in `/proc/PID/fd` name them.
   private var listeners: Set<String> {
     var listeners: Set<String> = []
     for table in ["udp", "udp6", "tcp", "tcp6"] {
-      let lines = String(decoding: ProcessTable.contents("/proc/self/net/\(table)"), as: UTF8.self).split(
+      let lines = String(decoding: ProcessTable.contents("/proc/thread-self/net/\(table)"), as: UTF8.self).split(
         separator: "\n")
       for line in lines.dropFirst() {
         // Number, local address, remote address, state and, as the tenth, the socket's inode.

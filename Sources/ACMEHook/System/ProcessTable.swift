@@ -1,8 +1,8 @@
 import Files
-import Glibc
+package import Glibc
 
 /// What `/proc` tells (proc(5)).
-enum ProcessTable {
+package enum ProcessTable {
   /// Different after every start of the machine.
   static var boot: String {
     String(decoding: contents("/proc/sys/kernel/random/boot_id"), as: UTF8.self).filter { !$0.isWhitespace }
@@ -12,7 +12,7 @@ enum ProcessTable {
   static var pids: [pid_t] { names("/proc").compactMap { pid_t($0) } }
 
   /// What a process was started with; empty when it has ended.
-  static func arguments(of pid: pid_t) -> [String] {
+  package static func arguments(of pid: pid_t) -> [String] {
     contents("/proc/\(pid)/cmdline").split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
   }
 
@@ -21,6 +21,18 @@ enum ProcessTable {
     let lines = contents("/proc/\(pid)/status").split(separator: UInt8(ascii: "\n"))
     let numbers = lines.first { $0.starts(with: "NSpid:".utf8) }?.split(separator: UInt8(ascii: "\t"))
     return (numbers?.count ?? 0) > 2
+  }
+
+  /// When it was started, in seconds since the epoch; nil when it has ended.
+  package static func start(of pid: pid_t) -> Double? {
+    // The fields after the name, which may hold anything in its parentheses; the 22nd of all is in ticks since the boot.
+    let (space, parenthesis) = (UInt8(ascii: " "), UInt8(ascii: ")"))
+    let fields = contents("/proc/\(pid)/stat").split(separator: parenthesis).last?.split(separator: space)
+    let boot = contents("/proc/stat").split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "btime ".utf8) }
+    guard let fields, fields.count > 19, let ticks = Double(String(decoding: fields[19], as: UTF8.self)),
+      let boot, let booted = Double(String(decoding: boot.dropFirst("btime ".utf8.count), as: UTF8.self))
+    else { return nil }
+    return booted + ticks / Double(sysconf(CInt(_SC_CLK_TCK)))
   }
 
   /// The name of its program, cut after 15 bytes.

@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include <sys/eventfd.h>
+#include <sys/timex.h>
 
 #include "SockDiag.h"
 

@@ -7,6 +7,8 @@ extension Gateway {
   public static let object = ObjectID("gateway", version: "0.0.1")
   /// What today's callers call it.
   public static let legacyObject = ObjectID("manager", version: "0.0.1")
+  /// The stream of ``RouteChange`` that the object has under either name.
+  public static let changesStream = "Changes"
 }
 
 extension Server {
@@ -31,6 +33,7 @@ extension Server {
         Method("DeleteNamedProxy") { (workload: String) in try await gateway.deleteNamedProxy(workload: workload) }
         Method("Metrics") { try await gateway.metrics() }
         Method("Routes") { await gateway.routes() }
+        Stream(Gateway.changesStream) { gateway.changes() }
       }
     }
   }

@@ -102,6 +102,9 @@ public struct Gateway: Sendable {
     return routes.map { RouteInfo($0, zone: zone) }
   }
 
+  /// The changes of the routes from now on.
+  func changes() -> AsyncStream<RouteChange> { store.changes.listen() }
+
   private func publish(_ route: Route) async throws {
     await meter.settle(route.workload, before: route)
     _ = try await store.set(route)

@@ -1,7 +1,8 @@
 import Glibc
+package import RPC
 
 /// A moment in UTC, to the millisecond.
-struct UTCTime {
+package struct UTCTime: CustomStringConvertible {
   /// Since 1970-01-01T00:00:00Z.
   let seconds: time_t
   /// 0 to 999.
@@ -11,6 +12,22 @@ struct UTCTime {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
     return UTCTime(seconds: now.tv_sec, milliseconds: now.tv_nsec / 1_000_000)
+  }
+
+  package init(_ time: Timestamp) {
+    self.init(seconds: time_t(time.seconds), milliseconds: Int(time.nanoseconds / 1_000_000))
+  }
+
+  init(seconds: time_t, milliseconds: Int) {
+    self.seconds = seconds
+    self.milliseconds = milliseconds
+  }
+
+  /// As ``append(to:)`` writes it.
+  package var description: String {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Appends ISO 8601 text such as `2026-01-02T03:04:05.678Z`.

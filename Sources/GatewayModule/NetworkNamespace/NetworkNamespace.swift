@@ -33,17 +33,29 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   ///   - type: `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_RAW`. The socket closes on exec.
   ///   - protocol: of the domain's; 0 for the one that goes with the type.
   public func socket(domain: CInt, type: __socket_type, protocol: CInt = 0) throws(NetworkNamespaceError) -> CInt {
+    try run { () throws(SystemError) in try Self.socketHere(domain: domain, type: type, protocol: `protocol`) }
+  }
+
+  /// Opens a socket in a namespace, or in the one that the process runs in.
+  package static func socket(in namespace: NetworkNamespace?, domain: CInt, type: __socket_type) throws -> CInt {
+    try namespace?.socket(domain: domain, type: type) ?? socketHere(domain: domain, type: type)
+  }
+
+  /// Runs `body` on a thread of its own inside the namespace, and waits for it.
+  package func run<Result: Sendable>(
+    _ body: @Sendable @escaping () throws(SystemError) -> Result
+  ) throws(NetworkNamespaceError) -> Result {
     let path = path
     // Written by the thread, read after its end: joining orders the two.
-    nonisolated(unsafe) var outcome = Result<CInt, SystemError>.failure(SystemError("socket", code: ECANCELED))
+    nonisolated(unsafe) var outcome = Swift.Result<Result, SystemError>.failure(SystemError("setns", code: ECANCELED))
     do throws(SystemError) {
       let thread = try POSIXThread {
-        outcome = Result { () throws(SystemError) in
+        outcome = Swift.Result { () throws(SystemError) in
           let namespace = open(path, O_RDONLY | O_CLOEXEC)
           guard namespace >= 0 else { throw SystemError("open") }
           defer { close(namespace) }
           guard clinux_enter_network_namespace(namespace) == 0 else { throw SystemError("setns") }
-          return try Self.socketHere(domain: domain, type: type, protocol: `protocol`)
+          return try body()
         }
       }
       thread.join()

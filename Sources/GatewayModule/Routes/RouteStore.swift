@@ -22,6 +22,13 @@ public final class RouteStore: Sendable {
     var index = RouteIndex()
     var pending: [Job] = []
     var isWriting = false
+    /// What is still to be told of routes that are in place and could not be synced.
+    var untold: [WorkloadID: RouteChange.Action] = [:]
+
+    /// What a route that is in place means to those who know of `known`; nil for no news.
+    func action(_ route: Route, replacing known: Route?) -> RouteChange.Action? {
+      untold[route.workload] ?? (known == nil ? .set : known == route ? nil : .replaced)
+    }
   }
 
   private enum Job {
@@ -54,10 +61,13 @@ public final class RouteStore: Sendable {
   /// On its one thread the index and the disk agree: nowhere else is either changed.
   private let writer = NIOThreadPool(numberOfThreads: 1)
   private let logger: Logger
+  /// What became of routes, told from the writer's thread.
+  let changes: Changes
 
   private init(directory: RouteDirectory, logger: Logger) {
     self.directory = directory
     self.logger = logger
+    changes = Changes(logger: logger)
     state = Mutex(State())
     writer.start()
   }
@@ -234,19 +244,30 @@ public final class RouteStore: Sendable {
       }
     }
     let outcomes = directory.apply(steps)
+    var news: [RouteChange] = []
     state.withLock { state in
       for (change, outcome) in zip(changes, outcomes) {
+        let known = state.index[change.workload]
         switch (change, outcome) {
-        case (.write(let route), .durable(let stamp)): state.index.confirm(route, isDurable: true, stamp: stamp)
-        case (.write(let route), .unsynced(let stamp, _)): state.index.confirm(route, isDurable: false, stamp: stamp)
+        case (.write(let route), .durable(let stamp)):
+          state.index.confirm(route, isDurable: true, stamp: stamp)
+          if let action = state.action(route, replacing: known) { news.append(RouteChange(route, action)) }
+          state.untold[route.workload] = nil
+        case (.write(let route), .unsynced(let stamp, _)):
+          state.index.confirm(route, isDurable: false, stamp: stamp)
+          state.untold[route.workload] = state.action(route, replacing: known)
         case (.write(let route), .failed): state.index.abandon(route)
-        case (.remove(let workload), .durable): state.index.remove(workload)
+        case (.remove(let workload), .durable):
+          state.index.remove(workload)
+          state.untold[workload] = nil
+          if let known { news.append(RouteChange(known, .deleted)) }
         // A power cut may bring the file back: the domain stays taken until the call is repeated, and then is synced.
         case (.remove(let workload), .unsynced): state.index.doubt(workload)
         case (.remove, .failed): break
         }
       }
     }
+    for change in news { self.changes.tell(change) }
     return outcomes
   }
 
@@ -289,19 +310,28 @@ public final class RouteStore: Sendable {
       logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
     case .adopt(let route, let stamp):
       // Somebody else's file may not be on disk yet; at the start it has had the time.
-      state.withLock { $0.index.adopt(route, isDurable: isStart, stamp: stamp) }
+      let action = state.withLock { state in
+        defer { state.untold[route.workload] = nil }
+        state.index.adopt(route, isDurable: isStart, stamp: stamp)
+        return state.action(route, replacing: known)
+      }
+      if let action { changes.tell(RouteChange(route, action)) }
       if !isStart {
         logger.info(
           "route taken over",
           metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"])
       }
     case .forget(let workload):
-      state.withLock { $0.index.remove(workload) }
+      state.withLock { state in
+        state.index.remove(workload)
+        state.untold[workload] = nil
+      }
+      if let known { changes.tell(RouteChange(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
-      try quarantine(file.name, reason)
+      try quarantine(file, reason)
     case .restore(let route, let reason):
-      try quarantine(file.name, reason)
+      try quarantine(file, reason)
       switch directory.apply([.write(route, replacing: false)])[0] {
       case .durable(let stamp):
         state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
@@ -315,14 +345,26 @@ public final class RouteStore: Sendable {
     }
   }
 
-  private func quarantine(_ name: String, _ reason: String) throws(FileError) {
-    let path = try directory.quarantine(name)
+  private func quarantine(_ file: RouteDirectory.Found, _ reason: String) throws(FileError) {
+    let path = try directory.quarantine(file.name)
     logger.error(
-      "file moved to quarantine", metadata: ["file": "\(name)", "reason": "\(reason)", "quarantine": "\(path)"])
+      "file moved to quarantine", metadata: ["file": "\(file.name)", "reason": "\(reason)", "quarantine": "\(path)"])
+    var domain = ""
+    if case .route(let route, _) = file.sighting { domain = route.domain.rawValue }
+    changes.tell(
+      RouteChange(
+        workload: Self.workload(of: file.name)?.rawValue ?? "", domain: domain, action: .quarantined,
+        reason: "\(file.name): \(reason)"))
   }
 
   private static func workload(of name: String) -> WorkloadID? {
     name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
+  }
+}
+
+extension RouteChange {
+  fileprivate init(_ route: Route, _ action: Action) {
+    self.init(workload: route.workload.rawValue, domain: route.domain.rawValue, action: action)
   }
 }
 

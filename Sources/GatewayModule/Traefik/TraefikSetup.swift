@@ -44,7 +44,7 @@ public struct TraefikSetup: Sendable {
     case .replaced:
       logger.notice(
         "Traefik's static configuration changed; Traefik takes it in when it is restarted",
-        metadata: file.merging(["command": "\(restartCommand ?? "zinit restart traefik")"]) { $1 })
+        metadata: file.merging(restartCommand.map { ["command": "\($0)"] } ?? [:]) { $1 })
       if let restartCommand { await restart(restartCommand) }
     }
   }

@@ -36,12 +36,19 @@ struct CallLedger {
   }
 
   /// What the broker is to do about a call that is over: push the reply, and forget the request.
-  struct Settlement {
+  final class Settlement: Sendable {
     let payload: [UInt8]
     /// None for a payload that names no reply address.
     let reply: Reply?
     let source: Int?
     let since: Instant
+
+    init(payload: [UInt8], reply: Reply?, source: Int?, since: Instant) {
+      self.payload = payload
+      self.reply = reply
+      self.source = source
+      self.since = since
+    }
 
     struct Reply {
       let address: ReplyAddress
@@ -234,16 +241,16 @@ struct CallLedger {
   /// What to send next; it is to be confirmed, in the order sent.
   mutating func nextBatch() -> Batch? {
     let isRepeated = !repeated.isEmpty
-    let from = isRepeated ? repeated : owed
-    guard !from.isEmpty else { return nil }
-    let settlements = Array(from.prefix(Self.batchLimit))
-    if isRepeated {
-      repeated.removeFirst(settlements.count)
-    } else {
-      owed.removeFirst(settlements.count)
-    }
+    let settlements = isRepeated ? Self.takeBatch(of: &repeated) : Self.takeBatch(of: &owed)
+    guard !settlements.isEmpty else { return nil }
     unconfirmed.append(contentsOf: settlements)
     return Batch(settlements: settlements, isRepeated: isRepeated)
+  }
+
+  private static func takeBatch(of settlements: inout CircularBuffer<Settlement>) -> [Settlement] {
+    let batch = Array(settlements.prefix(batchLimit))
+    settlements.removeFirst(batch.count)
+    return batch
   }
 
   /// The broker has carried out the oldest `count` unconfirmed settlements.

@@ -11,6 +11,8 @@ actor Dispatcher {
   static let drainTimeout = Duration.seconds(8)
   /// How long a reply is worth keeping while the broker is away.
   static let replyLifetime = Duration.seconds(300)
+  /// How many events of streams may be on their way to a broker that is slow to take them.
+  static let eventLimit = 1024
 
   private nonisolated let executor: LoopExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -37,6 +39,10 @@ actor Dispatcher {
   private var owner: Ownership.Taken?
   var recovery: Recovery
   private var malformed = MalformedCount()
+  /// Published, and not yet taken by the broker.
+  private var eventsOnTheWay = 0
+  /// Since one was last taken.
+  private var droppedEvents = 0
 
   /// The connections that are up at the same time and fall together.
   private struct Session {
@@ -337,8 +343,21 @@ actor Dispatcher {
   }
 
   private func publish(_ bytes: [UInt8], on channel: String) {
-    guard let session else { return }
-    session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { _ in }
-    session.main.flush()
+    guard let session, eventsOnTheWay < Self.eventLimit else {
+      droppedEvents += 1
+      return
+    }
+    eventsOnTheWay += 1
+    session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { result in
+      self.assumeIsolated { $0.published(result) }
+    }
+    scheduleFlush()
+  }
+
+  private func published(_ result: Result<RedisReply, BrokerError>) {
+    eventsOnTheWay -= 1
+    guard case .success = result, droppedEvents > 0 else { return }
+    logger.warning("events dropped while the broker did not take them", metadata: ["events": "\(droppedEvents)"])
+    droppedEvents = 0
   }
 }

@@ -1,0 +1,45 @@
+public import RPC
+
+/// An event of the stream `Changes`: what became of a route. What the gateway did is on disk by then; what others did to a
+/// file is told when it is seen.
+///
+/// On the wire it is a map of five: `Workload`, `Domain`, `Action` and `Reason` are strings, `Time` is a time, MessagePack's
+/// extension −1.
+public struct RouteChange: Hashable, Sendable, Codable {
+  public enum Action: String, Hashable, Sendable, Codable, CaseIterable {
+    /// The workload has a route now, and had none.
+    case set
+    /// The workload has another route now.
+    case replaced
+    /// The workload has no route any more.
+    case deleted
+    /// A file was moved out of Traefik's sight. The route that the workload had before, if it had one, stays.
+    case quarantined
+  }
+
+  /// Whose route it is; empty for a file in quarantine whose name is no workload's.
+  public let workload: String
+  /// The route's domain; empty for a file in quarantine that names none.
+  public let domain: String
+  public let action: Action
+  /// Of a file in quarantine: its name and why it is there. Empty otherwise.
+  public let reason: String
+  /// When that was.
+  public let time: Timestamp
+
+  public init(workload: String, domain: String, action: Action, reason: String = "", time: Timestamp = .now) {
+    self.workload = workload
+    self.domain = domain
+    self.action = action
+    self.reason = reason
+    self.time = time
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case workload = "Workload"
+    case domain = "Domain"
+    case action = "Action"
+    case reason = "Reason"
+    case time = "Time"
+  }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import TestSupport
+import Testing
+
+private let zone = GatewayProcess.zone
+
+/// `gatewayctl check`: what it finds on a node where all is right, and where it is not.
+struct CheckTests {
+  /// The lines of a run by what they are about, and its exit status.
+  private struct Report {
+    let status: ChildProcess.ExitStatus
+    let lines: [String: String]
+
+    init(_ outcome: Command.Outcome) {
+      status = outcome.status
+      let lines = outcome.standardOutput.split(separator: "\n").map { line in
+        // Outcome and name have columns of their own.
+        (line.dropFirst(9).prefix(9).trimmingCharacters(in: .whitespaces), "\(line.prefix(9))\(line.dropFirst(20))")
+      }
+      self.lines = Dictionary(lines) { "\($0); \($1)" }
+    }
+  }
+
+  private func check(_ gateway: GatewayProcess, resolver: String, _ arguments: String...) async throws -> Report {
+    Report(
+      try await Command.run(
+        Repository.product("gatewayctl"), ["check", "--root", gateway.root.path, "--resolver", resolver] + arguments,
+        environment: ["GATEWAY_BROKER": gateway.redis.unixURL]))
+  }
+
+  /// Runs `body` on a node with the ports and the DNS that one has in production.
+  private func withNode(
+    records: [String], _ body: (GatewayProcess) async throws -> Void
+  ) async throws {
+    let flags = [
+      "--domain", zone, "--public-ip", Uplink.address, "--resolver", Uplink.resolver, "--allow-loopback-backends",
+      "--http-address", "\(Uplink.address):80", "--https-address", "\(Uplink.address):443",
+    ]
+    let server = ["@ NS ns", "ns A \(Uplink.nameServer)"]
+    try await Uplink.withUplink { uplink in
+      try await TemporaryNetworkNamespace.inside(uplink.world) {
+        try await Unbound.withServer(at: Uplink.nameServer, .authority(zone: "example.test", records: server + records))
+        {
+          _ in
+          try await Unbound.withServer(at: Uplink.resolver, .resolver(hints: ["example.test": Uplink.nameServer])) {
+            _ in
+            try await TemporaryNetworkNamespace.inside(uplink.node) {
+              try await GatewayProcess.withGateway(flags, body)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"), .timeLimit(.minutes(3)))
+  func nodeWhereAllIsRight() async throws {
+    let records = ["gent01 A \(Uplink.address)", "*.gent01 CNAME gent01", "_acme-challenge.gent01 NS gent01"]
+    try await withNode(records: records) { gateway in
+      try await gateway.withTraefikAsInstalled { traefik in
+        let report = try await check(gateway, resolver: Uplink.resolver)
+        #expect(report.status == .code(0), "\(report)")
+        let owner = "traefik (pid \(traefik.pid))"
+        let expected = [
+          "broker": "ok       \(gateway.redis.unixURL) answers",
+          "module": "ok       the gateway answers; of 16 workers 0 are busy",
+          "traefik": "ok       \(owner) runs with \(gateway.root.file("traefik.yaml"))",
+          "port 80": "ok       \(owner) listens at \(Uplink.address):80",
+          "port 443": "ok       \(owner) listens at \(Uplink.address):443",
+          "port 53": "ok       free, for as long as no challenge is pending",
+          "metrics": "ok       \(gateway.address("--traefik-address")) counts the traffic of 0 workloads",
+          "zone A": "ok       \(zone) is at \(Uplink.address)",
+          "zone *": "ok       *.\(zone) is an alias of \(zone)",
+          "zone NS": "ok       _acme-challenge.\(zone) is delegated to \(zone)",
+        ]
+        #expect(report.lines.filter { !["clock", "disk"].contains($0.key) } == expected)
+        #expect(report.lines["disk"]?.hasPrefix("ok       \(gateway.root.path) can be written; ") == true)
+        // The machine that tests run on may well have nobody who sets its clock.
+        #expect(report.lines["clock"]?.hasPrefix("failure") == false)
+        #expect(try gateway.files(in: "staging").count == 1, "nothing is left there")
+
+        // A newer static configuration than Traefik has.
+        try await Task.sleep(for: .seconds(3))
+        let text = try String(contentsOfFile: gateway.root.file("traefik.yaml"), encoding: .utf8)
+        try gateway.root.write(text, to: "traefik.yaml")
+        let older = try await check(gateway, resolver: Uplink.resolver)
+        #expect(older.status == .code(0))
+        #expect(
+          older.lines["traefik"] == "warning  \(owner) runs with an older \(gateway.root.file("traefik.yaml")) "
+            + "-> zinit restart traefik")
+      }
+    }
+  }
+
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"), .timeLimit(.minutes(3)))
+  func zoneThatIsNotAsItShouldBe() async throws {
+    try await withNode(records: ["gent01 A 203.0.113.8", "*.gent01 CNAME elsewhere", "elsewhere A 203.0.113.9"]) {
+      gateway in
+      let report = try await check(gateway, resolver: Uplink.resolver)
+      #expect(report.status == .code(1))
+      #expect(report.lines["zone A"] == "failure  \(zone) is at 203.0.113.8 -> \(zone) A \(Uplink.address)")
+      #expect(
+        report.lines["zone *"] == "failure  *.\(zone) is an alias of elsewhere.example.test -> *.\(zone) CNAME \(zone)")
+      #expect(
+        report.lines["zone NS"]
+          == "failure  _acme-challenge.\(zone) is not delegated, says \(Uplink.nameServer) of example.test "
+          + "-> _acme-challenge.\(zone) NS \(zone), in the zone above")
+      // Nor is Traefik there.
+      #expect(report.lines["port 443"] == "failure  nobody listens at \(Uplink.address):443 -> zinit start traefik")
+      #expect(report.lines["traefik"]?.hasPrefix("failure  nobody listens at ") == true)
+      #expect(report.lines["metrics"]?.contains("nothing listens there") == true)
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "whose a port is, only root sees"))
+  func strangerWhoHasTheChallengesPort() async throws {
+    let address = LoopbackAddress.next()
+    try await GatewayProcess.withGateway(["--domain", zone, "--public-ip", address]) { gateway in
+      // It knows of nothing, and answers on the port that challenges need.
+      try await Unbound.withServer(at: address, .authority(zone: "other.test", records: [])) { _ in
+        let resolver = try "127.0.0.1:\(FreePort.next())"
+        let report = try await check(gateway, resolver: resolver)
+        #expect(report.status == .code(1))
+        let port = try #require(report.lines["port 53"])
+        #expect(
+          port.wholeMatch(of: /failure  unbound \(pid \d+\) listens there -> stop it, .*/) != nil, "\(port)")
+        #expect(report.lines["zone A"]?.hasPrefix("failure  \(zone) cannot be looked up at \(resolver): ") == true)
+      }
+    }
+  }
+
+  @Test func nothingIsThere() async throws {
+    let outcome = try await Command.run(
+      Repository.product("gatewayctl"),
+      ["check", "--json", "--broker", "unix:///nowhere/redis.sock", "--root", "/nowhere", "--timeout", "0.5"])
+    #expect(outcome.status == .code(1) && outcome.standardError.isEmpty)
+    let checks = try JSON(parsing: outcome.standardOutput).array ?? []
+    #expect(checks.map { $0["Check"].string } == ["broker", "module", "traefik", "metrics", "zone", "clock", "disk"])
+    for check in checks where check["Check"] != "clock" {
+      #expect(check["Outcome"] == "failure" && check.object?.count == 4, "\(check)")
+    }
+    #expect(
+      checks[0]["Finding"] == "broker unix:///nowhere/redis.sock cannot be reached: No such file or directory")
+    #expect(checks[6]["Finding"].string?.hasPrefix("open /nowhere/staging/") == true)
+    #expect(checks[6]["Remedy"] == "start the gateway, which makes it, or correct --root")
+  }
+
+  @Test func gatewayThatDoesNotAnswerIsNotTheBroker() async throws {
+    try await RedisServer.withServer { redis in
+      let outcome = try await Command.run(
+        Repository.product("gatewayctl"),
+        ["check", "--broker", redis.unixURL, "--root", "/nowhere", "--timeout", "0.5"])
+      #expect(outcome.status == .code(1))
+      let lines = outcome.standardOutput.split(separator: "\n")
+      #expect(lines[0] == "ok       broker     \(redis.unixURL) answers")
+      #expect(lines[1].hasPrefix("failure  module     the gateway does not answer within 0.5 seconds -> "))
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import Foundation
+import TestSupport
+import Testing
+
+private let zone = GatewayProcess.zone
+
+/// `gatewayctl set-… --wait`: what it waits for, and where it says that a route hangs.
+@Suite(.serialized)
+struct WaitTests {
+  /// The steps that were over, as standard error tells them.
+  private func steps(_ outcome: Command.Outcome) -> [String] {
+    outcome.standardError.split(separator: "\n").filter { $0.hasPrefix("done ") }
+      .map { String($0.split(separator: " ")[1]) }
+  }
+
+  private func wait(
+    _ gateway: GatewayProcess, _ arguments: [String], limit: Double = 30, environment: [String: String] = [:]
+  ) async throws -> Command.Outcome {
+    try await Command.run(
+      Repository.product("gatewayctl"), arguments + ["--wait", "\(limit)", "--root", gateway.root.path],
+      environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .seconds(90))
+  }
+
+  /// Runs `body` with a gateway that gets certificates for these domains, and the Traefik that asks for them.
+  private func withCertificates(
+    for domains: [String], _ body: (GatewayProcess, Pebble) async throws -> Void
+  ) async throws {
+    let address = LoopbackAddress.next()
+    try await Dnsmasq.withServer(domains.map { .address($0, address) }) { resolver in
+      let http = try FreePort.next()
+      try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
+        let flags = [
+          "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
+          "--http-address", "\(address):\(http)", "--acme-email", "operator@example.org",
+          "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
+        ]
+        try await GatewayProcess.withGateway(flags) { gateway in
+          try await gateway.withTraefikAsInstalled(environment: pebble.environment) { _ in
+            try await body(gateway, pebble)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(3))) func returnsWhenTheWorldSeesTheRoute() async throws {
+    try await HTTPBackend.withServer("app") { app in
+      try await withCertificates(for: ["app.example.org", "down.example.org"]) { gateway, pebble in
+        let outcome = try await wait(
+          gateway, ["set-fqdn", "app", "app.example.org", "--backend", app.url], limit: 60,
+          environment: ["SSL_CERT_FILE": pebble.root])
+        #expect(outcome.status == .code(0), "\(outcome.standardError)")
+        #expect(steps(outcome) == ["file", "traefik", "certificate", "backend"])
+        #expect(outcome.standardError.contains("status 200, certificate of CN=Pebble Intermediate CA"))
+        #expect(!outcome.standardError.contains("does not trust"))
+        // It is so at once, and nothing has to be waited for again.
+        let client = gateway.client("--https-address", trust: .authority(file: pebble.root))
+        #expect(try await client.fetch("https://app.example.org/").status == 200)
+
+        // Everything but the backend is there; as JSON.
+        let down = try await wait(
+          gateway, ["set-fqdn", "down", "down.example.org", "--backend", "http://127.0.0.1:9", "--json"], limit: 20)
+        #expect(down.status == .code(75))
+        let result = try JSON(parsing: down.standardOutput)["Steps"].array ?? []
+        #expect(result.map { $0["Step"].string } == ["file", "traefik", "certificate", "backend"])
+        #expect(result.map { $0["Outcome"].string } == ["done", "done", "done", "hangs"])
+        #expect(result.last?["Finding"].string == "Traefik answers 502: the backends do not")
+        #expect(
+          down.standardError.split(separator: "\n").last?.wholeMatch(
+            of: /gatewayctl: down\.example\.org is not served after 2[0-9.]+ s: it hangs at the step 'backend': .*/)
+            != nil,
+          "\(down.standardError)")
+      }
+    }
+  }
+
+  @Test func saysThatTraefikDoesNotListen() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let outcome = try await wait(gateway, ["set-name", "w", "shop", "--backend", "http://127.0.0.1:9"], limit: 1)
+      #expect(outcome.status == .code(75))
+      #expect(outcome.standardOutput == "shop.\(zone)\n")
+      #expect(steps(outcome) == ["file"])
+      #expect(
+        outcome.standardError.contains(
+          "hangs at the step 'traefik': Traefik does not listen: connect to \(gateway.address("--https-address")): "
+            + "Connection refused"), "\(outcome.standardError)")
+    }
+  }
+
+  @Test func saysThatThereIsNoCertificate() async throws {
+    try await HTTPBackend.withServer("app") { app in
+      try await GatewayProcess.withGateway { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          let outcome = try await wait(gateway, ["set-name", "w", "shop", "--backend", app.url], limit: 5)
+          #expect(outcome.status == .code(75))
+          #expect(steps(outcome) == ["file", "traefik"])
+          #expect(
+            outcome.standardError.contains(
+              "hangs at the step 'certificate': Traefik shows 'CN=TRAEFIK DEFAULT CERT', which is not for shop.\(zone)"),
+            "\(outcome.standardError)")
+        }
+      }
+    }
+  }
+
+  @Test func saysThatTraefikDoesNotTakeRoutesIn() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      // It watches another directory than the one that routes are put in.
+      let file = gateway.root.file("traefik.yaml")
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      try FileManager.default.createDirectory(atPath: gateway.root.file("elsewhere"), withIntermediateDirectories: true)
+      try gateway.root.write(text.replacing("/proxy", with: "/elsewhere"), to: "traefik.yaml")
+      try await gateway.withTraefikAsInstalled { _ in
+        let outcome = try await wait(
+          gateway, ["set-name", "w", "shop", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 3)
+        #expect(outcome.status == .code(75))
+        #expect(steps(outcome) == ["file"])
+        #expect(outcome.standardError.contains("hangs at the step 'traefik': "), "\(outcome.standardError)")
+      }
+    }
+  }
+
+  @Test func backendHasToMakeTheHandshakeThatIsPassedThrough() async throws {
+    try await HTTPBackend.withServer("bank.\(zone)", tls: true) { bank in
+      try await GatewayProcess.withGateway { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          let outcome = try await wait(
+            gateway, ["set-name", "w", "bank", "--backend", bank.endpoint, "--tls-passthrough"])
+          #expect(outcome.status == .code(0), "\(outcome.standardError)")
+          #expect(steps(outcome) == ["file", "traefik", "backend"])
+          #expect(outcome.standardError.contains("certificate 'CN=bank.\(zone)' of the backend"))
+
+          // A route that is replaced is not taken for the one that it was.
+          try await HTTPBackend.withServer("vault.\(zone)", tls: true) { vault in
+            let other = try await wait(
+              gateway, ["set-name", "w", "bank", "--backend", vault.endpoint, "--tls-passthrough"])
+            #expect(other.status == .code(0), "\(other.standardError)")
+            #expect(other.standardError.contains("certificate 'CN=vault.\(zone)' of the backend"))
+          }
+
+          let down = try await wait(
+            gateway, ["set-name", "v", "down", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 4)
+          #expect(down.status == .code(75))
+          #expect(steps(down) == ["file", "traefik"])
+          #expect(
+            down.standardError.contains("hangs at the step 'backend': no TLS from a backend: TLS handshake: "),
+            "\(down.standardError)")
+        }
+      }
+    }
+  }
+
+  @Test func directoryThatIsNotTheGatewaysIsAnError() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let outcome = try await gateway.gatewayctl(
+        "set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", "--root", "/nowhere")
+      #expect(outcome.status == .code(1))
+      #expect(
+        outcome.standardError
+          == "gatewayctl: open /nowhere/traefik.yaml: No such file or directory; the gateway writes it when it starts\n"
+      )
+      #expect(try await gateway.domains() == [:], "nothing is set before")
+      for value in ["0", "soon", "nan"] {
+        let bad = try await gateway.gatewayctl(
+          "set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", value)
+        #expect(bad.status == .code(64))
+        #expect(
+          bad.standardError
+            == "gatewayctl: --wait must be a number of seconds from 0.1 to 86400, not '\(value)'\n")
+      }
+    }
+  }
+}

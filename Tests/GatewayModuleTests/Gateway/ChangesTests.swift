@@ -1,0 +1,136 @@
+import Files
+import Foundation
+import ProxyConfig
+import RPC
+import TestSupport
+import Testing
+
+@testable import GatewayModule
+
+/// Which changes are told, when, and to whom.
+struct ChangesTests {
+  private func route(_ workload: String, _ domain: String, _ backend: String = "http://10.1.2.3") throws -> Route {
+    try Route(
+      workload: WorkloadID(workload), domain: Domain(domain), tls: .terminated(.own), backends: [backend],
+      under: .alreadyAccepted)
+  }
+
+  /// What was told since, as `action workload domain`, up to a change that this makes for a mark.
+  private func told(_ changes: AsyncStream<RouteChange>, by store: RouteStore) async throws -> [String] {
+    _ = try await store.set(route("mark", "mark.test"))
+    var told: [String] = []
+    for await change in changes {
+      if change.workload == "mark" { break }
+      told.append("\(change.action) \(change.workload) \(change.domain)")
+    }
+    _ = try await store.delete(WorkloadID("mark"))
+    return told
+  }
+
+  private func withStore(_ body: (RouteStore, TemporaryDirectory) async throws -> Void) async throws {
+    try await TemporaryDirectory.withDirectory { root in
+      try await body(RouteStore.open(GatewayRoot(root.path), logger: .silent), root)
+    }
+  }
+
+  @Test func whatChangesIsToldToEveryListenerInOrder() async throws {
+    try await withStore { store, _ in
+      let listeners = [store.changes.listen(), store.changes.listen()]
+      _ = try await store.set(route("w", "a.test"))
+      _ = try await store.set(route("w", "a.test"))
+      _ = try await store.set(route("w", "b.test"))
+      _ = try await store.delete(WorkloadID("w"))
+      _ = try await store.delete(WorkloadID("w"))
+      _ = try await store.set(route("mark", "mark.test"))
+      for listener in listeners {
+        var told: [String] = []
+        for await change in listener {
+          if change.workload == "mark" { break }
+          #expect(change.reason.isEmpty && abs(change.time.seconds - Timestamp.now.seconds) < 60)
+          told.append("\(change.action) \(change.workload) \(change.domain)")
+        }
+        #expect(told == ["set w a.test", "replaced w b.test", "deleted w b.test"])
+      }
+    }
+  }
+
+  @Test func changeThatFailedIsNotTold() async throws {
+    try await withStore { store, root in
+      _ = try await store.set(route("kept", "kept.test"))
+      let changes = store.changes.listen()
+      try await Command.succeed("sh", ["-ec", "cd $0; rmdir staging", root.path])
+      await #expect(throws: RouteStoreError.self) { try await store.set(self.route("kept", "new.test")) }
+      await #expect(throws: RouteStoreError.self) { try await store.set(self.route("w", "w.test")) }
+      try await Command.succeed("sh", ["-ec", "cd $0; mkdir staging", root.path])
+      #expect(try await told(changes, by: store) == [])
+    }
+  }
+
+  @Test func deletionIsToldOnceItIsOnDisk() async throws {
+    try await withStore { store, root in
+      let kept = try route("kept", "kept.test")
+      _ = try await store.set(kept)
+      let changes = store.changes.listen()
+      try await Command.succeed("sh", ["-ec", "cd $0; mv proxy away", root.path])
+      await #expect(throws: RouteStoreError.self) { try await store.delete(kept.workload) }
+      try await Command.succeed("sh", ["-ec", "cd $0; mv away proxy", root.path])
+      // Repeated, it is only synced, or done if the file had come back.
+      _ = try await store.delete(kept.workload)
+      #expect(try await told(changes, by: store) == ["deleted kept kept.test"])
+    }
+  }
+
+  @Test func whatOthersDoIsToldWhenItIsSeen() async throws {
+    try await withStore { store, root in
+      _ = try await store.set(route("w", "a.test"))
+      let text = try String(contentsOfFile: root.file("proxy/w.yaml"), encoding: .utf8)
+      let changes = store.changes.listen()
+      // The same content is no change, whoever wrote it, and no more so when it is asked for.
+      try root.write(text, to: "proxy/w.yaml")
+      await store.reconcile(.files(["w.yaml"]))
+      _ = try await store.set(route("w", "a.test"))
+      try root.write(text.replacing("a.test", with: "b.test"), to: "proxy/w.yaml")
+      await store.reconcile(.files(["w.yaml"]))
+      // A damaged file is put away, and the route stays.
+      try root.write("http: [", to: "proxy/w.yaml")
+      await store.reconcile(.files(["w.yaml"]))
+      try FileManager.default.removeItem(atPath: root.file("proxy/w.yaml"))
+      await store.reconcile(.everything)
+      // One that claims a domain of another's.
+      _ = try await store.set(route("v", "a.test"))
+      try root.write(text, to: "proxy/w.yaml")
+      await store.reconcile(.everything)
+      try root.write("http: [", to: "proxy/no workload.yml")
+      await store.reconcile(.everything)
+      #expect(
+        try await told(changes, by: store) == [
+          "replaced w b.test", "quarantined w ", "deleted w b.test", "set v a.test", "quarantined w a.test",
+          "quarantined  ",
+        ])
+    }
+  }
+
+  @Test func listenerThatDoesNotKeepUpLosesTheOldest() async throws {
+    let changes = Changes(logger: .silent)
+    let listener = changes.listen()
+    for number in 0..<Changes.capacity + 5 {
+      changes.tell(RouteChange(workload: "\(number)", domain: "", action: .set))
+    }
+    var iterator = listener.makeAsyncIterator()
+    #expect(await iterator.next()?.workload == "5")
+    for _ in 1..<Changes.capacity { _ = await iterator.next() }
+    changes.tell(RouteChange(workload: "next", domain: "", action: .set))
+    #expect(await iterator.next()?.workload == "next")
+  }
+
+  @Test func wireIsAMapOfFive() throws {
+    let change = RouteChange(
+      workload: "w", domain: "", action: .quarantined, reason: "w.yaml: bad", time: Timestamp(seconds: 1))
+    let bytes = try MessagePackEncoder().encode(change)
+    // fixmap of 5 with `Time` as the extension −1 of four bytes at its end.
+    #expect(bytes.first == 0x85)
+    let time: [UInt8] = [0xa4, 0x54, 0x69, 0x6d, 0x65, 0xd6, 0xff, 0, 0, 0, 1]
+    #expect(bytes.suffix(11) == time[...])
+    #expect(try MessagePackDecoder().decode(RouteChange.self, from: bytes) == change)
+  }
+}
