@@ -44,6 +44,9 @@ public struct StaticConfiguration: Hashable, Sendable {
           yaml.field("directory", "\(root)/proxy")
           yaml.field("watch", true)
         }
+        // How long it waits after a change before it takes in the next. Its own 2 s make the second of two routes late,
+        // and save little: reading the files again, which is most of the work, is not throttled.
+        yaml.field("providersThrottleDuration", "250ms")
       }
       if let certificates {
         yaml.mapping("certificatesResolvers") { certificates.encode(root: root, to: yaml) }

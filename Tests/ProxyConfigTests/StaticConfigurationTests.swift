@@ -26,6 +26,7 @@ struct StaticConfigurationTests {
           file:
             directory: /var/cache/modules/gateway/proxy
             watch: true
+          providersThrottleDuration: 250ms
         metrics:
           prometheus:
             entryPoint: metrics
