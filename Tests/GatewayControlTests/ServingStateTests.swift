@@ -9,13 +9,15 @@ struct ServingStateTests {
   private static let default404 = SiteRequest.Response(status: 404, body: Array("404 page not found\n".utf8))
   private static let traefiksOwn = PeerCertificate(
     subject: "CN=TRAEFIK DEFAULT CERT", isForName: false, fingerprint: [1])
+  private static let traefiksNext = PeerCertificate(
+    subject: "CN=TRAEFIK DEFAULT CERT", isForName: false, fingerprint: [4])
   private static let right = PeerCertificate(
     subject: "CN=shop", issuer: "CN=authority", isForName: true, end: "Feb 19", isTrusted: true, fingerprint: [2])
 
   private static func sighting(
     _ certificate: PeerCertificate?, _ response: SiteRequest.Response? = nil, failure: String? = nil,
     isConnected: Bool = true, reloads: TraefikReloads? = .init(count: 7, last: 1000), fileChanged: Double? = 1000.9,
-    hasTraffic: Bool = false
+    hasTraffic: Bool = false, strangers: [PeerCertificate?] = [traefiksOwn, traefiksOwn]
   ) -> ServingState.Sighting {
     var outcome = SiteRequest.Outcome()
     outcome.isConnected = isConnected
@@ -25,7 +27,7 @@ struct ServingStateTests {
     return ServingState.Sighting(
       site: outcome, start: .init(time: 1000.5, reloads: .init(count: 6, last: 1000)), reloads: reloads,
       fileChanged: fileChanged, hasTraffic: hasTraffic,
-      strangersCertificate: traefiksOwn)
+      strangersCertificates: strangers)
   }
 
   private static func ok(_ status: Int = 200) -> SiteRequest.Response { .init(status: status, body: []) }
@@ -97,6 +99,19 @@ struct ServingStateTests {
     (
       sighting(nil, failure: "TLS handshake: the connection was closed"),
       .waiting(.backend, reason: "no TLS from a backend: TLS handshake: the connection was closed")
+    ),
+    // Traefik has made itself another certificate, before or after it was asked for the site's.
+    (
+      sighting(traefiksOwn, strangers: [traefiksOwn, traefiksNext]),
+      .waiting(.traefik, reason: "Traefik does not pass TLS through for shop.example.org")
+    ),
+    (
+      sighting(traefiksNext, strangers: [traefiksOwn, traefiksNext]),
+      .waiting(.traefik, reason: "Traefik does not pass TLS through for shop.example.org")
+    ),
+    (
+      sighting(right, strangers: [traefiksOwn, traefiksNext]),
+      .waiting(.traefik, reason: "Traefik is taking routes in")
     ),
     // Its certificate is its own matter, and so is what it speaks.
     (

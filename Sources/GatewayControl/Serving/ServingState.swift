@@ -36,8 +36,9 @@ public enum ServingState: Hashable, Sendable {
     var fileChanged: Double?
     /// Whether Traefik has counted something for the workload since the time before.
     var hasTraffic = false
-    /// What Traefik shows for names that no route has.
-    var strangersCertificate: PeerCertificate?
+    /// What Traefik showed for names that no route has, before and after the site was asked: it makes itself another one
+    /// whenever it takes routes in.
+    var strangersCertificates: [PeerCertificate?] = []
 
     /// Whether Traefik is known not to have taken its routes in since the file was put in place.
     var isBeforeReload: Bool {
@@ -92,9 +93,11 @@ public enum ServingState: Hashable, Sendable {
     guard let certificate = sighting.site.certificate else {
       return .waiting(.backend, reason: "no TLS from a backend: \(sighting.site.failure ?? "no certificate was shown")")
     }
-    if certificate.fingerprint == sighting.strangersCertificate?.fingerprint {
+    let strangers = Set(sighting.strangersCertificates.map { $0?.fingerprint })
+    if strangers.contains(certificate.fingerprint) {
       return .waiting(.traefik, reason: "Traefik does not pass TLS through for \(domain)")
     }
+    guard strangers.count <= 1 else { return .waiting(.traefik, reason: "Traefik is taking routes in") }
     return .serving("certificate \(quotedSubject(certificate)) of the backend")
   }
 

@@ -131,6 +131,13 @@ public struct ServingWait: Sendable {
 
     mutating func state(within limit: Duration) async throws -> ServingState {
       let namespace = wait.settings.namespace
+      func strangersCertificate() async throws -> PeerCertificate? {
+        // A name that nobody has, where a wildcard certificate for the domain would be for it too.
+        let labels = wait.domain.rawValue.split(separator: ".").dropFirst().joined(separator: ".")
+        let stranger = try Domain("no-route-\(UInt32.random(in: 0 ... .max)).\(labels)")
+        return try await SiteRequest(stranger, at: addresses.https.local, in: namespace).send(within: limit).certificate
+      }
+      let before = wait.passesTLSThrough ? try await strangersCertificate() : nil
       let site = try await SiteRequest(wait.domain, at: addresses.https.local, in: namespace).send(within: limit)
       var sighting = ServingState.Sighting(site: site)
       sighting.start = wait.start
@@ -138,11 +145,7 @@ public struct ServingWait: Sendable {
         from: addresses.metrics.local, of: wait.settings, within: limit)
       sighting.fileChanged = fileChanged()
       if wait.passesTLSThrough {
-        // A name that nobody has, where a wildcard certificate for the domain would be for it too.
-        let labels = wait.domain.rawValue.split(separator: ".").dropFirst().joined(separator: ".")
-        let stranger = try Domain("no-route-\(UInt32.random(in: 0 ... .max)).\(labels)")
-        sighting.strangersCertificate =
-          try await SiteRequest(stranger, at: addresses.https.local, in: namespace).send(within: limit).certificate
+        sighting.strangersCertificates = [before, try await strangersCertificate()]
       } else if site.response?.isTraefiksNotFound == true {
         sighting.hasTraffic = await hasTraffic()
       }

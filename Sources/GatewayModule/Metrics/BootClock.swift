@@ -10,14 +10,18 @@ enum BootClock {
     return String(unsafeUninitializedCapacity: 36) { max(0, read(file, $0.baseAddress, $0.count)) }
   }
 
-  /// When the machine was started, in seconds since the epoch, by what its clock shows now. Moves when the clock is set.
-  static var bootTime: Double {
-    seconds(CLOCK_REALTIME) - seconds(CLOCK_BOOTTIME)
-  }
-
-  private static func seconds(_ clock: clockid_t) -> Double {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  /// When the machine was started, in whole seconds since the epoch, as the kernel tells it now: `btime` of /proc/stat,
+  /// from which Traefik works out when it was started itself. Moves when the clock is set; nil where it is not told.
+  static var bootTime: Double? {
+    guard let statistics = fopen("/proc/stat", "re") else { return nil }
+    defer { fclose(statistics) }
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, statistics) > 0 {
+      let words = String(cString: line!).split(whereSeparator: \.isWhitespace)
+      if words.first == "btime" { return words.last.flatMap { Double($0) } }
+    }
+    return nil
   }
 }

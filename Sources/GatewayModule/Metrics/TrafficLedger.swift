@@ -14,8 +14,8 @@
 struct TrafficLedger: Equatable, Sendable, Codable {
   /// How long a workload is remembered that has no route, no service in Traefik and no open connection, in seconds.
   static let retention = 3600.0
-  /// By how much the start of one process may seem to move, in seconds: clocks are read in different places.
-  private static let tolerance = 2.0
+  /// By how much the start of one process may seem to move, in seconds: it is told in hundredths.
+  private static let tolerance = 0.05
 
   private struct Account: Equatable, Sendable, Codable {
     var total = ByteCount()

@@ -170,8 +170,8 @@ public actor TrafficMeter: Service {
     do throws(ScrapeError) {
       let reading = try await scrape.read(within: limit)
       // A clock that was set meanwhile makes the start look like another one's.
-      let isSteady = abs(BootClock.bootTime - bootTime) < 1
-      let start = isSteady ? reading.started.map { $0 - bootTime } : nil
+      let isSteady = BootClock.bootTime == bootTime
+      let start = isSteady ? bootTime.flatMap { bootTime in reading.started.map { $0 - bootTime } } : nil
       ledger.withLock { $0.take(reading, start: start) }
       isOver(.scrape)
       return nil
