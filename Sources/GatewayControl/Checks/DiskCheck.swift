@@ -19,8 +19,8 @@ struct DiskCheck {
     } catch {
       let remedy =
         switch error.code {
-        case EACCES, EPERM: "run this as root; the gateway does"
-        case ENOENT: "start the gateway, which makes it, or correct --root"
+        case EACCES, EPERM: "run this as root, or as the user of the gateway"
+        case ENOENT: "\(Unit.gateway.command("start")), which makes it, or correct --root"
         case ENOSPC, EDQUOT: "make room"
         case EROFS: "mount it writable"
         default: ""

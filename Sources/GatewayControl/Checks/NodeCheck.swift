@@ -70,7 +70,9 @@ public struct NodeCheck: Sendable {
       case .noAnswer(_, _, let after, _, nil)?:
         return [
           .ok(broker, "\(client.broker) answers"),
-          .failure(module, "the gateway does not answer within \(after)", "zinit start gateway, and see its log"),
+          .failure(
+            module, "the gateway does not answer within \(after)",
+            "\(Unit.gateway.command("start")), and see its log"),
         ]
       case .noAnswer(_, _, _, _, let cause?)?:
         return [.failure(broker, "\(cause)", "start Redis, or correct --broker"), skipped]
@@ -91,7 +93,7 @@ public struct NodeCheck: Sendable {
       let workloads = Set(traffic.request.keys).union(traffic.response.keys).count
       return [.ok(name, "\(address) counts the traffic of \(workloads) workloads")]
     } catch {
-      return [.failure(name, "\(error)", "start Traefik with \(settings.root.traefikConfiguration)")]
+      return [.failure(name, "\(error)", Unit.traefik.command("start"))]
     }
   }
 
@@ -101,7 +103,7 @@ public struct NodeCheck: Sendable {
     do {
       let address = try settings.addresses().https
       guard let owners = try owners(of: address) else {
-        return [.failure(name, "nobody listens at \(address)", "zinit start traefik, and see its log")]
+        return [.failure(name, "nobody listens at \(address)", "\(Unit.traefik.command("start")), and see its log")]
       }
       guard let traefik = owners.first(where: { $0.name.hasPrefix("traefik") }) else {
         return owners.isEmpty
@@ -115,11 +117,11 @@ public struct NodeCheck: Sendable {
       let written = Double(try FileSystem.status(file).stamp.modified) / 1e9
       // The start is known to the tick, and the boot to the second.
       if let start = ProcessTable.start(of: traefik.pid), start + 2 < written {
-        return [.warning(name, "\(traefik) runs with an older \(file)", "zinit restart traefik")]
+        return [.warning(name, "\(traefik) runs with an older \(file)", Unit.traefik.command("restart"))]
       }
       return [.ok(name, "\(traefik) runs with \(file)")]
     } catch {
-      return [.failure(name, "\(error)", "start the gateway")]
+      return [.failure(name, "\(error)", Unit.gateway.command("start"))]
     }
   }
 
@@ -141,7 +143,7 @@ public struct NodeCheck: Sendable {
     let name = "port \(address.port)"
     do {
       guard let owners = try owners(of: address) else {
-        return .failure(name, "nobody listens at \(address)", "zinit start traefik")
+        return .failure(name, "nobody listens at \(address)", Unit.traefik.command("start"))
       }
       if owners.isEmpty {
         return .warning(name, "a process that cannot be seen listens at \(address)", "run this as root")
@@ -201,7 +203,7 @@ public struct NodeCheck: Sendable {
     do throws(ChallengeZoneError) {
       node = try ChallengeZone.read(from: settings.root)
     } catch {
-      return [.failure("zone", "\(error)", "start the gateway")]
+      return [.failure("zone", "\(error)", Unit.gateway.command("start"))]
     }
     guard let domain = node.domain else { return [.ok("zone", "the node has no domain, and needs no records")] }
     let zone = ZoneCheck(domain: domain, addresses: node.addresses, resolver: resolver)
