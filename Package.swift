@@ -75,6 +75,9 @@ let package = Package(
     .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
+    .executableTarget(
+      name: "SwiftCaller", dependencies: ["GatewayModule", "RPC", logging], path: "Examples/callers/swift",
+      swiftSettings: settings),
 
     .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
@@ -92,7 +95,7 @@ let package = Package(
       name: "EndToEnd",
       dependencies: [
         "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "acme-hook", "gateway", "gatewayctl", "Calculator",
-        logging,
+        "SwiftCaller", logging,
       ],
       swiftSettings: settings),
   ]

@@ -1,6 +1,8 @@
 /// Where TLS ends: at Traefik, which then speaks HTTP with the backends, or at the backend, to which Traefik passes the bytes.
 public enum TLSMode: Hashable, Sendable {
+  /// At Traefik, with a certificate that it got.
   case terminated
+  /// At the backend, which has the certificate.
   case passthrough
 }
 
@@ -9,20 +11,33 @@ public enum TLSMode: Hashable, Sendable {
 /// With TLS terminated at Traefik it is written `http://IP[:port]` or `https://IP[:port]`, with TLS passed through `IP:port` or
 /// `https://IP[:port]`; IPv6 stands in brackets. The default ports are 80 and 443.
 public struct Backend: Hashable, Sendable {
+  /// What Traefik speaks with a backend when TLS ends at Traefik.
   public enum Scheme: String, Hashable, Sendable {
+    /// Plain HTTP.
     case http
+    /// HTTP over TLS; the backend's certificate is not verified, since it can hardly be one for an IP address.
     case https
   }
 
   /// `nil` for a backend to which TLS is passed through.
   public let scheme: Scheme?
+  /// Where it listens.
   public let endpoint: Endpoint
 
+  /// Its address, which passed the policy.
   public var address: IPAddress { endpoint.address }
 
   /// 1 to 65535.
   public var port: UInt16 { endpoint.port }
 
+  /// Reads a backend in the form that `mode` asks for.
+  ///
+  /// - Parameters:
+  ///   - text: the backend as a caller writes it.
+  ///   - mode: where TLS ends.
+  ///   - policy: which addresses are allowed.
+  /// - Throws: `InvalidValue` for another form, for a path, query, fragment or credentials, for a host that is no IP address, a port
+  ///   that is not from 1 to 65535 or, with TLS passed through and no scheme, not there, and for an address against the policy.
   public init(_ text: String, for mode: TLSMode, under policy: AddressPolicy) throws(InvalidValue) {
     do throws(Endpoint.Fault) {
       let (scheme, authority) = try Self.splitScheme(text.utf8[...], mode)

@@ -13,13 +13,21 @@ public struct CertificateResolvers: Hashable, Sendable {
 
   /// To whom the account at the certificate authority belongs.
   public var email: EmailAddress
+  /// Who issues the certificates.
   public var authority: CertificateAuthority
   /// Where Traefik looks up the challenge's record; the system's resolvers when there are none.
   public var resolvers: [Endpoint]
+  /// Who has to see the challenge's record first.
   public var propagation: Propagation
   /// Whether there is a domain to get a wildcard certificate for.
   public var hasDomain: Bool
 
+  /// - Parameters:
+  ///   - email: whose account it is.
+  ///   - authority: who issues the certificates.
+  ///   - resolvers: where Traefik looks up the challenge's record; none for the system's.
+  ///   - propagation: who has to see that record first.
+  ///   - hasDomain: whether there is a domain to get a wildcard certificate for.
   public init(
     email: EmailAddress, authority: CertificateAuthority = .letsEncrypt, resolvers: [Endpoint] = [],
     propagation: Propagation = .all, hasDomain: Bool
@@ -33,7 +41,9 @@ public struct CertificateResolvers: Hashable, Sendable {
 
   /// The files in which Traefik keeps what it got, in the folder `<root>/traefik`.
   public enum Storage: String, CaseIterable, Sendable {
+    /// For certificates of single domains.
     case own = "acme.json"
+    /// For the wildcard certificate.
     case wildcard = "acme2.json"
   }
 
@@ -78,10 +88,15 @@ public struct CertificateResolvers: Hashable, Sendable {
 
 /// An e-mail address that a certificate authority may write to: `local@domain` in ASCII, at most 254 bytes.
 public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
+  /// As it was given.
   public let rawValue: String
 
   public var description: String { rawValue }
 
+  /// Reads an address.
+  ///
+  /// - Throws: `InvalidValue` for more than 254 bytes, for a text without exactly one `@` or without a domain behind it, and for a
+  ///   character that no address has.
   public init(_ text: String) throws(InvalidValue) {
     func fault(_ rule: String) -> InvalidValue { InvalidValue("e-mail address", text, rule) }
     guard text.utf8.count <= 254 else { throw fault("it has more than 254 bytes") }
@@ -97,6 +112,7 @@ public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
 
 /// An ACME server, by the URL of its directory (RFC 8555, section 7.1.1).
 public struct CertificateAuthority: Hashable, Sendable, CustomStringConvertible {
+  /// The URL of its directory.
   public let directory: String
 
   public var description: String { directory }
@@ -105,11 +121,14 @@ public struct CertificateAuthority: Hashable, Sendable, CustomStringConvertible 
     self.directory = directory
   }
 
+  /// Let's Encrypt, whose certificates browsers trust.
   public static let letsEncrypt = Self(directory: "https://acme-v02.api.letsencrypt.org/directory")
   /// For trials: its certificates are trusted by nobody, and its limits are generous.
   public static let letsEncryptStaging = Self(directory: "https://acme-staging-v02.api.letsencrypt.org/directory")
 
   /// Reads an `https://` URL, or the word `staging` for ``letsEncryptStaging``.
+  ///
+  /// - Throws: `InvalidValue` for any other scheme, more than 2,048 bytes, and spaces, quotes or what is not ASCII.
   public init(_ text: String) throws(InvalidValue) {
     func fault(_ rule: String) -> InvalidValue { InvalidValue("certificate authority", text, rule) }
     if text == "staging" {

@@ -3,10 +3,14 @@
 /// A hyphen may stand first or last: DNS carries such names, existing nodes may publish them, and Traefik and YAML treat them as
 /// any other. A name in another script is given in its `xn--` form.
 public struct Label: Hashable, Sendable, CustomStringConvertible {
+  /// In lower case.
   public let rawValue: String
 
   public var description: String { rawValue }
 
+  /// Reads a label; upper case is turned to lower.
+  ///
+  /// - Throws: `InvalidValue` for no bytes, more than 63, or any other character.
   public init(_ text: String) throws(InvalidValue) {
     if let fault = Self.fault(text.utf8[...]) { throw InvalidValue("name", text, "it \(fault)") }
     rawValue = text.lowercased()
@@ -27,11 +31,14 @@ public struct Label: Hashable, Sendable, CustomStringConvertible {
 ///
 /// The last label is never all digits (RFC 1123 2.1), so an IPv4 address is no domain.
 public struct Domain: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// In lower case, without a trailing dot.
   public let rawValue: String
 
   public var description: String { rawValue }
 
   /// Upper case is turned to lower and one trailing dot is dropped.
+  ///
+  /// - Throws: `InvalidValue` for fewer than two labels, more than 253 bytes, a faulty label, or a last label of digits only.
   public init(_ text: some StringProtocol) throws(InvalidValue) {
     var bytes = Substring(text).utf8
     if bytes.last == ASCII.dot { bytes.removeLast() }

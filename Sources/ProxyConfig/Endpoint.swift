@@ -1,5 +1,6 @@
 /// An IP address and a port, written `IP:port`, with IPv6 in brackets.
 public struct Endpoint: Hashable, Sendable {
+  /// Any address; what may be used is for an ``AddressPolicy`` to say.
   public let address: IPAddress
   /// 1 to 65535.
   public let port: UInt16
@@ -10,13 +11,19 @@ public struct Endpoint: Hashable, Sendable {
     init(_ rule: String) { self.rule = rule }
   }
 
-  /// - Parameter port: from 1 to 65535.
+  /// - Parameters:
+  ///   - address: any address.
+  ///   - port: from 1 to 65535.
   public init(address: IPAddress, port: UInt16) {
     self.address = address
     self.port = port
   }
 
-  /// - Parameter defaultPort: the port when there is none in the text; `nil` where there has to be one.
+  /// - Parameters:
+  ///   - text: `IP:port`, with IPv6 in brackets.
+  ///   - defaultPort: the port when there is none in the text; `nil` where there has to be one.
+  /// - Throws: `InvalidValue` for a host that is no IP address, IPv6 without brackets, and a port that is missing or not from 1 to
+  ///   65535.
   public init(_ text: String, defaultPort: UInt16? = nil) throws(InvalidValue) {
     do throws(Fault) {
       try self.init(text.utf8[...], defaultPort: defaultPort)

@@ -12,6 +12,8 @@ public struct IPAddress: Hashable, Sendable {
   private static let mappedPrefix: UInt64 = 0xffff
 
   /// Reads four decimal numbers without leading zeros, or IPv6 as RFC 4291 2.2 writes it, without brackets.
+  ///
+  /// - Throws: `InvalidValue` for any other text.
   public init(_ text: String) throws(InvalidValue) {
     guard let address = Self(parsing: text) else {
       throw InvalidValue("IP address", text, "it is no IPv4 or IPv6 address")
@@ -48,6 +50,7 @@ public struct IPAddress: Hashable, Sendable {
     }
   }
 
+  /// Whether it is one of IPv4, also when it was given as IPv4-mapped IPv6.
   public var isIPv4: Bool { high == 0 && low >> 32 == Self.mappedPrefix }
 
   private var ipv4: UInt32? { isIPv4 ? UInt32(truncatingIfNeeded: low) : nil }

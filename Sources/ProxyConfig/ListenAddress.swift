@@ -5,6 +5,9 @@ public struct ListenAddress: Hashable, Sendable {
   /// 1 to 65535.
   public let port: UInt16
 
+  /// Reads `:port` or `IP:port`.
+  ///
+  /// - Throws: `InvalidValue` for a host that is no IP address, IPv6 without brackets, and a port that is not from 1 to 65535.
   public init(_ text: String) throws(InvalidValue) {
     let bytes = text.utf8[...]
     do throws(Endpoint.Fault) {

@@ -10,10 +10,14 @@ public struct Route: Hashable, Sendable {
     case own
   }
 
+  /// Where TLS ends, and with whose certificate.
   public enum TLS: Hashable, Sendable {
+    /// At Traefik, with this certificate.
     case terminated(Certificate)
+    /// At the backends, which have the certificate.
     case passthrough
 
+    /// Where TLS ends.
     public var mode: TLSMode {
       switch self {
       case .terminated: .terminated
@@ -22,8 +26,11 @@ public struct Route: Hashable, Sendable {
     }
   }
 
+  /// Whose route it is.
   public let workload: WorkloadID
+  /// What it publishes.
   public let domain: Domain
+  /// Where TLS ends.
   public let tls: TLS
   /// Of the TLS mode that `tls` has.
   public let backends: Backends

@@ -11,6 +11,7 @@ public enum RouteFile: Hashable, Sendable {
   public struct Mismatch: Error, Hashable, Sendable, CustomStringConvertible {
     /// From 1; `nil` where no one line is to blame.
     public let line: Int?
+    /// What is there that no route of ours has, or what is missing.
     public let reason: String
 
     public var description: String {
@@ -49,7 +50,7 @@ public enum RouteFile: Hashable, Sendable {
   /// What is no route is checked as Traefik 3.7 checks it: the YAML, the fields it knows and the kinds of their values. What is
   /// left alone unchecked, because nothing here can tell, or only at the risk of taking somebody's good file away:
   /// - a Go template, which Traefik expands before it looks at YAML, beyond what shows that it is cut off or out of balance
-  ///   (see ``GoTemplate``): functions it does not have, and what the template turns into;
+  ///   (see `GoTemplate`): functions it does not have, and what the template turns into;
   /// - YAML that libyaml cannot read and Traefik can, `{a:}`;
   /// - TOML, beyond its encoding: neither its syntax nor its fields;
   /// - a file of more than ``maximumSize`` bytes, or of thousands of lists in one another with much in them, which bounds the

@@ -8,6 +8,10 @@ extension StaticConfiguration {
     /// Where the Prometheus metrics are.
     public let metrics: ListenAddress
 
+    /// - Parameters:
+    ///   - http: where plain HTTP comes in.
+    ///   - https: where HTTPS and passed-through TLS come in.
+    ///   - metrics: where the Prometheus metrics are.
     public init(http: ListenAddress, https: ListenAddress, metrics: ListenAddress) {
       (self.http, self.https, self.metrics) = (http, https, metrics)
     }

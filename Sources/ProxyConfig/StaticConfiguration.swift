@@ -4,10 +4,15 @@
 public struct StaticConfiguration: Hashable, Sendable {
   /// Traefik's `log.level`.
   public enum LogLevel: String, Hashable, Sendable, CaseIterable {
+    /// Everything.
     case trace = "TRACE"
+    /// What a developer of Traefik wants to know.
     case debug = "DEBUG"
+    /// What changed.
     case info = "INFO"
+    /// What may be wrong.
     case warn = "WARN"
+    /// What is wrong.
     case error = "ERROR"
   }
 
@@ -19,10 +24,18 @@ public struct StaticConfiguration: Hashable, Sendable {
   public var https: ListenAddress
   /// Where the Prometheus metrics are. They name every workload: keep it on the loopback.
   public var metrics: ListenAddress
+  /// The least that Traefik logs.
   public var logLevel: LogLevel
   /// `nil` for no certificates but Traefik's own self-signed one.
   public var certificates: CertificateResolvers?
 
+  /// - Parameters:
+  ///   - root: an absolute path without a slash at its end.
+  ///   - http: where plain HTTP comes in.
+  ///   - https: where HTTPS and passed-through TLS come in.
+  ///   - metrics: where the Prometheus metrics are.
+  ///   - logLevel: the least that Traefik logs.
+  ///   - certificates: how it gets them; `nil` for none.
   public init(
     root: String, http: ListenAddress, https: ListenAddress, metrics: ListenAddress, logLevel: LogLevel = .info,
     certificates: CertificateResolvers? = nil

@@ -2,6 +2,7 @@
 public struct UnreadableFile: Error, Hashable, Sendable, CustomStringConvertible {
   /// From 1; `nil` where the fault has no place.
   public let line: Int?
+  /// What Traefik would stumble over.
   public let problem: String
 
   public var description: String {

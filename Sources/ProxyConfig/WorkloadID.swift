@@ -3,10 +3,14 @@
 /// It becomes a file name, a Traefik router and a Traefik service, so nothing that has a meaning in a path (`/`, NUL, a leading
 /// dot), on a command line (a leading `-`) or in a Traefik reference (`@`) passes. Upper and lower case differ.
 public struct WorkloadID: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// As it was given.
   public let rawValue: String
 
   public var description: String { rawValue }
 
+  /// Reads a name; nothing in it is changed.
+  ///
+  /// - Throws: `InvalidValue` for no bytes, more than 128, another character, or a `.` or `-` at the start.
   public init(_ text: String) throws(InvalidValue) {
     let bytes = text.utf8
     guard let first = bytes.first else { throw InvalidValue("workload", text, "it is empty") }

@@ -1,5 +1,6 @@
 /// Why the broker cannot be used.
 public struct BrokerError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What went wrong; each case has what the system or the broker said.
   public enum Reason: Hashable, Sendable {
     /// No connection could be made, or none was answered.
     case unreachable(String)
@@ -13,6 +14,7 @@ public struct BrokerError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// The broker's address, without its password.
   public let broker: String
+  /// What went wrong.
   public let reason: Reason
 
   init(_ broker: BrokerURL, _ reason: Reason) {

@@ -19,10 +19,15 @@ public struct BrokerURL: Hashable, Sendable, CustomStringConvertible {
   /// The URL without its password, for logs and error texts.
   public let description: String
 
+  /// Why a text is no broker URL, in one line that names it without what could be its password.
   public struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
   }
 
+  /// Reads one of the forms above.
+  ///
+  /// - Throws: ``Invalid``, for another scheme, a relative or too long path, a faulty host, a port that is not from 1 to 65535,
+  ///   or a database that is no number.
   public init(_ text: String) throws(Invalid) {
     func invalid(_ reason: String) -> Invalid {
       Invalid(description: "broker URL '\(Self.withoutSecrets(text))': \(reason)")

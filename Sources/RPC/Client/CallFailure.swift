@@ -1,5 +1,6 @@
 /// Why a call did not bring the result that was asked for.
 public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What went wrong, and whether the method may have run.
   public enum Reason: Hashable, Sendable {
     /// The method ran and failed; this is what it says.
     case callError(String)
@@ -16,7 +17,9 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case stopped
   }
 
+  /// The method that was called; empty for a module's status.
   public let method: String
+  /// What went wrong.
   public let reason: Reason
 
   public var description: String {

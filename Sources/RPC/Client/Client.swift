@@ -14,10 +14,16 @@ public import ServiceLifecycle
 /// One client serves any number of calls at once over two connections. It connects while ``run()`` runs; calls made
 /// before that, or while the broker is away, wait for it until their own deadline.
 public struct Client: Service {
+  /// Where calls go.
   public let broker: BrokerURL
   private let exchange: Exchange
   private let logger: Logger
 
+  /// A client that is to be run by ``run()``.
+  ///
+  /// - Parameters:
+  ///   - broker: the Redis server.
+  ///   - logger: takes what an operator should know, outages above all.
   public init(broker: BrokerURL, logger: Logger) {
     self.broker = broker
     self.logger = logger
@@ -37,7 +43,10 @@ public struct Client: Service {
 
   /// An object of a module.
   ///
-  /// - Parameter timeout: how long each call may take, waiting for the broker included.
+  /// - Parameters:
+  ///   - id: its name and version.
+  ///   - module: the module's name.
+  ///   - timeout: how long each call may take, waiting for the broker included.
   public func object(_ id: ObjectID, of module: String, timeout: Duration = .seconds(30)) -> RemoteObject {
     RemoteObject(client: self, module: module, id: id, timeout: timeout)
   }
@@ -83,8 +92,11 @@ public struct Client: Service {
   /// An object as a caller sees it: its methods by name, typed by what is passed and what is expected.
   public struct RemoteObject: Sendable {
     fileprivate let client: Client
+    /// The module's name.
     public let module: String
+    /// The object's name and version.
     public let id: ObjectID
+    /// How long each call may take, waiting for the broker included.
     public let timeout: Duration
 
     /// Calls a method with one result.
@@ -98,11 +110,15 @@ public struct Client: Service {
     }
 
     /// Calls a method without a result.
+    ///
+    /// - Throws: as with a result.
     public func call<each Argument: Encodable>(_ method: String, _ arguments: repeat each Argument) async throws {
       _ = try await send(method, repeat each arguments)
     }
 
     /// Calls a method with several results.
+    ///
+    /// - Throws: as with one result.
     @_disfavoredOverload
     public func call<each Argument: Encodable, each Result: Decodable>(
       _ method: String, _ arguments: repeat each Argument

@@ -10,6 +10,7 @@ public struct MessagePackDecoder: Sendable {
   /// How deeply arrays and maps may be nested.
   public static let maximumDepth = 32
 
+  /// A decoder has no settings.
   public init() {}
 
   /// The value that stands at the start of `bytes`.

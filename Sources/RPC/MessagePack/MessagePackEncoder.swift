@@ -1,6 +1,7 @@
 /// Encodes values as MessagePack, the way the reference Go implementation of the bus does: structs as maps keyed by the
 /// property's name, numbers at their type's full width.
 public struct MessagePackEncoder: Sendable {
+  /// An encoder has no settings.
   public init() {}
 
   /// The MessagePack bytes of `value`.

@@ -1,5 +1,6 @@
 /// Why bytes are not the MessagePack value that was asked for.
 public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What stands there instead.
   public enum Reason: Hashable, Sendable {
     /// The bytes end before the value does, or announce more elements than bytes follow.
     case truncated
@@ -15,6 +16,7 @@ public struct MessagePackError: Error, Hashable, Sendable, CustomStringConvertib
     case notUTF8
   }
 
+  /// What stands there instead.
   public let reason: Reason
 
   init(_ reason: Reason) {

@@ -50,6 +50,8 @@ extension Timestamp: Codable {
   private enum CodingKeys: String, CodingKey { case seconds, nanoseconds }
 
   /// Other coders than this library's see two numbers; MessagePack's see the extension.
+  ///
+  /// - Throws: ``MessagePackError`` for any other type than extension −1, or another length than 4, 8 or 12 bytes.
   public init(from decoder: any Decoder) throws {
     if let decoder = decoder as? MessagePackValueDecoder {
       self = try decoder.readTimestamp()

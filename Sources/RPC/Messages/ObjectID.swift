@@ -1,9 +1,13 @@
 /// What a module offers on the bus: a name and a version, such as `manager@0.0.1`.
 public struct ObjectID: Hashable, Sendable, CustomStringConvertible {
+  /// The first part: `manager`, say.
   public let name: String
   /// May be empty; the object is then written as its name alone.
   public let version: String
 
+  /// - Parameters:
+  ///   - name: the first part, `manager`, say.
+  ///   - version: empty for an object that is written as its name alone.
   public init(_ name: String, version: String = "") {
     self.name = name
     self.version = version

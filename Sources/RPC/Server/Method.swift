@@ -4,6 +4,7 @@ public protocol ObjectMember: Sendable {}
 /// Lists the members of an object; see ``Server/register(_:members:)``.
 @resultBuilder
 public enum ObjectBuilder {
+  /// The members, as they stand.
   public static func buildBlock(_ members: any ObjectMember...) -> [any ObjectMember] { members }
 }
 
@@ -21,6 +22,7 @@ public enum ObjectBuilder {
 /// were taken from their queue, and comes back there after its suspensions: one that computes for long or blocks a
 /// thread belongs elsewhere, on an actor or behind `withTaskExecutorPreference(globalConcurrentExecutor)`.
 public struct Method: ObjectMember {
+  /// What callers write as `Method`; case matters.
   public let name: String
   /// How many arguments it takes.
   let arity: Int
@@ -29,6 +31,10 @@ public struct Method: ObjectMember {
   let invoke: @Sendable (_ inputs: [ArraySlice<UInt8>]) async -> Response.Outcome
 
   /// A method with one result.
+  ///
+  /// - Parameters:
+  ///   - name: what callers write as `Method`.
+  ///   - body: what it throws is the caller's error.
   public init<each Argument: Decodable & Sendable, Result: Codable & Sendable>(
     _ name: String, _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Result
   ) {
@@ -38,6 +44,10 @@ public struct Method: ObjectMember {
   // Several results are spelled out, since the compiler (6.3) crashes on a closure whose result is a parameter pack.
 
   /// A method with two results.
+  ///
+  /// - Parameters:
+  ///   - name: what callers write as `Method`.
+  ///   - body: what it throws is the caller's error.
   public init<each Argument: Decodable & Sendable, A: Codable & Sendable, B: Codable & Sendable>(
     _ name: String, _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> (A, B)
   ) {
@@ -45,6 +55,10 @@ public struct Method: ObjectMember {
   }
 
   /// A method with three results.
+  ///
+  /// - Parameters:
+  ///   - name: what callers write as `Method`.
+  ///   - body: what it throws is the caller's error.
   public init<
     each Argument: Decodable & Sendable, A: Codable & Sendable, B: Codable & Sendable, C: Codable & Sendable
   >(
@@ -55,6 +69,11 @@ public struct Method: ObjectMember {
     }
   }
 
+  /// A method without a result.
+  ///
+  /// - Parameters:
+  ///   - name: what callers write as `Method`.
+  ///   - body: what it throws is the caller's error.
   public init<each Argument: Decodable & Sendable>(
     _ name: String, _ body: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
   ) {
@@ -125,10 +144,13 @@ public struct Method: ObjectMember {
 /// Each element is published as one MessagePack value; nobody has to listen. While the broker is away, elements are
 /// dropped.
 public struct Stream: ObjectMember {
+  /// The last part of its channel's name.
   public let name: String
   let run: @Sendable (_ publish: @Sendable ([UInt8]) async -> Void) async throws -> Void
 
-  /// - Parameter elements: makes the sequence once, when the server starts.
+  /// - Parameters:
+  ///   - name: the last part of its channel's name.
+  ///   - elements: makes the sequence once, when the server starts.
   public init<Elements: AsyncSequence & Sendable>(_ name: String, _ elements: @escaping @Sendable () -> Elements)
   where Elements.Element: Encodable & Sendable {
     self.name = name

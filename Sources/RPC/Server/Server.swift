@@ -16,8 +16,11 @@ public import ServiceLifecycle
 /// `<module>.in-flight`, from when it is taken until its reply is there, so that it survives the death of the server
 /// and is run again by the next one. The broker's absence is waited out.
 public struct Server: Service {
+  /// The module's name.
   public let module: String
+  /// Where requests come from.
   public let broker: BrokerURL
+  /// How many calls run at the same time.
   public let workers: Int
   private let logger: Logger
   private var objects = ObjectTable()

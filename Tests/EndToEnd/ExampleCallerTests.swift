@@ -1,0 +1,76 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The callers in `Examples/callers`, each built with its language's own tools and run against the gateway.
+struct ExampleCallerTests {
+  /// What each of them prints, as docs/calling.md shows it.
+  private static let transcript = """
+    published web.gent01.example.test
+    refused: domain already registered: web.gent01.example.test
+    route 37-1976-web named web.gent01.example.test http://10.1.2.3:9000
+    sent to backends: 0.0 bytes
+    withdrawn
+
+    """
+
+  @Test func documentShowsWhatTheyPrint() throws {
+    let indented = Self.transcript.split(separator: "\n").map { "    \($0)\n" }.joined()
+    #expect(try String(contentsOfFile: Repository.file("docs/calling.md"), encoding: .utf8).contains(indented))
+  }
+
+  @Test func python() async throws {
+    try await callsTheGateway { socket, _ in
+      try await Command.run(
+        Repository.program("python3"), [Repository.file("Examples/callers/python/caller.py"), socket])
+    }
+  }
+
+  @Test func swift() async throws {
+    try await callsTheGateway { socket, _ in try await Command.run(Repository.product("SwiftCaller"), [socket]) }
+  }
+
+  @Test(
+    .enabled(if: isThere("go", with: "/usr/share/gocode/src/github.com/gomodule/redigo"), "there is no Go with redigo"))
+  func go() async throws {
+    try await callsTheGateway { socket, directory in
+      try await Command.run(
+        "go", ["run", Repository.file("Examples/callers/go/main.go"), socket],
+        environment: ["GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": directory.file("cache")],
+        within: .seconds(180))
+    }
+  }
+
+  @Test(.enabled(if: isThere("cargo", with: "/usr/share/cargo/registry"), "there is no Rust with Debian's crates"))
+  func rust() async throws {
+    try await callsTheGateway { socket, directory in
+      // cargo writes beside the sources.
+      let package = directory.file("caller")
+      try FileManager.default.copyItem(atPath: Repository.file("Examples/callers/rust"), toPath: package)
+      return try await Command.run(
+        "cargo",
+        [
+          "run", "--quiet", "--offline", "--manifest-path", "\(package)/Cargo.toml", "--target-dir",
+          directory.file("target"), "--config", #"source.crates-io.replace-with="debian""#, "--config",
+          #"source.debian.directory="/usr/share/cargo/registry""#, "--", socket,
+        ], within: .seconds(180))
+    }
+  }
+
+  private static func isThere(_ program: String, with folder: String) -> Bool {
+    (try? Repository.program(program)) != nil && FileManager.default.fileExists(atPath: folder)
+  }
+
+  private func callsTheGateway(
+    _ run: (_ socket: String, _ directory: TemporaryDirectory) async throws -> Command.Outcome
+  ) async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await TemporaryDirectory.withDirectory { directory in
+        let outcome = try await run(String(gateway.redis.unixURL.dropFirst("unix://".count)), directory)
+        #expect(outcome.status == .code(0), "\(outcome.standardError)")
+        #expect(outcome.standardOutput == Self.transcript)
+      }
+      #expect(try await gateway.routes().isEmpty)
+    }
+  }
+}
