@@ -66,7 +66,10 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	@install -D -m 644 systemd/gateway-module.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/gateway-module.conf"
 	@install -D -m 644 systemd/gateway-module.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gateway-module.conf"
 	@test -e "$(DESTDIR)/etc/default/gateway" || install -D -m 640 systemd/gateway.default "$(DESTDIR)/etc/default/gateway"
-	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module" README.md docs/*.md
+	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module" README.md
+	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/docs" docs/*.md
+	@cd Examples && find callers -type f -exec install -D -m 644 {} \
+	  "$(abspath $(DESTDIR)$(PREFIX))/share/doc/gateway-module/Examples/{}" \;
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/netns" systemd/netns/*.conf
 
 deb: ## make a Debian package in .build (VERSION)
