@@ -313,6 +313,7 @@ actor Dispatcher {
       case .array(let results):
         let addresses = try Settling.misdirected(batch, results)
         for address in addresses { session.main.send(["PERSIST", .bytes(address.key)]) { _ in } }
+        session.main.flush()
         misdirected = addresses.count
       case .integer(let count): misdirected = count
       case let reply: return session.main.close(because: .closed("it answered a settlement with \(reply)"))

@@ -28,8 +28,8 @@ enum Settling {
   }
 
   /// The reply addresses that something else than a list has taken, by the results of the commands of
-  /// ``write(_:inFlight:to:)``. Such a caller loses its reply; the expiry that its address got all the same is to be
-  /// taken away again.
+  /// ``write(_:inFlight:to:)``. Such a caller loses its reply; the expiry that its address got all the same, since in a
+  /// transaction nothing depends on anything, is to be taken away again.
   ///
   /// - Throws: what the broker says when it refuses anything else.
   static func misdirected(_ batch: CallLedger.Batch, _ results: [RedisReply]) throws(RedisRefusal) -> [ReplyAddress] {
