@@ -127,7 +127,7 @@ public actor TrafficMeter: Service {
   /// its route.
   ///
   /// - Parameter route: what the workload is about to get; nil when it is about to lose what it has.
-  func settle(_ workload: WorkloadID, before route: Route? = nil) async {
+  nonisolated func settle(_ workload: WorkloadID, before route: Route? = nil) async {
     guard routes.tls(of: workload) == .passthrough, route.map(routes.contains) != true else { return }
     await lookAtConnections()
   }

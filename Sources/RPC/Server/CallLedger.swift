@@ -64,8 +64,8 @@ struct CallLedger {
   }
 
   private enum Stage {
-    case running(worker: Int, Task<Void, Never>?)
-    case released(Task<Void, Never>?)
+    case running(worker: Int)
+    case released
   }
 
   private struct Source {
@@ -158,41 +158,27 @@ struct CallLedger {
 
   // MARK: Running
 
+  /// Whether a call waits and a worker is free for it.
+  var canStart: Bool { !waiting.isEmpty && !freeWorkers.isEmpty }
+
   /// The next call to run, if a worker is free.
   mutating func start(now: Timestamp) -> Call? {
-    guard !freeWorkers.isEmpty, let call = waiting.popFirst() else { return nil }
+    guard canStart else { return nil }
+    let call = waiting.removeFirst()
     let worker = freeWorkers.removeLast()
     workers[worker] = Worker(since: now, call: call)
-    started[call.id] = (call, .running(worker: worker, nil))
+    started[call.id] = (call, .running(worker: worker))
     return call
-  }
-
-  /// Notes the task that runs a call, unless the call is over already.
-  mutating func note(_ task: Task<Void, Never>, for id: Call.ID) {
-    guard let (call, stage) = started[id] else { return }
-    switch stage {
-    case .running(let worker, _): started[id] = (call, .running(worker: worker, task))
-    case .released: started[id] = (call, .released(task))
-    }
-  }
-
-  /// The tasks of all running calls.
-  var tasks: [Task<Void, Never>] {
-    started.values.compactMap { entry in
-      switch entry.stage {
-      case .running(_, let task), .released(let task): task
-      }
-    }
   }
 
   /// Gives the worker of a running call to the next one; the call goes on without. Returns whether it did: beyond the
   /// limits a call keeps its worker.
   mutating func release(_ id: Call.ID, now: Timestamp) -> Bool {
-    guard case (let call, .running(let worker, let task))? = started[id], releasedCount < limits.released,
+    guard let (call, stage) = started[id], case .running(let worker) = stage, releasedCount < limits.released,
       releasedBytes + call.payload.count <= limits.releasedBytes
     else { return false }
     free(worker, now)
-    started[id] = (call, .released(task))
+    started[id] = (call, .released)
     releasedCount += 1
     releasedBytes += call.payload.count
     sources[call.source].held -= 1
@@ -204,7 +190,7 @@ struct CallLedger {
     guard let (call, stage) = started.removeValue(forKey: id) else { return }
     var source: Int? = call.source
     switch stage {
-    case .running(let worker, _): free(worker, now)
+    case .running(let worker): free(worker, now)
     case .released:
       releasedCount -= 1
       releasedBytes -= call.payload.count

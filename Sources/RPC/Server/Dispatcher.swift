@@ -15,6 +15,7 @@ actor Dispatcher {
   static let eventLimit = 1024
 
   private nonisolated let executor: LoopExecutor
+  private nonisolated let taskExecutor: LoopTaskExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
   nonisolated var loop: any EventLoop { executor.loop }
 
@@ -33,7 +34,10 @@ actor Dispatcher {
   /// Set when the server is to stop once the calls in hand are answered.
   private(set) var isDraining = false
   private var isFlushScheduled = false
-  private var isStartingCalls = false
+  /// Those who run calls, one after the other each.
+  private var runners: [Int: Task<Void, Never>] = [:]
+  private var nextRunner = 0
+  private var isRunnerOnTheWay = false
   private let ownership: Ownership
   /// Another process that serves the module, if there is one.
   private var owner: Ownership.Taken?
@@ -59,6 +63,7 @@ actor Dispatcher {
     self.objects = objects
     self.logger = logger
     executor = LoopExecutor(loop)
+    taskExecutor = LoopTaskExecutor(loop)
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
     inFlight = module + ReplyAddress.inFlightMark
@@ -100,7 +105,7 @@ actor Dispatcher {
   /// One session after the other, for as long as the broker comes back.
   private func keepSessions() async throws {
     var outage = Outage(logger: logger)
-    defer { for task in ledger.tasks { task.cancel() } }
+    defer { for runner in runners.values { runner.cancel() } }
     while !Task.isCancelled {
       let end = await runSession { outage.isOver() }
       ledger.disconnected()
@@ -213,38 +218,55 @@ actor Dispatcher {
 
   // MARK: Running
 
+  /// Sees to it that somebody is on the way to run a call that can start.
   private func startCalls() {
-    // A call that is over at once would come back here for the next one.
-    guard !isStartingCalls else { return }
-    isStartingCalls = true
-    defer { isStartingCalls = false }
-    while let call = ledger.start(now: .now) {
-      do throws(ProtocolError) {
-        let method = try objects.method(for: call.request)
-        // Isolated to nobody, for then the method's body begins and ends without another turn of the event loop.
-        let task = Task.immediate(executorPreference: executor) { @concurrent in
-          let current = CurrentCall(id: call.id, dispatcher: self)
-          let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(call.request.inputs) }
-          // A call that was cut off is run again by the next server.
-          if !Task.isCancelled { self.isOver(call, outcome) }
-        }
-        ledger.note(task, for: call.id)
-      } catch {
-        finish(call, .protocolError(error.message))
+    guard !isRunnerOnTheWay, ledger.canStart else { return }
+    isRunnerOnTheWay = true
+    let id = nextRunner
+    nextRunner += 1
+    runners[id] = Task(executorPreference: taskExecutor) { @concurrent in
+      var over: (CallLedger.Call, Response.Outcome)?
+      while let (call, method) = self.next(after: over, on: id) {
+        let current = CurrentCall(id: call.id, dispatcher: self)
+        let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(call.request.inputs) }
+        // A call that was cut off is run again by the next server.
+        if Task.isCancelled { return }
+        over = (call, outcome)
       }
     }
   }
 
-  /// To be called on the event loop.
-  private nonisolated func isOver(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
-    assumeIsolated { $0.finish(call, outcome) }
+  /// What a runner does next, now that a call is over: nothing more, when none can start. To be called on the event loop.
+  ///
+  /// One runner runs one call after the other, without another turn of the event loop, for as long as they need not
+  /// wait. Behind it comes the next one, which goes on with the calls when this one is held up.
+  private nonisolated func next(
+    after over: (call: CallLedger.Call, outcome: Response.Outcome)?, on runner: Int
+  ) -> (CallLedger.Call, Method)? {
+    assumeIsolated { dispatcher in
+      if let over {
+        dispatcher.finish(over.call, over.outcome)
+      } else {
+        dispatcher.isRunnerOnTheWay = false
+      }
+      while let call = dispatcher.ledger.start(now: .now) {
+        do throws(ProtocolError) {
+          let method = try dispatcher.objects.method(for: call.request)
+          dispatcher.startCalls()
+          return (call, method)
+        } catch {
+          dispatcher.finish(call, .protocolError(error.message))
+        }
+      }
+      dispatcher.runners[runner] = nil
+      return nil
+    }
   }
 
   private func finish(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
     recovery.isOver(call.payload)
     ledger.finish(call.id, reply: Response.encode(id: call.request.id, outcome), now: .now, at: .now)
     scheduleFlush()
-    startCalls()
   }
 
   func releaseWorker(of id: CallLedger.Call.ID) {
