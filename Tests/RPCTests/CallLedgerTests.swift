@@ -10,13 +10,13 @@ struct CallLedgerTests {
     let ledger = Ledger(workers: 64, window: 8)
     #expect(ledger.ask(0) == 8)
     #expect(ledger.ask(0) == 0)
-    let ids = try (0..<3).map { try ledger.take("call\($0)") }
+    let calls = try (0..<3).map { try ledger.take("call\($0)") }
     #expect(ledger.ask(0) == 0)
-    ledger.settle(ids[0])
-    #expect(ledger.ask(0) == 0, "one missing of eight is not worth a command")
-    ledger.settle(ids[1])
-    #expect(ledger.ask(0) == 2)
-    ledger.settle(ids[2])
+    ledger.settle(calls[0])
+    #expect(ledger.ask(0) == 0 && !ledger.asksForRequests, "one missing of eight is not worth a command")
+    ledger.settle(calls[1])
+    #expect(ledger.asksForRequests && ledger.ask(0) == 2)
+    ledger.settle(calls[2])
     #expect(ledger.ask(0) == 0)
   }
 
@@ -26,7 +26,7 @@ struct CallLedgerTests {
     for call in ["a", "b", "c", "d"] { try ledger.admit(call) }
     #expect(ledger.ask(0) == 0, "all four are in hand")
     let first = try #require(ledger.start(now: Timestamp(seconds: 1)))
-    ledger.settle(first.id)
+    ledger.settle(first)
     #expect(ledger.ask(0) == 1)
   }
 
@@ -47,26 +47,26 @@ struct CallLedgerTests {
     for call in ["a", "b", "c", "d"] { try ledger.admit(call) }
     let a = try #require(ledger.start(now: Timestamp(seconds: 1)))
     let b = try #require(ledger.start(now: Timestamp(seconds: 2)))
-    #expect([a.request.method, b.request.method] == ["a", "b"])
+    #expect([a.call.request.method, b.call.request.method] == ["a", "b"])
     #expect(ledger.start(now: Timestamp(seconds: 3)) == nil)
-    ledger.finish(b.id)
-    #expect(ledger.start(now: Timestamp(seconds: 4))?.request.method == "c")
+    ledger.finish(b)
+    #expect(ledger.start(now: Timestamp(seconds: 4))?.call.request.method == "c")
     #expect(ledger.start(now: Timestamp(seconds: 5)) == nil)
-    ledger.finish(a.id)
-    #expect(ledger.start(now: Timestamp(seconds: 6))?.request.method == "d")
+    ledger.finish(a)
+    #expect(ledger.start(now: Timestamp(seconds: 6))?.call.request.method == "d")
     #expect(ledger.start(now: Timestamp(seconds: 7)) == nil)
   }
 
   @Test func statusTellsWhatEachWorkerDoesAndSinceWhen() throws {
     let ledger = Ledger(workers: 2)
     _ = ledger.ask(0)
-    let id = try ledger.take("a", now: Timestamp(seconds: 5))
+    let call = try ledger.take("a", now: Timestamp(seconds: 5))
     #expect(
       ledger.workerStatus == [
         .init(state: .busy, startTime: Timestamp(seconds: 5), action: "[o@1].a()"),
         .init(state: .free, startTime: Timestamp(seconds: 0)),
       ])
-    ledger.finish(id, now: Timestamp(seconds: 9))
+    ledger.finish(call, now: Timestamp(seconds: 9))
     #expect(ledger.workerStatus.first == .init(state: .free, startTime: Timestamp(seconds: 9)))
   }
 
@@ -100,11 +100,11 @@ struct CallLedgerTests {
   @Test func callBeyondTheLimitsKeepsItsWorker() throws {
     let byCount = Ledger(workers: 3, released: 1)
     _ = byCount.ask(0)
-    let ids = try (0..<2).map { try byCount.take("call\($0)") }
-    #expect(byCount.release(ids[0], now: Timestamp(seconds: 1)))
-    #expect(!byCount.release(ids[1], now: Timestamp(seconds: 1)))
-    byCount.finish(ids[0])
-    #expect(byCount.release(ids[1], now: Timestamp(seconds: 1)))
+    let calls = try (0..<2).map { try byCount.take("call\($0)") }
+    #expect(byCount.release(calls[0], now: Timestamp(seconds: 1)))
+    #expect(!byCount.release(calls[1], now: Timestamp(seconds: 1)))
+    byCount.finish(calls[0])
+    #expect(byCount.release(calls[1], now: Timestamp(seconds: 1)))
 
     let byBytes = Ledger(bytes: Ledger.payload("a").count + 1)
     _ = byBytes.ask(0)
@@ -241,7 +241,7 @@ struct CallLedgerTests {
       try ledger.admitLeftover(call)
     }
     #expect(ledger.ask(0) == 1)
-    for _ in 0..<3 { ledger.finish(try #require(ledger.start(now: Timestamp(seconds: 1))).id) }
+    for _ in 0..<3 { ledger.finish(try #require(ledger.start(now: Timestamp(seconds: 1)))) }
     _ = ledger.nextBatch()
     ledger.confirm(3)
     #expect(ledger.ask(0) == 3)
@@ -282,11 +282,16 @@ private final class Ledger {
 
   var isIdle: Bool { ledger.isIdle }
   var count: Int { ledger.count }
+  var asksForRequests: Bool {
+    // The other queue asks for its whole window at first.
+    _ = ledger.ask(1)
+    return ledger.asksForRequests
+  }
   var workerStatus: [ModuleStatus.Worker] { ledger.workerStatus }
 
   func ask(_ source: Int) -> Int { ledger.ask(source) }
-  func start(now: Timestamp) -> CallLedger.Call? { ledger.start(now: now) }
-  func release(_ id: CallLedger.Call.ID, now: Timestamp) -> Bool { ledger.release(id, now: now) }
+  func start(now: Timestamp) -> CallLedger.Running? { ledger.start(now: now) }
+  func release(_ call: CallLedger.Running, now: Timestamp) -> Bool { ledger.release(call, now: now) }
   func nextBatch() -> CallLedger.Batch? { ledger.nextBatch() }
   func confirm(_ count: Int) { ledger.confirm(count) }
   func disconnected() { ledger.disconnected() }
@@ -307,9 +312,9 @@ private final class Ledger {
   }
 
   /// A request arrives and starts.
-  func take(_ method: String, now: Timestamp = Timestamp(seconds: 1)) throws -> CallLedger.Call.ID {
+  func take(_ method: String, now: Timestamp = Timestamp(seconds: 1)) throws -> CallLedger.Running {
     try admit(method)
-    return try #require(start(now: now)).id
+    return try #require(start(now: now))
   }
 
   /// Something that is no request arrives.
@@ -319,15 +324,15 @@ private final class Ledger {
   }
 
   func finish(
-    _ id: CallLedger.Call.ID, reply: [UInt8] = [], now: Timestamp = Timestamp(seconds: 2),
+    _ call: CallLedger.Running, reply: [UInt8] = [], now: Timestamp = Timestamp(seconds: 2),
     at instant: ContinuousClock.Instant = Ledger.start
   ) {
-    ledger.finish(id, reply: reply, now: now, at: instant)
+    ledger.finish(call, reply: reply, now: now, at: instant)
   }
 
   /// A call ends and the broker confirms its reply.
-  func settle(_ id: CallLedger.Call.ID) {
-    finish(id)
+  func settle(_ call: CallLedger.Running) {
+    finish(call)
     confirm(nextBatch()?.settlements.count ?? 0)
   }
 }

@@ -287,6 +287,35 @@ struct ServerTests {
     }
   }
 
+  @Test func callThatWaitsHoldsUpNothingThatWasTakenWithIt() async throws {
+    try await RedisServer.withServer { redis in
+      let gate = Gate()
+      let server = try probeServer(on: redis.unixURL, workers: 2) {
+        Method("Wait") { await gate.pass() }
+        Method("Fast") { 1 }
+      }
+      try await running(server) {
+        try await RawCaller.withCaller(on: redis.unixURL) { caller in
+          // In front of it and behind it.
+          try await caller.push([
+            request("Fast", replyTo: "fast0"), request("Nothing", replyTo: "nothing0"),
+            request("Wait", replyTo: "slow"), request("Nothing", replyTo: "nothing1"),
+            request("Fast", replyTo: "fast1"),
+          ])
+          for index in 0..<2 {
+            #expect(try await caller.reply(on: "fast\(index)").outcome == .result(encoded(1)))
+            #expect(try await caller.reply(on: "nothing\(index)").outcome == .protocolError("not a function"))
+          }
+          try await gate.holds(1)
+          #expect(try await caller.length(of: "slow") == 0)
+          await gate.open()
+          #expect(try await caller.reply(on: "slow").outcome == .result([]))
+          try await expectNothingInFlight(caller)
+        }
+      }
+    }
+  }
+
   @Test func callThatReleasedItsWorkerHoldsUpNoOther() async throws {
     try await RedisServer.withServer { redis in
       let gate = Gate()

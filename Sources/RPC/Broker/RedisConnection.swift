@@ -105,11 +105,12 @@ final class RedisConnection: @unchecked Sendable {
     return conditions.contains { text.hasPrefix($0) } ? nil : BrokerError(broker, .denied(text))
   }
 
-  /// Queues a command; ``flush()`` sends it. An error reply is a failure. To be called on the event loop.
-  func send(_ command: [RedisArgument], _ completion: @escaping Completion) {
+  /// Queues a command, as often as told; ``flush()`` sends it. The completion gets the reply to each, of which an error
+  /// is a failure. To be called on the event loop.
+  func send(_ command: [RedisArgument], times: Int = 1, _ completion: @escaping Completion) {
     loop.preconditionInEventLoop()
-    outgoing.append(command)
-    handler.expectReply(completion)
+    outgoing.append(command, times: times)
+    handler.expectReply(times: times, completion)
   }
 
   /// Queues commands that the broker carries out as one step, or not at all (`MULTI`, `EXEC`). The reply is that of
@@ -177,14 +178,21 @@ final class RedisConnection: @unchecked Sendable {
     /// What is to happen with the next replies.
     private struct Expectation {
       /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
-      var preliminary: Int
+      var preliminary = 0
       var error: String?
+      /// How many are for the completion.
+      var times = 1
       let completion: Completion
+
+      func fail(_ failure: BrokerError) {
+        for _ in 0..<times { completion(.failure(failure)) }
+      }
     }
 
-    func expectReply(after preliminary: Int = 0, _ completion: @escaping Completion) {
-      if let failure { return completion(.failure(failure)) }
-      expected.append(Expectation(preliminary: preliminary, completion: completion))
+    func expectReply(after preliminary: Int = 0, times: Int = 1, _ completion: @escaping Completion) {
+      let expectation = Expectation(preliminary: preliminary, times: times, completion: completion)
+      if let failure { return expectation.fail(failure) }
+      expected.append(expectation)
     }
 
     func whenClosed(_ observer: @escaping @Sendable (BrokerError) -> Void) {
@@ -196,7 +204,7 @@ final class RedisConnection: @unchecked Sendable {
       guard failure == nil else { return }
       failure = error
       context?.close(promise: nil)
-      while let expectation = expected.popFirst() { expectation.completion(.failure(error)) }
+      while let expectation = expected.popFirst() { expectation.fail(error) }
       for observer in closeObservers { observer(error) }
       closeObservers = []
     }
@@ -221,12 +229,15 @@ final class RedisConnection: @unchecked Sendable {
         if case .error(let text) = reply { return close(with: BrokerError(broker, .refused(text))) }
         return close(with: BrokerError(broker, .closed("it sent a reply to no command")))
       }
-      guard expected[expected.startIndex].preliminary == 0 else {
-        expected[expected.startIndex].preliminary -= 1
-        if case .error(let text) = reply { expected[expected.startIndex].error = text }
+      let first = expected.startIndex
+      guard expected[first].preliminary == 0 else {
+        expected[first].preliminary -= 1
+        if case .error(let text) = reply { expected[first].error = text }
         return
       }
-      let expectation = expected.removeFirst()
+      expected[first].times -= 1
+      let expectation = expected[first]
+      if expectation.times == 0 { expected.removeFirst() }
       if case .error(let text) = reply {
         expectation.completion(.failure(BrokerError(broker, .refused(expectation.error ?? text))))
       } else {

@@ -165,7 +165,8 @@ enum RedisArgument: ExpressibleByStringLiteral, ExpressibleByStringInterpolation
 struct RedisCommands {
   private(set) var bytes: [UInt8] = []
 
-  mutating func append(_ arguments: [RedisArgument]) {
+  mutating func append(_ arguments: [RedisArgument], times: Int = 1) {
+    let start = bytes.count
     begin(count: arguments.count)
     for argument in arguments {
       switch argument {
@@ -173,6 +174,9 @@ struct RedisCommands {
       case .bytes(let bytes): append(bytes)
       }
     }
+    guard times > 1 else { return }
+    let command = Array(bytes[start...])
+    for _ in 1..<times { bytes.append(contentsOf: command) }
   }
 
   /// Begins a command of `count` arguments, which are appended next, the command's name first.

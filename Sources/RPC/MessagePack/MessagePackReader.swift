@@ -147,12 +147,10 @@ struct MessagePackReader {
   mutating func readInteger<Value: FixedWidthInteger>(_: Value.Type) throws(MessagePackError) -> Value {
     let size = MemoryLayout<Value>.size
     guard remaining >= size else { throw MessagePackError(.truncated) }
-    var value: Value = 0
-    for byte in bytes[position..<position + size] {
-      value = Value(truncatingIfNeeded: UInt64(truncatingIfNeeded: value) << 8) | Value(truncatingIfNeeded: byte)
-    }
+    var value: UInt64 = 0
+    for index in position..<position + size { value = value << 8 | UInt64(bytes[index]) }
     position += size
-    return value
+    return Value(truncatingIfNeeded: value)
   }
 
   private mutating func readLength<Length: FixedWidthInteger>(
@@ -177,7 +175,10 @@ struct MessagePackReader {
 extension String {
   /// The string whose UTF-8 code units these bytes are.
   init(utf8 bytes: ArraySlice<UInt8>) throws(MessagePackError) {
-    guard let string = String(validating: bytes, as: UTF8.self) else { throw MessagePackError(.notUTF8) }
-    self = string
+    do {
+      self.init(copying: try UTF8Span(validating: bytes.span))
+    } catch {
+      throw MessagePackError(.notUTF8)
+    }
   }
 }

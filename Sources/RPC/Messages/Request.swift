@@ -96,17 +96,23 @@ struct Request {
 
   /// The fields in the struct's order, which is how they stand when it arrives as an array, and what only stands in the
   /// remains of a request.
-  private enum Field: String, CaseIterable {
-    case id = "ID"
-    case inputs = "Inputs"
-    case object = "Object"
-    case replyTo = "ReplyTo"
-    case method = "Method"
-    case oversize = "Oversize"
+  private enum Field: CaseIterable {
+    case id, inputs, object, replyTo, method, oversize
 
     init?(_ name: ArraySlice<UInt8>) {
-      guard let field = Self.allCases.first(where: { name.elementsEqual($0.rawValue.utf8) }) else { return nil }
+      guard let field = Self.allCases.first(where: { name.isText($0.name) }) else { return nil }
       self = field
+    }
+
+    private var name: StaticString {
+      switch self {
+      case .id: "ID"
+      case .inputs: "Inputs"
+      case .object: "Object"
+      case .replyTo: "ReplyTo"
+      case .method: "Method"
+      case .oversize: "Oversize"
+      }
     }
   }
 
@@ -146,9 +152,9 @@ struct Request {
     case .map(let count):
       for _ in 0..<count {
         let key = try reader.readKey()
-        if key.elementsEqual("Name".utf8) {
+        if key.isText("Name") {
           name = try reader.readString()
-        } else if key.elementsEqual("Version".utf8) {
+        } else if key.isText("Version") {
           version = try reader.readString()
         } else {
           try reader.skip(depth: 2)
@@ -161,6 +167,13 @@ struct Request {
     default: throw MessagePackError(.mismatch(expected: "map", found: head.name))
     }
     return ObjectID(name, version: version)
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Whether these are the bytes of a text that the program knows.
+  fileprivate func isText(_ text: StaticString) -> Bool {
+    count == text.utf8CodeUnitCount && elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
   }
 }
 

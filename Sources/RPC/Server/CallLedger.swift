@@ -63,9 +63,10 @@ struct CallLedger {
     let isRepeated: Bool
   }
 
-  private enum Stage {
-    case running(worker: Int)
-    case released
+  /// A call that was started.
+  struct Running {
+    let call: Call
+    fileprivate let worker: Int
   }
 
   private struct Source {
@@ -80,10 +81,8 @@ struct CallLedger {
     var call: Call?
   }
 
-  /// How many settlements one batch may have, and how many are sent without waiting for more: the broker has work then
-  /// while further calls run.
+  /// How many settlements one batch may have.
   static let batchLimit = 128
-  static let earlyBatch = 16
 
   private let limits: Limits
   private var sources: [Source]
@@ -91,8 +90,8 @@ struct CallLedger {
   private var freeWorkers: [Int]
   private var nextID: Call.ID = 0
   private var waiting = CircularBuffer<Call>()
-  private var started: [Call.ID: (call: Call, stage: Stage)] = [:]
-  private var releasedCount = 0
+  /// Running calls that have given their worker back.
+  private var released: [Call.ID: Call] = [:]
   private var releasedBytes = 0
   private var owed = CircularBuffer<Settlement>()
   private var repeated = CircularBuffer<Settlement>()
@@ -106,23 +105,29 @@ struct CallLedger {
   }
 
   /// Whether every call taken so far is answered, and the broker has confirmed it.
-  var isIdle: Bool {
-    waiting.isEmpty && started.isEmpty && owed.isEmpty && repeated.isEmpty && unconfirmed.isEmpty
-  }
+  var isIdle: Bool { count == 0 }
 
   var count: Int {
-    waiting.count + started.count + owed.count + repeated.count + unconfirmed.count
+    waiting.count + (workers.count - freeWorkers.count) + released.count + owed.count + repeated.count
+      + unconfirmed.count
   }
 
   // MARK: Taking
 
-  /// How many more requests of a queue to ask the broker for now. They are asked for in lots, so that a caller who is
-  /// alone does not cost a command of its own each time.
+  /// Whether there are requests to ask the broker for.
+  var asksForRequests: Bool { sources.contains { missing($0) > 0 } }
+
+  /// How many more requests of a queue to ask the broker for now.
   mutating func ask(_ source: Int) -> Int {
-    let missing = limits.window - sources[source].asked - sources[source].held
-    guard missing >= max(1, limits.window / 4) || (sources[source].asked == 0 && missing > 0) else { return 0 }
+    let missing = missing(sources[source])
     sources[source].asked += missing
     return missing
+  }
+
+  /// Requests are asked for in lots, so that a caller who is alone does not cost a command of its own each time.
+  private func missing(_ source: Source) -> Int {
+    let missing = limits.window - source.asked - source.held
+    return missing >= max(1, limits.window / 4) || source.asked == 0 ? max(0, missing) : 0
   }
 
   /// A request that was asked for has arrived.
@@ -135,7 +140,8 @@ struct CallLedger {
   func leftovers(_ inFlight: [[UInt8]]) -> [[UInt8]] {
     var known: [[UInt8]: Int] = [:]
     for call in waiting { known[call.payload, default: 0] += 1 }
-    for (call, _) in started.values { known[call.payload, default: 0] += 1 }
+    for call in workers.compactMap(\.call) { known[call.payload, default: 0] += 1 }
+    for call in released.values { known[call.payload, default: 0] += 1 }
     for settlements in [owed, repeated, unconfirmed] {
       for settlement in settlements { known[settlement.payload, default: 0] += 1 }
     }
@@ -151,7 +157,7 @@ struct CallLedger {
     sources[source].held += 1
   }
 
-  mutating func admit(_ request: Request, payload: [UInt8], source: Int) {
+  mutating func admit(_ request: consuming Request, payload: [UInt8], source: Int) {
     waiting.append(Call(id: nextID, payload: payload, request: request, source: source))
     nextID += 1
   }
@@ -162,37 +168,35 @@ struct CallLedger {
   var canStart: Bool { !waiting.isEmpty && !freeWorkers.isEmpty }
 
   /// The next call to run, if a worker is free.
-  mutating func start(now: Timestamp) -> Call? {
+  mutating func start(now: Timestamp) -> Running? {
     guard canStart else { return nil }
-    let call = waiting.removeFirst()
-    let worker = freeWorkers.removeLast()
-    workers[worker] = Worker(since: now, call: call)
-    started[call.id] = (call, .running(worker: worker))
-    return call
+    let running = Running(call: waiting.removeFirst(), worker: freeWorkers.removeLast())
+    workers[running.worker] = Worker(since: now, call: running.call)
+    return running
   }
 
   /// Gives the worker of a running call to the next one; the call goes on without. Returns whether it did: beyond the
   /// limits a call keeps its worker.
-  mutating func release(_ id: Call.ID, now: Timestamp) -> Bool {
-    guard let (call, stage) = started[id], case .running(let worker) = stage, releasedCount < limits.released,
+  mutating func release(_ running: Running, now: Timestamp) -> Bool {
+    let call = running.call
+    guard workers[running.worker].call === call, released.count < limits.released,
       releasedBytes + call.payload.count <= limits.releasedBytes
     else { return false }
-    free(worker, now)
-    started[id] = (call, .released)
-    releasedCount += 1
+    free(running.worker, now)
+    released[call.id] = call
     releasedBytes += call.payload.count
     sources[call.source].held -= 1
     return true
   }
 
   /// A running call is over.
-  mutating func finish(_ id: Call.ID, reply bytes: [UInt8], now: Timestamp, at instant: Instant) {
-    guard let (call, stage) = started.removeValue(forKey: id) else { return }
+  mutating func finish(_ running: Running, reply bytes: [UInt8], now: Timestamp, at instant: Instant) {
+    let call = running.call
     var source: Int? = call.source
-    switch stage {
-    case .running(let worker): free(worker, now)
-    case .released:
-      releasedCount -= 1
+    if workers[running.worker].call === call {
+      free(running.worker, now)
+    } else {
+      guard released.removeValue(forKey: call.id) != nil else { return }
       releasedBytes -= call.payload.count
       source = nil
     }
@@ -222,7 +226,7 @@ struct CallLedger {
 
   // MARK: Settling
 
-  var owesEarlyBatch: Bool { owed.count >= Self.earlyBatch }
+  var owesBatch: Bool { !owed.isEmpty || !repeated.isEmpty }
 
   /// What to send next; it is to be confirmed, in the order sent.
   mutating func nextBatch() -> Batch? {

@@ -2,7 +2,7 @@
 public struct CurrentCall: Sendable {
   @TaskLocal static var value: CurrentCall?
 
-  let id: CallLedger.Call.ID
+  let running: CallLedger.Running
   let dispatcher: Dispatcher
 
   /// Says that from here on the current call mostly waits: its worker goes to the next call, so that any number of slow
@@ -12,12 +12,12 @@ public struct CurrentCall: Sendable {
     if call.dispatcher.loop.inEventLoop {
       call.releaseWorker()
     } else {
-      await call.dispatcher.releaseWorker(of: call.id)
+      await call.dispatcher.releaseWorker(of: call.running)
     }
   }
 
   /// To be called on the event loop: a call that begins to wait there does not take another turn of it first.
   private func releaseWorker() {
-    dispatcher.assumeIsolated { $0.releaseWorker(of: id) }
+    dispatcher.assumeIsolated { $0.releaseWorker(of: running) }
   }
 }

@@ -225,13 +225,14 @@ actor Dispatcher {
     let id = nextRunner
     nextRunner += 1
     runners[id] = Task(executorPreference: taskExecutor) { @concurrent in
-      var over: (CallLedger.Call, Response.Outcome)?
-      while let (call, method) = self.next(after: over, on: id) {
-        let current = CurrentCall(id: call.id, dispatcher: self)
-        let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(call.request.inputs) }
+      var over: (CallLedger.Running, Response.Outcome)?
+      while let (running, method) = self.next(after: over, on: id) {
+        let current = CurrentCall(running: running, dispatcher: self)
+        let inputs = running.call.request.inputs
+        let outcome = await CurrentCall.$value.withValue(current) { await method.invoke(inputs) }
         // A call that was cut off is run again by the next server.
         if Task.isCancelled { return }
-        over = (call, outcome)
+        over = (running, outcome)
       }
     }
   }
@@ -241,37 +242,41 @@ actor Dispatcher {
   /// One runner runs one call after the other, without another turn of the event loop, for as long as they need not
   /// wait. Behind it comes the next one, which goes on with the calls when this one is held up.
   private nonisolated func next(
-    after over: (call: CallLedger.Call, outcome: Response.Outcome)?, on runner: Int
-  ) -> (CallLedger.Call, Method)? {
+    after over: (running: CallLedger.Running, outcome: Response.Outcome)?, on runner: Int
+  ) -> (CallLedger.Running, Method)? {
     assumeIsolated { dispatcher in
+      let now = Timestamp.now
       if let over {
-        dispatcher.finish(over.call, over.outcome)
+        dispatcher.finish(over.running, over.outcome, now)
       } else {
         dispatcher.isRunnerOnTheWay = false
       }
-      while let call = dispatcher.ledger.start(now: .now) {
+      while let running = dispatcher.ledger.start(now: now) {
         do throws(ProtocolError) {
-          let method = try dispatcher.objects.method(for: call.request)
+          let method = try dispatcher.objects.method(for: running.call.request)
+          // Neither other calls nor the replies that are ready wait for this one.
           dispatcher.startCalls()
-          return (call, method)
+          if dispatcher.ledger.owesBatch { dispatcher.scheduleFlush() }
+          return (running, method)
         } catch {
-          dispatcher.finish(call, .protocolError(error.message))
+          dispatcher.finish(running, .protocolError(error.message), now)
         }
       }
       dispatcher.runners[runner] = nil
+      if !dispatcher.isRunnerOnTheWay { dispatcher.flush() }
       return nil
     }
   }
 
-  private func finish(_ call: CallLedger.Call, _ outcome: Response.Outcome) {
+  private func finish(_ running: CallLedger.Running, _ outcome: Response.Outcome, _ now: Timestamp) {
+    let call = running.call
     recovery.isOver(call.payload)
-    ledger.finish(call.id, reply: Response.encode(id: call.request.id, outcome), now: .now, at: .now)
-    scheduleFlush()
+    ledger.finish(running, reply: Response.encode(id: call.request.id, outcome), now: now, at: .now)
   }
 
-  func releaseWorker(of id: CallLedger.Call.ID) {
+  func releaseWorker(of running: CallLedger.Running) {
     recovery.goesOn()
-    if ledger.release(id, now: .now) {
+    if ledger.release(running, now: .now) {
       startCalls()
       scheduleFlush()
     }
@@ -285,16 +290,19 @@ actor Dispatcher {
     scheduleFlush()
   }
 
-  /// What happens in one turn of the event loop goes out together, unless that is a lot.
+  /// What happens in one turn of the event loop goes out together.
   private func scheduleFlush() {
-    if ledger.owesEarlyBatch { sendSettlements() }
     guard !isFlushScheduled else { return }
     isFlushScheduled = true
-    loop.execute { self.assumeIsolated { $0.flush() } }
+    loop.execute {
+      self.assumeIsolated { dispatcher in
+        dispatcher.isFlushScheduled = false
+        dispatcher.flush()
+      }
+    }
   }
 
   private func flush() {
-    isFlushScheduled = false
     sendSettlements()
     askForRequests()
   }
@@ -318,10 +326,10 @@ actor Dispatcher {
   private func askForRequests() {
     guard let session, !isDraining else { return }
     for (source, taker) in session.takers.enumerated() {
-      for _ in 0..<ledger.ask(source) {
-        taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"]) { result in
-          self.assumeIsolated { $0.took(result, from: source) }
-        }
+      let count = ledger.ask(source)
+      guard count > 0 else { continue }
+      taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"], times: count) { result in
+        self.assumeIsolated { $0.took(result, from: source) }
       }
       taker.flush()
     }
@@ -349,7 +357,7 @@ actor Dispatcher {
       return session.main.close(because: .refused("\(error)"))
     }
     ledger.confirm(batch.settlements.count)
-    if isDraining, ledger.isIdle { sessions?.cancel() } else { scheduleFlush() }
+    if isDraining, ledger.isIdle { sessions?.cancel() } else if ledger.asksForRequests { scheduleFlush() }
   }
 
   // MARK: Streams
