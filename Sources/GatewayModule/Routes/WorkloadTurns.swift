@@ -1,4 +1,3 @@
-import NIOCore
 import ProxyConfig
 import RPC
 import Synchronization
@@ -6,7 +5,7 @@ import Synchronization
 /// Gives calls for one workload their turns, in the order in which they ask for them.
 final class WorkloadTurns: Sendable {
   /// The workloads whose turn is taken, and who waits for the next one.
-  private let queues = Mutex<[WorkloadID: CircularBuffer<Turn>]>([:])
+  private let queues = Mutex<[WorkloadID: [Turn]]>([:])
 
   /// Runs `body` when every earlier call for the workload is over. A place in the queue is taken before this function
   /// first suspends.
@@ -35,11 +34,11 @@ final class WorkloadTurns: Sendable {
 
   private func pass(_ workload: WorkloadID) {
     let next = queues.withLock { queues -> Turn? in
-      guard let next = queues[workload]?.popFirst() else {
+      guard queues[workload]?.isEmpty == false else {
         queues[workload] = nil
         return nil
       }
-      return next
+      return queues[workload]?.removeFirst()
     }
     next?.begin()
   }
