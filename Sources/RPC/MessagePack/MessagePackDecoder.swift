@@ -37,13 +37,20 @@ public struct MessagePackDecoder: Sendable {
 struct MessagePackValueDecoder: Decoder {
   private let bytes: ArraySlice<UInt8>
   private let position: Int?
-  let codingPath: [any CodingKey]
+  private let containerPath: [any CodingKey]
+  private let key: (any CodingKey)?
+  /// Put together when it is asked for, which is mostly never.
+  var codingPath: [any CodingKey] { key.map { containerPath + [$0] } ?? containerPath }
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-  init(_ bytes: ArraySlice<UInt8>, at position: Int?, codingPath: [any CodingKey] = []) {
+  /// - Parameters:
+  ///   - path: that of the container which the value is in.
+  ///   - key: the value's own, unless it has none.
+  init(_ bytes: ArraySlice<UInt8>, at position: Int?, in path: [any CodingKey] = [], key: (any CodingKey)? = nil) {
     self.bytes = bytes
     self.position = position
-    self.codingPath = codingPath
+    containerPath = path
+    self.key = key
   }
 
   func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
@@ -152,6 +159,7 @@ struct MessagePackValueDecoder: Decoder {
       case .null: form = .map(keys: [])
       case .map(let count):
         var keys: [Int] = []
+        keys.reserveCapacity(count)
         for _ in 0..<count {
           keys.append(reader.position)
           try reader.skip()
@@ -185,7 +193,8 @@ struct MessagePackValueDecoder: Decoder {
           let index = (cursor + offset) % keys.count
           var reader = MessagePackReader(bytes, at: keys[index])
           // A key that is no string is as good as an unknown one.
-          guard let key = try? reader.readStringBytes(), key.elementsEqual(name.utf8) else { continue }
+          guard let key = try? reader.readStringBytes(), key.count == name.utf8.count, key.elementsEqual(name.utf8)
+          else { continue }
           cursor = index + 1
           return reader.position
         }
@@ -203,7 +212,7 @@ struct MessagePackValueDecoder: Decoder {
     }
 
     func decoder(for key: some CodingKey, in path: [any CodingKey]) -> MessagePackValueDecoder {
-      MessagePackValueDecoder(bytes, at: position(of: key.stringValue), codingPath: path + [key])
+      MessagePackValueDecoder(bytes, at: position(of: key.stringValue), in: path, key: key)
     }
   }
 
@@ -260,7 +269,7 @@ struct MessagePackValueDecoder: Decoder {
         throw DecodingError.valueNotFound(
           Any.self, .init(codingPath: codingPath, debugDescription: "the array has no more than \(total) elements"))
       }
-      let element = MessagePackValueDecoder(bytes, at: next, codingPath: codingPath)
+      let element = MessagePackValueDecoder(bytes, at: next, in: codingPath)
       var reader = MessagePackReader(bytes, at: next)
       try reader.skip()
       next = reader.position
