@@ -110,6 +110,12 @@ public final class ChildProcess: Fixture {
     String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
   }
 
+  /// The lines of the log that are whole: a program may write one in several pieces.
+  public var lines: [String] {
+    let output = output
+    return output[..<(output.lastIndex(of: "\n") ?? output.startIndex)].split(separator: "\n").map(String.init)
+  }
+
   /// The last lines of the log, for an error.
   public var lastWords: String {
     let lines = output.split(separator: "\n").suffix(20)
@@ -123,7 +129,7 @@ public final class ChildProcess: Fixture {
   public func line(within limit: Duration = .seconds(10), where matches: (String) -> Bool) async throws -> String {
     var found: String?
     try await ready(within: limit) {
-      found = self.output.split(separator: "\n").map(String.init).first(where: matches)
+      found = self.lines.first(where: matches)
       return found != nil
     }
     return found!

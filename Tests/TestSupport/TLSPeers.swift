@@ -80,6 +80,6 @@ public final class TLSPeers: Sendable {
   }
 
   private func answers(_ verb: String) -> [String] {
-    process.output.split(separator: "\n").map(String.init).filter { $0.hasPrefix(verb) }
+    process.lines.filter { $0.hasPrefix(verb) }
   }
 }
