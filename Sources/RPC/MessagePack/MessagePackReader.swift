@@ -94,6 +94,7 @@ struct MessagePackReader {
 
   /// The bytes of a string or a binary; nil reads as none.
   mutating func readStringBytes() throws(MessagePackError) -> ArraySlice<UInt8> {
+    if let string = try readShortString() { return string }
     let head = try readHead()
     switch head {
     case .string(let length), .binary(let length): return readBytes(length)
@@ -104,6 +105,7 @@ struct MessagePackReader {
 
   /// The bytes of a map's key. One that is no string is as good as an unknown one, and reads as empty.
   mutating func readKey() throws(MessagePackError) -> ArraySlice<UInt8> {
+    if let string = try readShortString() { return string }
     let start = position
     let head = try readHead()
     switch head {
@@ -113,6 +115,14 @@ struct MessagePackReader {
       try skip()
       return bytes[position..<position]
     }
+  }
+
+  /// The bytes of a string of up to 31, as almost every key and name is; nil, and nothing read, for anything else.
+  private mutating func readShortString() throws(MessagePackError) -> ArraySlice<UInt8>? {
+    guard remaining > 0, bytes[position] & 0xe0 == 0xa0 else { return nil }
+    let length = Int(bytes[position] & 0x1f)
+    position += 1
+    return readBytes(try bounded(length, bytesEach: 1))
   }
 
   mutating func readString() throws(MessagePackError) -> String {

@@ -40,6 +40,12 @@ struct MessagePackWriter {
     }
   }
 
+  /// Writes a string that the program knows, such as the name of a field.
+  mutating func write(key: StaticString) {
+    writeStringHead(key.utf8CodeUnitCount)
+    bytes.append(contentsOf: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+  }
+
   mutating func writeString(_ utf8: some Collection<UInt8>) {
     writeStringHead(utf8.count)
     bytes.append(contentsOf: utf8)

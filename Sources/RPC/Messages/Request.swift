@@ -76,20 +76,20 @@ struct Request {
   ) -> [UInt8] {
     var writer = MessagePackWriter(capacity: 192 + inputs.reduce(0) { $0 + $1.count })
     writer.writeMapHead(5)
-    writer.write("ID")
+    writer.write(key: "ID")
     writer.write(id)
-    writer.write("Inputs")
+    writer.write(key: "Inputs")
     writer.writeArrayHead(inputs.count)
     for input in inputs { writer.writeBinary(input) }
-    writer.write("Object")
+    writer.write(key: "Object")
     writer.writeMapHead(2)
-    writer.write("Name")
+    writer.write(key: "Name")
     writer.write(object.name)
-    writer.write("Version")
+    writer.write(key: "Version")
     writer.write(object.version)
-    writer.write("ReplyTo")
+    writer.write(key: "ReplyTo")
     writer.write(replyTo)
-    writer.write("Method")
+    writer.write(key: "Method")
     writer.write(method)
     return writer.bytes
   }

@@ -20,21 +20,21 @@ struct Response {
       }
     var writer = MessagePackWriter(capacity: 96 + data.count)
     writer.writeMapHead(3)
-    writer.write("ID")
+    writer.write(key: "ID")
     writer.writeString(id)
-    writer.write("Output")
+    writer.write(key: "Output")
     writer.writeMapHead(2)
-    writer.write("Data")
+    writer.write(key: "Data")
     writer.writeBinary(data)
-    writer.write("Error")
+    writer.write(key: "Error")
     if let callError {
       writer.writeMapHead(1)
-      writer.write("Message")
+      writer.write(key: "Message")
       writer.write(callError)
     } else {
       writer.writeNil()
     }
-    writer.write("Error")
+    writer.write(key: "Error")
     if let protocolError {
       writer.write(protocolError)
     } else {
