@@ -113,16 +113,22 @@ final class RedisConnection: @unchecked Sendable {
     handler.expectReply(times: times, completion)
   }
 
-  /// Queues commands that the broker carries out as one step, or not at all (`MULTI`, `EXEC`). The reply is that of
-  /// `EXEC`: an array with the reply of each, in which errors may be. To be called on the event loop.
+  /// Queues commands that the broker carries out as one step, or not at all (`MULTI`, `EXEC`), and others behind them. The
+  /// reply is that of `EXEC`, an array with the reply of each, in which errors may be; it is handed on when the others
+  /// have been answered as well. To be called on the event loop.
   ///
-  /// - Parameter write: appends the commands, and returns how many there are.
-  func sendTransaction(_ write: (inout RedisCommands) -> Int, _ completion: @escaping Completion) {
+  /// - Parameters:
+  ///   - write: appends the commands, and returns how many there are.
+  ///   - writeFollowing: appends those behind, whose replies matter only when they are errors.
+  func sendTransaction(
+    _ write: (inout RedisCommands) -> Int, then writeFollowing: (inout RedisCommands) -> Int,
+    _ completion: @escaping Completion
+  ) {
     loop.preconditionInEventLoop()
     outgoing.append(["MULTI"])
     let count = write(&outgoing)
     outgoing.append(["EXEC"])
-    handler.expectReply(after: 1 + count, completion)
+    handler.expectReply(after: 1 + count, before: writeFollowing(&outgoing), completion)
   }
 
   /// Sends the queued commands in one write. To be called on the event loop.
@@ -179,18 +185,55 @@ final class RedisConnection: @unchecked Sendable {
     private struct Expectation {
       /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
       var preliminary = 0
-      var error: String?
       /// How many are for the completion.
       var times = 1
+      /// How many come behind that, and are of interest only when they are errors.
+      var following = 0
       let completion: Completion
+      /// What waits for those.
+      private var waiting: RedisReply?
+      private var error: RedisReply?
+
+      init(preliminary: Int, times: Int, following: Int, completion: @escaping Completion) {
+        self.preliminary = preliminary
+        self.times = times
+        self.following = following
+        self.completion = completion
+      }
+
+      /// Takes the next reply, and returns what is for the completion, when it is time.
+      mutating func take(_ reply: RedisReply) -> RedisReply? {
+        if preliminary > 0 {
+          preliminary -= 1
+          note(reply)
+          return nil
+        }
+        if waiting != nil {
+          following -= 1
+          note(reply)
+        } else if following > 0 {
+          waiting = reply
+          return nil
+        }
+        guard following == 0 else { return nil }
+        times -= 1
+        return error ?? waiting ?? reply
+      }
+
+      private mutating func note(_ reply: RedisReply) {
+        if reply.refusal != nil, error == nil { error = reply }
+      }
 
       func fail(_ failure: BrokerError) {
         for _ in 0..<times { completion(.failure(failure)) }
       }
     }
 
-    func expectReply(after preliminary: Int = 0, times: Int = 1, _ completion: @escaping Completion) {
-      let expectation = Expectation(preliminary: preliminary, times: times, completion: completion)
+    func expectReply(
+      after preliminary: Int = 0, times: Int = 1, before following: Int = 0, _ completion: @escaping Completion
+    ) {
+      let expectation = Expectation(
+        preliminary: preliminary, times: times, following: following, completion: completion)
       if let failure { return expectation.fail(failure) }
       expected.append(expectation)
     }
@@ -229,19 +272,13 @@ final class RedisConnection: @unchecked Sendable {
         if case .error(let text) = reply { return close(with: BrokerError(broker, .refused(text))) }
         return close(with: BrokerError(broker, .closed("it sent a reply to no command")))
       }
-      let first = expected.startIndex
-      guard expected[first].preliminary == 0 else {
-        expected[first].preliminary -= 1
-        if case .error(let text) = reply { expected[first].error = text }
-        return
-      }
-      expected[first].times -= 1
-      let expectation = expected[first]
+      guard let result = expected[expected.startIndex].take(reply) else { return }
+      let expectation = expected[expected.startIndex]
       if expectation.times == 0 { expected.removeFirst() }
-      if case .error(let text) = reply {
-        expectation.completion(.failure(BrokerError(broker, .refused(expectation.error ?? text))))
+      if case .error(let text) = result {
+        expectation.completion(.failure(BrokerError(broker, .refused(text))))
       } else {
-        expectation.completion(.success(reply))
+        expectation.completion(.success(result))
       }
     }
 

@@ -314,7 +314,9 @@ actor Dispatcher {
       if batch.isRepeated {
         main.send(Settling.command(batch, inFlight: inFlight), settled)
       } else {
-        main.sendTransaction({ Settling.write(batch, inFlight: inFlight, to: &$0) }, settled)
+        main.sendTransaction(
+          { Settling.write(batch, inFlight: inFlight, to: &$0) }, then: { Settling.writeExpiries(batch, to: &$0) },
+          settled)
       }
     }
     for payload in recovery.takeCleared() {

@@ -1,6 +1,9 @@
 /// How the broker is told to answer calls and to forget their requests: many at once and as one step, so a reply is
 /// there exactly when its request is no longer in flight.
 enum Settling {
+  /// How long a reply is kept for a caller who does not come for it, in seconds.
+  static let expiry: StaticString = "300"
+
   /// The commands for a batch that was not sent before, which are to stand in a transaction: that costs Redis a third
   /// of what a script does. Returns how many there are.
   static func write(_ batch: CallLedger.Batch, inFlight: String, to commands: inout RedisCommands) -> Int {
@@ -11,11 +14,7 @@ enum Settling {
         commands.append("RPUSH")
         commands.append(reply.address.key)
         commands.append(reply.bytes)
-        commands.begin(count: 3)
-        commands.append("EXPIRE")
-        commands.append(reply.address.key)
-        commands.append("300")
-        count += 2
+        count += 1
       }
       commands.begin(count: 4)
       commands.append("LREM")
@@ -27,9 +26,23 @@ enum Settling {
     return count
   }
 
+  /// The commands that let the replies of a batch expire, which are to follow the transaction: then the callers who wait have
+  /// taken theirs, and the rest costs little. Returns how many there are.
+  static func writeExpiries(_ batch: CallLedger.Batch, to commands: inout RedisCommands) -> Int {
+    var count = 0
+    for case let reply? in batch.settlements.lazy.map(\.reply) {
+      commands.begin(count: 3)
+      commands.append("EXPIRE")
+      commands.append(reply.address.key)
+      commands.append(expiry)
+      count += 1
+    }
+    return count
+  }
+
   /// The reply addresses that something else than a list has taken, by the results of the commands of
-  /// ``write(_:inFlight:to:)``. Such a caller loses its reply; the expiry that its address got all the same, since in a
-  /// transaction nothing depends on anything, is to be taken away again.
+  /// ``write(_:inFlight:to:)``. Such a caller loses its reply; the expiry that its address got all the same, since it was
+  /// sent along, is to be taken away again.
   ///
   /// - Throws: what the broker says when it refuses anything else.
   static func misdirected(_ batch: CallLedger.Batch, _ results: [RedisReply]) throws(RedisRefusal) -> [ReplyAddress] {
@@ -42,7 +55,6 @@ enum Settling {
           guard refusal.isWrongType else { throw refusal }
           addresses.append(reply.address)
         }
-        _ = results.next()
       }
       if let refusal = results.next()?.refusal { throw refusal }
     }
@@ -62,7 +74,7 @@ enum Settling {
       if address ~= '' and redis.call('LPOS', KEYS[1], request) then
         local pushed = redis.pcall('RPUSH', address, reply)
         if type(pushed) == 'number' then
-          redis.call('EXPIRE', address, 300)
+          redis.call('EXPIRE', address, \(expiry))
         elseif string.find(pushed.err, 'WRONGTYPE', 1, true) then
           misdirected = misdirected + 1
         else
