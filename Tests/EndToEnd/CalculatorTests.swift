@@ -120,7 +120,9 @@ struct CalculatorTests {
             return try await group.reduce(into: []) { $0.append($1) }
           }
         }
-        func inFlight() async throws -> Int { Int(try await redis.command("LLEN", "server.in-flight")) ?? 0 }
+        func inFlight() async throws -> Int {
+          Int(try await redis.command("LLEN", "server.utils@1.0.in-flight")) ?? 0
+        }
         try await eventually { try await inFlight() >= 20 }
         first.signal(SIGKILL)
         _ = try await first.exit()
@@ -145,11 +147,11 @@ struct CalculatorTests {
         let call = Task {
           try await caller.call("Sleep", 3_000_000_000, object: Self.utils, module: "server")
         }
-        try await eventually { try await redis.command("LLEN", "server.in-flight") == "1" }
+        try await eventually { try await redis.command("LLEN", "server.utils@1.0.in-flight") == "1" }
         calculator.signal(SIGTERM)
         #expect(try await call.value.dataHex == "")
         #expect(try await calculator.exit() == .code(0))
-        #expect(try await redis.command("LLEN", "server.in-flight") == "0")
+        #expect(try await redis.command("LLEN", "server.utils@1.0.in-flight") == "0")
       }
     }
   }

@@ -76,13 +76,13 @@ struct DomainCheckTests {
           ], object: "manager@0.0.1", id: "slow-\(number)")
         try await gateway.caller.push(request, to: "gateway.manager@0.0.1")
       }
-      try await eventually { try await gateway.redis.command("LLEN", "gateway.in-flight") == "60" }
+      try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "60" }
       for number in 0..<20 {
         let begin = ContinuousClock.now
         try await gateway.setName("w-\(number)", "n\(number)", "http://10.1.2.3")
         #expect(begin.duration(to: .now) < .seconds(0.7))
       }
-      let inFlight = Int(try await gateway.redis.command("LLEN", "gateway.in-flight"))
+      let inFlight = Int(try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight"))
       #expect(inFlight == 60, "the slow ones are over, which shows nothing")
       gateway.signal(SIGKILL)
     }

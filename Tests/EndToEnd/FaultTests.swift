@@ -151,7 +151,7 @@ struct FaultTests {
         ) { gateway in
           try await gateway.setName("w", "shop", "http://10.1.2.3")
           async let slow = gateway.call("SetFQDNProxy", "v", "silent.example.org", ["http://10.1.2.3"], false)
-          try await eventually { try await gateway.redis.command("LLEN", "gateway.in-flight") == "1" }
+          try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "1" }
           let begin = ContinuousClock.now
           _ = try directory.write(jump, to: "clock")
           try await gateway.setName("w", "other", "http://10.1.2.3")

@@ -116,7 +116,7 @@ struct PublicNetworkTests {
         }
         return try await group.reduce(into: []) { $0.append($1) }
       }
-      try await eventually { try await gateway.redis.command("LLEN", "gateway.in-flight") == "40" }
+      try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "40" }
       try await gateway.delete("somebody")
       #expect(begin.duration(to: .now) < .seconds(4))
       let errors = try await waiting

@@ -18,7 +18,7 @@ struct StoppingTests {
     try await Dnsmasq.withServer([.silent("silent.example.org")]) { resolver in
       try await GatewayProcess.withGateway(GatewayProcess.node + ["--resolver", resolver.address]) { gateway in
         async let slow = gateway.call("SetFQDNProxy", "w", "silent.example.org", ["http://10.1.2.3"], false)
-        try await eventually { try await gateway.redis.command("LLEN", "gateway.in-flight") == "1" }
+        try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "1" }
         gateway.signal(SIGTERM)
         _ = try await eventually {
           try gateway.logged("stopping")

@@ -153,6 +153,78 @@ struct CallLedgerTests {
     #expect(ledger.ask(1) == 1 && ledger.isIdle)
   }
 
+  @Test func requestsThatLeaveInTheOrderInWhichTheyCameAreCountedAndOthersNamed() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    _ = ledger.ask(1)
+    let calls = try ["a", "b", "c", "d", "e"].map { try ledger.take($0) }
+    ledger.finish(calls[0])
+    ledger.drop([0xc1], from: 1)
+    ledger.finish(calls[1])
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .first(2)), .init(source: 1, what: .first(1))])
+    // "c" is held up.
+    ledger.finish(calls[3])
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .one(Ledger.payload("d")))])
+    ledger.finish(calls[4])
+    ledger.finish(calls[2])
+    #expect(
+      ledger.nextRemovals() == [
+        .init(source: 0, what: .one(Ledger.payload("e"))), .init(source: 0, what: .first(1)),
+      ])
+  }
+
+  /// What the ledger believes is on the list is there, in that order, whatever ends when, also among equal requests.
+  @Test func removalsLeaveExactlyWhatIsNotAnswered() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<200 {
+      let ledger = Ledger(workers: 64)
+      _ = ledger.ask(0)
+      var list: [[UInt8]] = []
+      var running: [CallLedger.Running] = []
+      for _ in 0..<60 {
+        if Bool.random(using: &random) || running.isEmpty {
+          let method = ["a", "b", "c"].randomElement(using: &random)!
+          running.append(try ledger.take(method))
+          list.append(Ledger.payload(method))
+        } else {
+          ledger.finish(running.remove(at: running.indices.randomElement(using: &random)!))
+        }
+        guard Int.random(in: 0..<4, using: &random) == 0 else { continue }
+        for removal in ledger.nextRemovals() {
+          switch removal.what {
+          case .first(let count): list.removeFirst(count)
+          case .one(let payload): list.remove(at: try #require(list.firstIndex(of: payload)))
+          }
+        }
+        let left = Dictionary(grouping: list, by: \.self).mapValues(\.count)
+        let inHand = Dictionary(grouping: running.map(\.call.payload), by: \.self).mapValues(\.count)
+        #expect(inHand.allSatisfy { left[$0.key, default: 0] >= $0.value }, "a request that is not answered is gone")
+      }
+      for call in running { ledger.finish(call) }
+      for removal in ledger.nextRemovals() {
+        switch removal.what {
+        case .first(let count): list.removeFirst(count)
+        case .one(let payload): list.remove(at: try #require(list.firstIndex(of: payload)))
+        }
+      }
+      #expect(list.isEmpty)
+    }
+  }
+
+  @Test func afterAnOutageWhatIsOnTheListCounts() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    let calls = try ["a", "b", "c"].map { try ledger.take($0) }
+    ledger.finish(calls[0])
+    _ = ledger.nextBatch()
+    ledger.disconnected()
+    // "a" is carried out, and before "b" stands what an earlier connection took.
+    #expect(ledger.found(["lost", "b", "c"].map(Ledger.payload)) == [Ledger.payload("lost")])
+    #expect(ledger.nextRemovals() == [])
+    ledger.finish(calls[1])
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .one(Ledger.payload("b")))])
+  }
+
   // MARK: Outages
 
   @Test func whatWasSentAndNotConfirmedIsRepeatedBeforeAnythingElse() throws {
@@ -220,9 +292,9 @@ struct CallLedgerTests {
     try ledger.admit("waiting")
     let inFlight = ["stray", "unconfirmed", "owed", "released", "running", "busy", "waiting", "other"].map(
       Ledger.payload)
-    #expect(ledger.leftovers(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
+    #expect(ledger.found(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
     ledger.disconnected()
-    #expect(ledger.leftovers(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
+    #expect(ledger.found(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
   }
 
   @Test func equalRequestsAreCountedNotMerged() throws {
@@ -230,9 +302,10 @@ struct CallLedgerTests {
     _ = ledger.ask(0)
     _ = try ledger.take("same")
     try ledger.admit("same")
-    #expect(ledger.leftovers(Array(repeating: Ledger.payload("same"), count: 2)) == [])
-    #expect(ledger.leftovers(Array(repeating: Ledger.payload("same"), count: 5)).count == 3)
-    #expect(ledger.leftovers([]) == [])
+    #expect(ledger.found(Array(repeating: Ledger.payload("same"), count: 2)) == [])
+    #expect(ledger.found(Array(repeating: Ledger.payload("same"), count: 5)).count == 3)
+    #expect(ledger.found(Array(repeating: Ledger.payload("same"), count: 5), from: 1).count == 5)
+    #expect(ledger.found([]) == [])
   }
 
   @Test func leftoverCountsAgainstTheWindowThoughItWasNotAskedFor() throws {
@@ -293,15 +366,17 @@ private final class Ledger {
   func start(now: Timestamp) -> CallLedger.Running? { ledger.start(now: now) }
   func release(_ call: CallLedger.Running, now: Timestamp) -> Bool { ledger.release(call, now: now) }
   func nextBatch() -> CallLedger.Batch? { ledger.nextBatch() }
+  /// How the requests of the next batch leave.
+  func nextRemovals() -> [CallLedger.Removal] { ledger.nextBatch()?.removals ?? [] }
   func confirm(_ count: Int) { ledger.confirm(count) }
   func disconnected() { ledger.disconnected() }
   func forgetRepeats() { ledger.forgetRepeats() }
   func expire(before instant: ContinuousClock.Instant) -> Int { ledger.expire(before: instant) }
-  func leftovers(_ inFlight: [[UInt8]]) -> [[UInt8]] { ledger.leftovers(inFlight) }
+  func found(_ inFlight: [[UInt8]], from source: Int = 0) -> [[UInt8]] { ledger.found(inFlight, from: source) }
 
   /// A request that was asked for arrives.
   func admit(_ method: String) throws {
-    ledger.took(from: 0)
+    ledger.took(Self.payload(method), from: 0)
     ledger.admit(try Request(Self.payload(method)), payload: Self.payload(method), source: 0)
   }
 
@@ -319,7 +394,7 @@ private final class Ledger {
 
   /// Something that is no request arrives.
   func drop(_ payload: [UInt8], from source: Int) {
-    ledger.took(from: source)
+    ledger.took(payload, from: source)
     ledger.settle(payload, reply: nil, source: source, at: Self.start)
   }
 

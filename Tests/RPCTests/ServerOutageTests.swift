@@ -30,7 +30,7 @@ struct ServerOutageTests {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           // Four run, the others wait for a worker.
           try await caller.push((0..<12).map { request("Wait", [encoded($0)], replyTo: "reply\($0)") })
-          try await eventually { try await caller.length(of: "server.in-flight") == 12 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 12 }
         }
         try await gate.holds(4)
         try await redis.kill()
@@ -42,12 +42,40 @@ struct ServerOutageTests {
             #expect(try await caller.reply(on: "reply\(number)").outcome == .result(encoded(number)))
           }
           #expect(try await caller.call("Wait", encoded(99)) == .result(encoded(99)))
-          try await eventually { try await caller.length(of: "server.in-flight") == 0 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 0 }
           for number in 0..<12 { #expect(try await caller.length(of: "reply\(number)") == 0) }
         }
         #expect(runs.withLock { $0.sorted() } == Array(0..<12) + [99])
         #expect(log.lines(containing: Self.away).count == 1)
         #expect(log.lines(containing: Self.back).count == 1)
+      }
+    }
+  }
+
+  /// What is sent again when the connection broke before it was confirmed.
+  @Test func replyThatMayHaveBeenPushedIsPushedOnceAndExpires() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        func settle(_ request: String, _ address: String) async throws -> RedisReply {
+          try await caller.command(
+            "EVAL", .text(Settling.script), "2", "other", "list", "2", .text(request), .text(address), "reply")
+        }
+        try await caller.command("RPUSH", "list", "first", "second")
+        #expect(try await settle("second", "a") == .integer(0))
+        // The transaction was carried out, and what followed it was not.
+        try await caller.command("PERSIST", "a")
+        #expect(try await settle("second", "a") == .integer(0))
+        #expect(try await caller.command("LRANGE", "a", "0", "-1") == .array([.bytes(Array("reply".utf8))]))
+        guard case .integer(298...300) = try await caller.command("TTL", "a") else {
+          Issue.record("the reply does not expire")
+          return
+        }
+        // What is no list is nobody's reply.
+        try await caller.command("SET", "precious", "value")
+        #expect(try await settle("second", "precious") == .integer(0))
+        #expect(try await settle("first", "precious") == .integer(1))
+        #expect(try await caller.command("TTL", "precious") == .integer(-1))
+        #expect(try await caller.length(of: "list") == 0)
       }
     }
   }
@@ -294,10 +322,10 @@ struct ServerOutageTests {
         try await running(first) {
           try await caller.push((0..<10).map { request("Wait", replyTo: "reply\($0)") })
           try await gate.holds(2)
-          try await eventually { try await caller.length(of: "server.in-flight") == 10 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 10 }
         }
         await gate.open()
-        #expect(try await caller.length(of: "server.in-flight") == 10)
+        #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 10)
 
         let log = LogRecorder()
         let second = try probeServer(on: redis.unixURL, workers: 2, log: log) { Method("Wait") {} }
@@ -305,7 +333,7 @@ struct ServerOutageTests {
           for number in 0..<10 {
             #expect(try await caller.reply(on: "reply\(number)").outcome == .result([]))
           }
-          try await eventually { try await caller.length(of: "server.in-flight") == 0 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 0 }
           for number in 0..<10 { #expect(try await caller.length(of: "reply\(number)") == 0) }
           #expect(log.lines == ["notice: running requests left in flight requests=10"])
         }
@@ -322,7 +350,7 @@ struct ServerOutageTests {
           // Two run and one waits for a worker.
           try await caller.push((0..<3).map { request("Wait", replyTo: "reply\($0)") })
           try await gate.holds(2)
-          try await eventually { try await caller.length(of: "server.in-flight") == 3 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 3 }
         } afterwards: {
           // Taken no more once the queues' connections are closed.
           try await eventually { try await info("connected_clients", "clients", caller) == 2 }
@@ -330,7 +358,7 @@ struct ServerOutageTests {
           await gate.open()
         }
         for number in 0..<3 { #expect(try await caller.reply(on: "reply\(number)").outcome == .result([])) }
-        #expect(try await caller.length(of: "server.in-flight") == 0)
+        #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 0)
         #expect(try await caller.length(of: probeQueue) == 1)
         #expect(try await caller.length(of: "late") == 0)
       }

@@ -446,7 +446,41 @@ struct ServerTests {
     }
   }
 
-  @Test(arguments: ["server.probe@1.0", "other.module@2", "server.in-flight"])
+  /// Requests leave the list by their places on it, which somebody else may change.
+  @Test func listThatIsEmptiedByHandIsRightAgainOnceNothingIsInFlight() async throws {
+    try await RedisServer.withServer { redis in
+      let gate = Gate()
+      let server = try probeServer(on: redis.unixURL, workers: 8) {
+        Method("None") {}
+        Method("Wait") { await gate.pass() }
+      }
+      try await running(server) {
+        try await RawCaller.withCaller(on: redis.unixURL) { caller in
+          try await caller.push((0..<3).map { request("Wait", replyTo: "before\($0)") })
+          try await gate.holds(3)
+          try await caller.command("FLUSHALL")
+          try await caller.push(request("Wait", replyTo: "after"))
+          try await gate.holds(4)
+          #expect(try await caller.call("None") == .result([]))
+          #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 1)
+          await gate.letAllPass()
+          for address in ["before0", "before1", "before2", "after"] {
+            #expect(try await caller.reply(on: address).outcome == .result([]))
+          }
+          try await expectNothingInFlight(caller)
+
+          try await caller.push(request("Wait", replyTo: "later"))
+          try await gate.holds(1)
+          #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 1)
+          await gate.open()
+          _ = try await caller.reply(on: "later")
+          try await expectNothingInFlight(caller)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ["server.probe@1.0", "other.module@2", "server.in-flight.owner", "server.probe@1.0.in-flight"])
   func queueIsNeverRepliedTo(address: String) async throws {
     try await RedisServer.withServer { redis in
       let gate = Gate()
@@ -461,7 +495,8 @@ struct ServerTests {
           try await caller.push(request("None", replyTo: address))
           #expect(try await caller.call("None") == .result([]))
           #expect(try await caller.length(of: "other.module@2") == 0)
-          #expect(try await caller.command("TTL", "server.in-flight") == .integer(-1))
+          #expect(try await caller.command("TTL", "server.probe@1.0.in-flight") == .integer(-1))
+          #expect(try await caller.command("TTL", "server.in-flight.owner") == .integer(-1))
           await gate.open()
           _ = try await caller.reply(on: "waiting")
           try await expectNothingInFlight(caller)
@@ -499,7 +534,7 @@ struct ServerTests {
   /// Waits until nothing is in flight any more.
   private func expectNothingInFlight(_ caller: RawCaller) async throws {
     try await eventually {
-      try await caller.length(of: "server.in-flight")
+      try await caller.length(of: "server.probe@1.0.in-flight")
     } until: {
       $0 == 0
     }

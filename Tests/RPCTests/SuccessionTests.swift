@@ -18,7 +18,7 @@ struct SuccessionTests {
         try await running(first) {
           try await caller.push(["harmful", "harmless"].map { request("Wait", [encoded($0)], replyTo: $0) })
           try await gate.holds(1)
-          try await eventually { try await caller.length(of: "server.in-flight") == 2 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 2 }
         }
 
         // The second is cut off while it runs the first of them alone.
@@ -38,7 +38,7 @@ struct SuccessionTests {
         try await running(server) {
           #expect(try await caller.reply(on: "harmful").outcome == .callError(Self.refusal, zero: [0xa0]))
           #expect(try await caller.reply(on: "harmless").outcome == .result(encoded("done")))
-          try await eventually { try await caller.length(of: "server.in-flight") == 0 }
+          try await eventually { try await caller.length(of: "server.probe@1.0.in-flight") == 0 }
           try await eventually { try await caller.length(of: "server.in-flight.suspects") == 0 }
         }
         #expect(await third.arrivals == 1)
@@ -51,7 +51,7 @@ struct SuccessionTests {
     try await RedisServer.withServer { redis in
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         let left = (0..<20).map { request("Note", [encoded($0)], replyTo: "reply\($0)") }
-        _ = try await caller.push(left, to: "server.in-flight")
+        _ = try await caller.push(left, to: "server.probe@1.0.in-flight")
         let order = Order()
         let server = try probeServer(on: redis.unixURL, workers: 8) {
           Method("Note") { (number: Int) in await order.note(number) }
@@ -72,7 +72,7 @@ struct SuccessionTests {
     try await RedisServer.withServer { redis in
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         let left = ["slow", "quick"].map { request("Wait", [encoded($0)], replyTo: $0) }
-        try await caller.push(left, to: "server.in-flight")
+        try await caller.push(left, to: "server.probe@1.0.in-flight")
         let gate = Gate()
         let server = try probeServer(on: redis.unixURL) {
           Method("Wait") { (name: String) in if name == "slow" { await gate.pass() } }
@@ -104,7 +104,7 @@ struct SuccessionTests {
               == true)
           // What the first has in hand is still its own.
           #expect(try await caller.length(of: "reply") == 0)
-          #expect(try await caller.length(of: "server.in-flight") == 1)
+          #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 1)
           await gate.open()
           #expect(try await caller.reply(on: "reply").outcome == .result([]))
         }

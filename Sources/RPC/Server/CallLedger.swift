@@ -40,13 +40,16 @@ struct CallLedger {
     let payload: [UInt8]
     /// None for a payload that names no reply address.
     let reply: Reply?
-    let source: Int?
+    let source: Int
+    /// Whether it counts against the window of its queue.
+    let isHeld: Bool
     let since: Instant
 
-    init(payload: [UInt8], reply: Reply?, source: Int?, since: Instant) {
+    init(payload: [UInt8], reply: Reply?, source: Int, isHeld: Bool, since: Instant) {
       self.payload = payload
       self.reply = reply
       self.source = source
+      self.isHeld = isHeld
       self.since = since
     }
 
@@ -59,8 +62,23 @@ struct CallLedger {
   /// Settlements that were sent together.
   struct Batch {
     let settlements: [Settlement]
+    /// How their requests leave the in-flight lists, in this order.
+    let removals: [Removal]
     /// The broker may have carried them out already: the connection broke before it confirmed them.
     let isRepeated: Bool
+  }
+
+  /// What is to be taken off the in-flight list of a queue.
+  struct Removal: Equatable {
+    enum What: Equatable {
+      /// So many from its beginning.
+      case first(Int)
+      /// The first that equals this one.
+      case one([UInt8])
+    }
+
+    let source: Int
+    var what: What
   }
 
   /// A call that was started.
@@ -74,6 +92,8 @@ struct CallLedger {
     var asked = 0
     /// Requests in hand that count against the window.
     var held = 0
+    /// What is on the in-flight list, in its order; but for what arrives there now.
+    var inFlight = CircularBuffer<[UInt8]>()
   }
 
   private struct Worker {
@@ -131,19 +151,23 @@ struct CallLedger {
   }
 
   /// A request that was asked for has arrived.
-  mutating func took(from source: Int) {
+  mutating func took(_ payload: [UInt8], from source: Int) {
     sources[source].asked -= 1
     sources[source].held += 1
+    sources[source].inFlight.append(payload)
   }
 
-  /// Requests that an earlier life, or a lost connection, left in flight: those which are not in hand.
-  func leftovers(_ inFlight: [[UInt8]]) -> [[UInt8]] {
+  /// Takes note of what is on the in-flight list of a queue while nothing is asked for, and returns what an earlier life,
+  /// or a lost connection, has left there: those requests which are not in hand.
+  mutating func found(_ inFlight: [[UInt8]], from source: Int) -> [[UInt8]] {
+    sources[source].inFlight = CircularBuffer(inFlight)
     var known: [[UInt8]: Int] = [:]
-    for call in waiting { known[call.payload, default: 0] += 1 }
-    for call in workers.compactMap(\.call) { known[call.payload, default: 0] += 1 }
-    for call in released.values { known[call.payload, default: 0] += 1 }
-    for settlements in [owed, repeated, unconfirmed] {
-      for settlement in settlements { known[settlement.payload, default: 0] += 1 }
+    for call in [Array(waiting), workers.compactMap(\.call), Array(released.values)].joined()
+    where call.source == source {
+      known[call.payload, default: 0] += 1
+    }
+    for settlement in [owed, repeated, unconfirmed].joined() where settlement.source == source {
+      known[settlement.payload, default: 0] += 1
     }
     return inFlight.filter { payload in
       guard let count = known[payload], count > 0 else { return true }
@@ -192,23 +216,22 @@ struct CallLedger {
   /// A running call is over.
   mutating func finish(_ running: Running, reply bytes: [UInt8], now: Timestamp, at instant: Instant) {
     let call = running.call
-    var source: Int? = call.source
-    if workers[running.worker].call === call {
+    let isHeld = workers[running.worker].call === call
+    if isHeld {
       free(running.worker, now)
     } else {
       guard released.removeValue(forKey: call.id) != nil else { return }
       releasedBytes -= call.payload.count
-      source = nil
     }
     owed.append(
       Settlement(
-        payload: call.payload, reply: .init(address: call.request.replyTo, bytes: bytes), source: source,
-        since: instant))
+        payload: call.payload, reply: .init(address: call.request.replyTo, bytes: bytes), source: call.source,
+        isHeld: isHeld, since: instant))
   }
 
   /// A request that needs no worker is over.
   mutating func settle(_ payload: [UInt8], reply: Settlement.Reply?, source: Int, at instant: Instant) {
-    owed.append(Settlement(payload: payload, reply: reply, source: source, since: instant))
+    owed.append(Settlement(payload: payload, reply: reply, source: source, isHeld: true, since: instant))
   }
 
   private mutating func free(_ worker: Int, _ now: Timestamp) {
@@ -234,7 +257,33 @@ struct CallLedger {
     let settlements = isRepeated ? Self.takeBatch(of: &repeated) : Self.takeBatch(of: &owed)
     guard !settlements.isEmpty else { return nil }
     unconfirmed.append(contentsOf: settlements)
-    return Batch(settlements: settlements, isRepeated: isRepeated)
+    return Batch(settlements: settlements, removals: remove(settlements), isRepeated: isRepeated)
+  }
+
+  /// Requests mostly leave in the order in which they came: then they need not be named, which is what costs the broker.
+  ///
+  /// Of equal requests the first leaves, whichever was answered, for that is the one that the broker takes away.
+  private mutating func remove(_ settlements: [Settlement]) -> [Removal] {
+    var removals: [Removal] = []
+    // Where the last one for a queue is.
+    var last: [Int?] = Array(repeating: nil, count: sources.count)
+    for settlement in settlements {
+      let source = settlement.source
+      guard let index = sources[source].inFlight.firstIndex(of: settlement.payload) else { continue }
+      if index == sources[source].inFlight.startIndex {
+        sources[source].inFlight.removeFirst()
+        if let last = last[source], case .first(let count) = removals[last].what {
+          removals[last].what = .first(count + 1)
+          continue
+        }
+        removals.append(Removal(source: source, what: .first(1)))
+      } else {
+        sources[source].inFlight.remove(at: index)
+        removals.append(Removal(source: source, what: .one(settlement.payload)))
+      }
+      last[source] = removals.count - 1
+    }
+    return removals
   }
 
   private static func takeBatch(of settlements: inout CircularBuffer<Settlement>) -> [Settlement] {
@@ -245,9 +294,7 @@ struct CallLedger {
 
   /// The broker has carried out the oldest `count` unconfirmed settlements.
   mutating func confirm(_ count: Int) {
-    for settlement in unconfirmed.prefix(count) {
-      if let source = settlement.source { sources[source].held -= 1 }
-    }
+    for settlement in unconfirmed.prefix(count) where settlement.isHeld { sources[settlement.source].held -= 1 }
     unconfirmed.removeFirst(count)
   }
 
@@ -276,7 +323,8 @@ struct CallLedger {
           guard settlement.reply != nil, settlement.since < instant else { return settlement }
           expired += 1
           return Settlement(
-            payload: settlement.payload, reply: nil, source: settlement.source, since: settlement.since)
+            payload: settlement.payload, reply: nil, source: settlement.source, isHeld: settlement.isHeld,
+            since: settlement.since)
         })
     }
     owed = strip(owed)

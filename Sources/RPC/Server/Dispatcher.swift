@@ -24,7 +24,8 @@ actor Dispatcher {
   let logger: Logger
   let queues: [String]
   let statusSource: Int
-  let inFlight: String
+  /// Where the requests of each queue are while they are in hand.
+  let inFlight: [String]
   private let broker: BrokerURL
 
   var ledger: CallLedger
@@ -66,9 +67,9 @@ actor Dispatcher {
     taskExecutor = LoopTaskExecutor(loop)
     queues = (objects.ids + [.status]).map { $0.queue(of: module) }
     statusSource = objects.ids.count
-    inFlight = module + ReplyAddress.inFlightMark
-    ownership = Ownership(module: module, inFlight: inFlight)
-    recovery = Recovery(inFlight: inFlight)
+    inFlight = queues.map { $0 + ReplyAddress.inFlightMark }
+    ownership = Ownership(module: module, inFlight: module + ReplyAddress.inFlightMark)
+    recovery = Recovery(inFlight: module + ReplyAddress.inFlightMark)
     ledger = CallLedger(sources: queues.count, limits: limits, now: .now)
   }
 
@@ -144,8 +145,10 @@ actor Dispatcher {
       if let owner { return BrokerError(broker, .refused(owner.description)) }
       try await recover(on: main)
       for _ in queues where !isDraining {
-        takers.append(
-          try await RedisConnection.connect(to: broker, on: loop, maximumReply: Request.maximumSize + 1024))
+        let taker = try await RedisConnection.connect(
+          to: broker, on: loop, maximumReply: Request.maximumSize + 1024)
+        takers.append(taker)
+        try await ownership.name(taker)
       }
       session = Session(main: main, takers: takers)
     } catch {
@@ -174,7 +177,7 @@ actor Dispatcher {
   private func took(_ result: Result<RedisReply, BrokerError>, from source: Int) {
     switch result {
     case .success(.bytes(let payload)):
-      ledger.took(from: source)
+      ledger.took(payload, from: source)
       handle(payload, from: source)
     case .success(let reply):
       session?.takers[source].close(because: .closed("it answered BLMOVE with \(reply)"))
@@ -330,7 +333,8 @@ actor Dispatcher {
     for (source, taker) in session.takers.enumerated() {
       let count = ledger.ask(source)
       guard count > 0 else { continue }
-      taker.send(["BLMOVE", .text(queues[source]), .text(inFlight), "LEFT", "RIGHT", "0"], times: count) { result in
+      let (queue, list) = (RedisArgument.text(queues[source]), RedisArgument.text(inFlight[source]))
+      taker.send(["BLMOVE", queue, list, "LEFT", "RIGHT", "0"], times: count) { result in
         self.assumeIsolated { $0.took(result, from: source) }
       }
       taker.flush()

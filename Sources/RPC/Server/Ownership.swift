@@ -29,11 +29,17 @@ struct Ownership {
     name = "\(module)-\(getpid())-\(UniqueID.random())"
   }
 
-  /// Makes this process the module's owner for as long as `connection` is open.
+  /// Gives a connection the name by which it is known as this process'.
+  func name(_ connection: RedisConnection) async throws(BrokerError) {
+    _ = try await connection.call(["CLIENT", "SETNAME", .text(name)])
+  }
+
+  /// Makes this process the module's owner for as long as `connection` is open, which no other one of this process or of
+  /// the owner before it is from then on: what they have sent and the broker has not read yet is not carried out any more.
   ///
   /// - Returns: the owner there is, if it is another.
   func claim(on connection: RedisConnection) async throws(BrokerError) -> Taken? {
-    _ = try await connection.call(["CLIENT", "SETNAME", .text(name)])
+    try await name(connection)
     guard case .integer(let id) = try await connection.call(["CLIENT", "ID"]) else {
       throw BrokerError(connection.broker, .refused("it has no CLIENT ID"))
     }
@@ -49,7 +55,23 @@ struct Ownership {
         "EVAL", .text(Self.claimScript), "1", .text(key), .bytes(owner), .text("\(id) \(name)"),
       ]
       // Somebody else may have claimed it meanwhile; then it is looked at again.
-      if try await connection.call(claim) == .integer(1) { return nil }
+      guard try await connection.call(claim) == .integer(1) else { continue }
+      let predecessor = String(decoding: owner, as: UTF8.self).split(separator: " ").last.map(String.init)
+      try await closeOthers(of: [name, predecessor ?? name], than: id, on: connection)
+      return nil
+    }
+  }
+
+  private func closeOthers(
+    of names: Set<String>, than id: Int, on connection: RedisConnection
+  ) async throws(BrokerError) {
+    let list = try await connection.call(["CLIENT", "LIST"]).bytes ?? []
+    for line in String(decoding: list, as: UTF8.self).split(whereSeparator: \.isNewline) {
+      let fields = line.split(separator: " ")
+      guard names.contains(where: { fields.contains("name=\($0)") }),
+        let other = fields.first?.split(separator: "=").last, other != "\(id)"
+      else { continue }
+      _ = try await connection.call(["CLIENT", "KILL", "ID", .text(String(other))])
     }
   }
 

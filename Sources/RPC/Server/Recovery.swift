@@ -19,7 +19,7 @@ struct Recovery {
   private var cleared: [[UInt8]] = []
   private var waiter: CheckedContinuation<Void, Never>?
 
-  /// - Parameter inFlight: the key of the list of requests in flight.
+  /// - Parameter inFlight: what the keys begin with.
   init(inFlight: String) {
     suspectsKey = "\(inFlight).suspects"
     epochKey = "\(inFlight).epoch"
@@ -51,6 +51,12 @@ struct Recovery {
   }
 }
 
+/// A request that an earlier life, or the last session, left in flight.
+private struct Leftover {
+  let payload: [UInt8]
+  let source: Int
+}
+
 extension Dispatcher {
   /// How long a request that was left behind may run alone.
   private static let timeAlone = Duration.seconds(1)
@@ -58,38 +64,44 @@ extension Dispatcher {
   /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
   /// writes again: `LMOVE` onto the same end changes nothing.
   func recover(on main: RedisConnection) async throws(BrokerError) {
-    let cutDown = try await main.call([
-      "EVAL", .text(OversizeScript.source), "1", .text(inFlight), "\(Request.maximumSize)",
-    ])
-    if case .integer(let count) = cutDown, count > 0 {
-      logger.warning(
-        "cut down requests that are too large",
-        metadata: ["requests": "\(count)", "most-bytes": "\(Request.maximumSize)"])
+    for list in inFlight.map(RedisArgument.text) {
+      let cutDown = try await main.call([
+        "EVAL", .text(OversizeScript.source), "1", list, "\(Request.maximumSize)",
+      ])
+      if case .integer(let count) = cutDown, count > 0 {
+        logger.warning(
+          "cut down requests that are too large",
+          metadata: ["requests": "\(count)", "most-bytes": "\(Request.maximumSize)"])
+      }
+      _ = try await main.call(["LMOVE", list, list, "LEFT", "LEFT"])
     }
     // A queue that is no list would end the session as soon as it has begun.
     for queue in queues { _ = try await main.call(["LLEN", .text(queue)]) }
-    _ = try await main.call(["LMOVE", .text(inFlight), .text(inFlight), "LEFT", "LEFT"])
     try await noteEpoch(on: main)
     let expired = ledger.expire(before: .now - Self.replyLifetime)
     if expired > 0 {
       logger.warning("dropped replies that nobody waits for any more", metadata: ["replies": "\(expired)"])
     }
+    var leftovers: [Leftover] = []
+    for (source, list) in inFlight.enumerated() {
+      let reply = try await main.call(["LRANGE", .text(list), "0", "-1"])
+      let payloads = ledger.found((reply.elements ?? []).compactMap(\.bytes), from: source)
+      leftovers += payloads.map { Leftover(payload: $0, source: source) }
+    }
     guard !isDraining else { return }
-    let reply = try await main.call(["LRANGE", .text(inFlight), "0", "-1"])
-    let leftovers = ledger.leftovers((reply.elements ?? []).compactMap(\.bytes))
     if !leftovers.isEmpty {
       logger.notice("running requests left in flight", metadata: ["requests": "\(leftovers.count)"])
     }
     if recovery.isDone {
       // Taken by this process and lost with the connection on their way here: they have not run.
-      for payload in leftovers { handleLeftover(payload) }
+      for leftover in leftovers { handle(leftover) }
     } else {
       try await runAlone(leftovers, on: main)
       recovery.isDone = true
     }
   }
 
-  private func runAlone(_ leftovers: [[UInt8]], on main: RedisConnection) async throws(BrokerError) {
+  private func runAlone(_ leftovers: [Leftover], on main: RedisConnection) async throws(BrokerError) {
     let suspects = RedisArgument.text(recovery.suspectsKey)
     let guilty: Set<[UInt8]>
     if let known = recovery.guilty {
@@ -99,30 +111,29 @@ extension Dispatcher {
       guilty = Set((reply.elements ?? []).compactMap(\.bytes))
       recovery.guilty = guilty
     }
-    for payload in leftovers {
-      if guilty.contains(payload) {
-        refuse(payload)
+    for leftover in leftovers {
+      if guilty.contains(leftover.payload) {
+        refuse(leftover)
         continue
       }
-      _ = try await main.call(["RPUSH", suspects, .bytes(payload)])
+      _ = try await main.call(["RPUSH", suspects, .bytes(leftover.payload)])
       await withCheckedContinuation { waiter in
-        recovery.begins(payload, waiter)
+        recovery.begins(leftover.payload, waiter)
         loop.scheduleTask(in: .init(Self.timeAlone)) { self.assumeIsolated { $0.recovery.goesOn() } }
-        handleLeftover(payload)
+        handle(leftover)
       }
     }
     // The guilty are answered as soon as the session stands, and are not suspects of the next life.
     for payload in guilty { _ = try await main.call(["LREM", suspects, "0", .bytes(payload)]) }
   }
 
-  private func handleLeftover(_ payload: [UInt8]) {
-    let source = (try? Request(payload))?.object == .status ? statusSource : 0
-    ledger.tookLeftover(from: source)
-    handle(payload, from: source)
+  private func handle(_ leftover: Leftover) {
+    ledger.tookLeftover(from: leftover.source)
+    handle(leftover.payload, from: leftover.source)
   }
 
-  private func refuse(_ payload: [UInt8]) {
-    guard let request = try? Request(payload) else { return handleLeftover(payload) }
+  private func refuse(_ leftover: Leftover) {
+    guard let request = try? Request(leftover.payload) else { return handle(leftover) }
     logger.error(
       "not running a request again that was being run when this module died twice",
       metadata: [
@@ -136,9 +147,10 @@ extension Dispatcher {
     } catch {
       outcome = .protocolError(error.message)
     }
-    ledger.tookLeftover(from: 0)
+    ledger.tookLeftover(from: leftover.source)
     settle(
-      payload, reply: .init(address: request.replyTo, bytes: Response.encode(id: request.id, outcome)), source: 0)
+      leftover.payload, reply: .init(address: request.replyTo, bytes: Response.encode(id: request.id, outcome)),
+      source: leftover.source)
   }
 
   /// What was sent and not confirmed may be repeated with care only while the broker's data is the same; a broker that

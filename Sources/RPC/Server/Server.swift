@@ -13,7 +13,7 @@ public import ServiceLifecycle
 ///     try await server.run()
 ///
 /// Every request that names a reply address is answered exactly once. A request stays in Redis, in the list
-/// `<module>.in-flight`, from when it is taken until its reply is there, so that it survives the death of the server
+/// `<queue>.in-flight`, from when it is taken until its reply is there, so that it survives the death of the server
 /// and is run again by the next one. The broker's absence is waited out.
 public struct Server: Service {
   /// The module's name.

@@ -6,8 +6,8 @@ enum Settling {
 
   /// The commands for a batch that was not sent before, which are to stand in a transaction: that costs Redis a third
   /// of what a script does. Returns how many there are.
-  static func write(_ batch: CallLedger.Batch, inFlight: String, to commands: inout RedisCommands) -> Int {
-    var count = 0
+  static func write(_ batch: CallLedger.Batch, inFlight: [String], to commands: inout RedisCommands) -> Int {
+    var count = batch.removals.count
     for settlement in batch.settlements {
       if let reply = settlement.reply {
         commands.begin(count: 3)
@@ -16,12 +16,13 @@ enum Settling {
         commands.append(reply.bytes)
         count += 1
       }
-      commands.begin(count: 4)
-      commands.append("LREM")
-      commands.append(inFlight.utf8)
-      commands.append("1")
-      commands.append(settlement.payload)
-      count += 1
+    }
+    for removal in batch.removals {
+      let list = RedisArgument.text(inFlight[removal.source])
+      switch removal.what {
+      case .first(let number): commands.append(["LTRIM", list, "\(number)", "-1"])
+      case .one(let payload): commands.append(["LREM", list, "1", .bytes(payload)])
+      }
     }
     return count
   }
@@ -47,31 +48,27 @@ enum Settling {
   /// - Throws: what the broker says when it refuses anything else.
   static func misdirected(_ batch: CallLedger.Batch, _ results: [RedisReply]) throws(RedisRefusal) -> [ReplyAddress] {
     guard results.contains(where: { $0.refusal != nil }) else { return [] }
+    let replies = batch.settlements.compactMap(\.reply)
     var addresses: [ReplyAddress] = []
-    var results = results.makeIterator()
-    for reply in batch.settlements.map(\.reply) {
-      if let reply {
-        if let refusal = results.next()?.refusal {
-          guard refusal.isWrongType else { throw refusal }
-          addresses.append(reply.address)
-        }
-      }
-      if let refusal = results.next()?.refusal { throw refusal }
+    for (index, result) in results.enumerated() {
+      guard let refusal = result.refusal else { continue }
+      guard index < replies.count, refusal.isWrongType else { throw refusal }
+      addresses.append(replies[index].address)
     }
     return addresses
   }
 
   /// The script for a batch that may have been carried out before, since the connection broke before that was known: a
-  /// reply is only pushed while its request is still in flight.
+  /// reply is only pushed while its request is still in flight, and otherwise made to expire.
   ///
-  /// It takes the in-flight list as its key. Its arguments are, for each settlement, the request, the reply address and
-  /// the reply; the address is empty when there is nothing to say. Returns how many reply addresses are taken by
-  /// something else than a list.
+  /// It takes the in-flight lists as its keys. Its arguments are, for each settlement, which of these it is about, the
+  /// request, the reply address and the reply; the address is empty when there is nothing to say. Returns how many reply
+  /// addresses are taken by something else than a list.
   static let script = """
     local misdirected = 0
-    for i = 1, #ARGV, 3 do
-      local request, address, reply = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-      if address ~= '' and redis.call('LPOS', KEYS[1], request) then
+    for i = 1, #ARGV, 4 do
+      local list, request, address, reply = KEYS[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+      if address ~= '' and redis.call('LPOS', list, request) then
         local pushed = redis.pcall('RPUSH', address, reply)
         if type(pushed) == 'number' then
           redis.call('EXPIRE', address, \(expiry))
@@ -80,18 +77,20 @@ enum Settling {
         else
           return redis.error_reply(pushed.err)
         end
+      elseif address ~= '' and redis.call('TYPE', address).ok == 'list' then
+        redis.call('EXPIRE', address, \(expiry))
       end
-      redis.call('LREM', KEYS[1], 1, request)
+      redis.call('LREM', list, 1, request)
     end
     return misdirected
     """
 
   /// The command that runs the script, by its text, which Redis compiles only once.
-  static func command(_ batch: CallLedger.Batch, inFlight: String) -> [RedisArgument] {
-    ["EVAL", .text(script), "1", .text(inFlight)]
+  static func command(_ batch: CallLedger.Batch, inFlight: [String]) -> [RedisArgument] {
+    ["EVAL", .text(script), "\(inFlight.count)"] + inFlight.map(RedisArgument.text)
       + batch.settlements.flatMap { settlement -> [RedisArgument] in
         [
-          .bytes(settlement.payload), .bytes(settlement.reply?.address.key ?? []),
+          "\(settlement.source + 1)", .bytes(settlement.payload), .bytes(settlement.reply?.address.key ?? []),
           .bytes(settlement.reply?.bytes ?? []),
         ]
       }
