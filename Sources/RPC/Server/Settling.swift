@@ -18,10 +18,18 @@ enum Settling {
       }
     }
     for removal in batch.removals {
-      let list = RedisArgument.text(inFlight[removal.source])
+      commands.begin(count: 4)
       switch removal.what {
-      case .first(let number): commands.append(["LTRIM", list, "\(number)", "-1"])
-      case .one(let payload): commands.append(["LREM", list, "1", .bytes(payload)])
+      case .first(let number):
+        commands.append("LTRIM")
+        commands.append(inFlight[removal.source].utf8)
+        commands.append("\(number)".utf8)
+        commands.append("-1")
+      case .one(let payload):
+        commands.append("LREM")
+        commands.append(inFlight[removal.source].utf8)
+        commands.append("1")
+        commands.append(payload)
       }
     }
     return count
