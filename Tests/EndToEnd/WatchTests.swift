@@ -42,6 +42,7 @@ struct WatchTests {
       try await gateway.setFQDN("w", "a.test", "http://127.0.0.1:9")
       try FileManager.default.removeItem(atPath: gateway.root.file("proxy/w.yaml"))
       try await waitForDomains([:], gateway)
+      try await eventually { try !gateway.logged("route gone: its file was removed").isEmpty }
       let line = try #require(try gateway.logged("route gone: its file was removed").first)
       #expect(line["workload"].string == "w" && line["level"].string == "notice")
       try await gateway.setFQDN("v", "a.test", "http://127.0.0.1:9")
