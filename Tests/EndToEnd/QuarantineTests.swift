@@ -104,6 +104,7 @@ struct QuarantineTests {
       #expect(try quarantined(gateway) == ["young.yaml": file("young")])
       try gateway.root.write(file("later"), to: "proxy/later.yaml")
       try await eventually { try quarantined(gateway).keys.contains("later.yaml") }
+      try await eventually { try gateway.logged(Self.notice).contains { $0["file"] == "later.yaml" } }
       #expect(try await gateway.domains() == ["old": "a.test"])
       let lines = try gateway.logged(Self.notice)
       #expect(

@@ -152,6 +152,7 @@ struct WatchTests {
       try await gateway.delete("w")
       try gateway.root.write(file("last", "l.test"), to: "proxy/last.yaml")
       try await waitForDomains(["last": "l.test"], gateway)
+      try await eventually { try !gateway.logged("route taken over").isEmpty }
       let messages = try gateway.log.compactMap { $0["message"].string }
       #expect(messages.count { $0 == "route taken over" } == 1)
       #expect(!messages.contains { $0.hasPrefix("route gone") || $0.contains("quarantine") })
