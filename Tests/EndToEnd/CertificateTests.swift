@@ -8,49 +8,10 @@ private let zone = GatewayProcess.zone
 /// configuration that the gateway wrote.
 @Suite(.serialized)
 struct CertificateTests {
-  private struct Node {
-    let gateway: GatewayProcess
-    let pebble: Pebble
-
-    /// Fetches a URL over HTTPS as soon as it is there with a certificate from the authority.
-    func fetch(_ url: String) async throws -> HTTPClient.Response {
-      let client = gateway.client("--https-address", trust: .authority(file: pebble.root))
-      return try await eventually(within: .seconds(60)) {
-        try await client.fetch(url)
-      } until: {
-        $0.status == 200
-      }
-    }
-  }
-
-  /// Runs `body` with a gateway that knows an ACME server, on a node that `domains` and its own domain lead to.
-  ///
-  /// - Parameter isDelegated: whether the challenge's name leads to the node too.
-  private func withNode(
-    domains: [String] = [], isDelegated: Bool = true, _ body: (Node) async throws -> Void
-  ) async throws {
-    let address = LoopbackAddress.next()
-    let records = domains.map { Dnsmasq.Record.address($0, address) }
-    let delegation = isDelegated ? [Dnsmasq.Record.delegated("_acme-challenge.\(zone)", to: address)] : []
-    try await Dnsmasq.withServer(records + delegation) { resolver in
-      let http = try FreePort.next()
-      try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
-        let flags = [
-          "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
-          "--http-address", "\(address):\(http)", "--acme-email", "operator@example.org",
-          "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
-        ]
-        try await GatewayProcess.withGateway(flags) { gateway in
-          try await body(Node(gateway: gateway, pebble: pebble))
-        }
-      }
-    }
-  }
-
   @Test(.enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
   func oneWildcardCertificateIsForAllNames() async throws {
     try await HTTPBackend.withServer("hats") { hats in
-      try await withNode { node in
+      try await CertificateNode.withNode { node in
         try await node.gateway.withTraefikAsInstalled(environment: node.pebble.environment) { _ in
           try await node.gateway.setName("1-shop", "shop", hats.url)
           let shop = try await node.fetch("https://shop.\(zone)/hats")
@@ -75,7 +36,7 @@ struct CertificateTests {
 
   @Test(.enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
   func authorityIsNotBotheredBeforeTheResolversSeeTheRecord() async throws {
-    try await withNode(isDelegated: false) { node in
+    try await CertificateNode.withNode(isDelegated: false) { node in
       let environment = node.pebble.environment.merging(["EXEC_PROPAGATION_TIMEOUT": "3"]) { $1 }
       try await node.gateway.withTraefikAsInstalled(environment: environment) { traefik in
         try await node.gateway.setName("1-shop", "shop", "http://127.0.0.1:9")
@@ -90,7 +51,7 @@ struct CertificateTests {
   @Test func domainGetsItsOwnCertificateOverPlainHTTPWhichIsRedirectedAllTheSame() async throws {
     let domains = ["app.example.org", "blog.example.org"]
     try await HTTPBackend.withServer("app") { app in
-      try await withNode(domains: domains) { node in
+      try await CertificateNode.withNode(domains: domains) { node in
         try await node.gateway.withTraefikAsInstalled(environment: node.pebble.environment) { _ in
           for name in domains {
             try await node.gateway.setFQDN(name, name, app.url)
@@ -110,7 +71,7 @@ struct CertificateTests {
 
   @Test func passedThroughTLSShowsTheCertificateOfTheBackendAndNeedsNoOther() async throws {
     try await HTTPBackend.withServer("bank.example.org", tls: true) { bank in
-      try await withNode(domains: ["app.example.org", "bank.example.org"]) { node in
+      try await CertificateNode.withNode(domains: ["app.example.org", "bank.example.org"]) { node in
         try await node.gateway.withTraefikAsInstalled(environment: node.pebble.environment) { _ in
           try await node.gateway.setFQDN("bank", "bank.example.org", bank.endpoint)
           let client = node.gateway.client("--https-address", trust: .authority(file: bank.certificate))

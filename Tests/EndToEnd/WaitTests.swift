@@ -21,55 +21,36 @@ struct WaitTests {
       environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .seconds(90))
   }
 
-  /// Runs `body` with a gateway that gets certificates for these domains, and the Traefik that asks for them.
-  private func withCertificates(
-    for domains: [String], _ body: (GatewayProcess, Pebble) async throws -> Void
-  ) async throws {
-    let address = LoopbackAddress.next()
-    try await Dnsmasq.withServer(domains.map { .address($0, address) }) { resolver in
-      let http = try FreePort.next()
-      try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
-        let flags = [
-          "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
-          "--http-address", "\(address):\(http)", "--acme-email", "operator@example.org",
-          "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
-        ]
-        try await GatewayProcess.withGateway(flags) { gateway in
-          try await gateway.withTraefikAsInstalled(environment: pebble.environment) { _ in
-            try await body(gateway, pebble)
-          }
-        }
-      }
-    }
-  }
-
   @Test(.timeLimit(.minutes(3))) func returnsWhenTheWorldSeesTheRoute() async throws {
     try await HTTPBackend.withServer("app") { app in
-      try await withCertificates(for: ["app.example.org", "down.example.org"]) { gateway, pebble in
-        let outcome = try await wait(
-          gateway, ["set-fqdn", "app", "app.example.org", "--backend", app.url], limit: 60,
-          environment: ["SSL_CERT_FILE": pebble.root])
-        #expect(outcome.status == .code(0), "\(outcome.standardError)")
-        #expect(steps(outcome) == ["file", "traefik", "certificate", "backend"])
-        #expect(outcome.standardError.contains("status 200, certificate of CN=Pebble Intermediate CA"))
-        #expect(!outcome.standardError.contains("does not trust"))
-        // It is so at once, and nothing has to be waited for again.
-        let client = gateway.client("--https-address", trust: .authority(file: pebble.root))
-        #expect(try await client.fetch("https://app.example.org/").status == 200)
+      try await CertificateNode.withNode(domains: ["app.example.org", "down.example.org"], isDelegated: false) { node in
+        let (gateway, pebble) = (node.gateway, node.pebble)
+        try await gateway.withTraefikAsInstalled(environment: pebble.environment) { _ in
+          let outcome = try await wait(
+            gateway, ["set-fqdn", "app", "app.example.org", "--backend", app.url], limit: 60,
+            environment: ["SSL_CERT_FILE": pebble.root])
+          #expect(outcome.status == .code(0), "\(outcome.standardError)")
+          #expect(steps(outcome) == ["file", "traefik", "certificate", "backend"])
+          #expect(outcome.standardError.contains("status 200, certificate of CN=Pebble Intermediate CA"))
+          #expect(!outcome.standardError.contains("does not trust"))
+          // It is so at once, and nothing has to be waited for again.
+          let client = gateway.client("--https-address", trust: .authority(file: pebble.root))
+          #expect(try await client.fetch("https://app.example.org/").status == 200)
 
-        // Everything but the backend is there; as JSON.
-        let down = try await wait(
-          gateway, ["set-fqdn", "down", "down.example.org", "--backend", "http://127.0.0.1:9", "--json"], limit: 20)
-        #expect(down.status == .code(75))
-        let result = try JSON(parsing: down.standardOutput)["Steps"].array ?? []
-        #expect(result.map { $0["Step"].string } == ["file", "traefik", "certificate", "backend"])
-        #expect(result.map { $0["Outcome"].string } == ["done", "done", "done", "hangs"])
-        #expect(result.last?["Finding"].string == "Traefik answers 502: the backends do not")
-        #expect(
-          down.standardError.split(separator: "\n").last?.wholeMatch(
-            of: /gatewayctl: down\.example\.org is not served after 2[0-9.]+ s: it hangs at the step 'backend': .*/)
-            != nil,
-          "\(down.standardError)")
+          // Everything but the backend is there; as JSON.
+          let down = try await wait(
+            gateway, ["set-fqdn", "down", "down.example.org", "--backend", "http://127.0.0.1:9", "--json"], limit: 20)
+          #expect(down.status == .code(75))
+          let result = try JSON(parsing: down.standardOutput)["Steps"].array ?? []
+          #expect(result.map { $0["Step"].string } == ["file", "traefik", "certificate", "backend"])
+          #expect(result.map { $0["Outcome"].string } == ["done", "done", "done", "hangs"])
+          #expect(result.last?["Finding"].string == "Traefik answers 502: the backends do not")
+          #expect(
+            down.standardError.split(separator: "\n").last?.wholeMatch(
+              of: /gatewayctl: down\.example\.org is not served after 2[0-9.]+ s: it hangs at the step 'backend': .*/)
+              != nil,
+            "\(down.standardError)")
+        }
       }
     }
   }

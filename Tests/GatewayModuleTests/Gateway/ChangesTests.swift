@@ -9,12 +9,6 @@ import Testing
 
 /// Which changes are told, when, and to whom.
 struct ChangesTests {
-  private func route(_ workload: String, _ domain: String, _ backend: String = "http://10.1.2.3") throws -> Route {
-    try Route(
-      workload: WorkloadID(workload), domain: Domain(domain), tls: .terminated(.own), backends: [backend],
-      under: .alreadyAccepted)
-  }
-
   /// What was told since, as `action workload domain`, up to a change that this makes for a mark.
   private func told(_ changes: AsyncStream<RouteChange>, by store: RouteStore) async throws -> [String] {
     _ = try await store.set(route("mark", "mark.test"))
@@ -59,8 +53,8 @@ struct ChangesTests {
       _ = try await store.set(route("kept", "kept.test"))
       let changes = store.changes.listen()
       try await Command.succeed("sh", ["-ec", "cd $0; rmdir staging", root.path])
-      await #expect(throws: RouteStoreError.self) { try await store.set(self.route("kept", "new.test")) }
-      await #expect(throws: RouteStoreError.self) { try await store.set(self.route("w", "w.test")) }
+      await #expect(throws: RouteStoreError.self) { try await store.set(route("kept", "new.test")) }
+      await #expect(throws: RouteStoreError.self) { try await store.set(route("w", "w.test")) }
       try await Command.succeed("sh", ["-ec", "cd $0; mkdir staging", root.path])
       #expect(try await told(changes, by: store) == [])
     }

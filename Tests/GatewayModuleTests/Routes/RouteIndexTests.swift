@@ -7,12 +7,6 @@ import Testing
 struct RouteIndexTests {
   private var index = RouteIndex()
 
-  private func route(_ workload: String, _ domain: String, _ backend: String = "http://10.1.2.3") throws -> Route {
-    try Route(
-      workload: WorkloadID(workload), domain: Domain(domain), tls: .terminated(.own), backends: [backend],
-      under: .alreadyAccepted)
-  }
-
   private func expectTaken(
     _ domain: String, for workload: String, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {

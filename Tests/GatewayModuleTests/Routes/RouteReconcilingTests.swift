@@ -9,12 +9,6 @@ import Testing
 
 /// How the store and a directory that others write to come together again.
 struct RouteReconcilingTests {
-  private func route(_ workload: String, _ domain: String, _ backend: String = "http://10.1.2.3") throws -> Route {
-    try Route(
-      workload: WorkloadID(workload), domain: Domain(domain), tls: .terminated(.own), backends: [backend],
-      under: .alreadyAccepted)
-  }
-
   private func withStore(_ body: (_ store: RouteStore, _ root: TemporaryDirectory) async throws -> Void) async throws {
     try await TemporaryDirectory.withDirectory { root in
       try await body(RouteStore.open(GatewayRoot(root.path), logger: .silent), root)

@@ -9,12 +9,6 @@ import Testing
 
 /// What becomes of routes when the disk does not do what it should.
 struct RouteStoreTests {
-  private func route(_ workload: String, _ domain: String, _ backend: String = "http://10.1.2.3") throws -> Route {
-    try Route(
-      workload: WorkloadID(workload), domain: Domain(domain), tls: .terminated(.own), backends: [backend],
-      under: .alreadyAccepted)
-  }
-
   /// Runs `body` with a store on a directory of its own, in which there is one route.
   private func withStore(
     _ body: (_ store: RouteStore, _ root: TemporaryDirectory, _ kept: Route) async throws -> Void
@@ -51,7 +45,7 @@ struct RouteStoreTests {
       try await Command.succeed("sh", ["-ec", "cd $0; \(repair)", root.path])
       #expect(try FileManager.default.contentsOfDirectory(atPath: root.file("staging")) == [])
       // Its domain is free for others, and for itself.
-      #expect(try await store.set(self.route("v", "w.test")) == .created)
+      #expect(try await store.set(GatewayModuleTests.route("v", "w.test")) == .created)
       #expect(try await store.delete(WorkloadID("v")) != nil)
       #expect(try await store.set(route) == .created)
     }
