@@ -1,5 +1,4 @@
 import CLinux
-import Files
 import Glibc
 
 /// Whether this machine's clock can be right: certificates are valid at a time, and so are the authority's answers.

@@ -6,7 +6,7 @@ public import RPC
 /// On the wire it is a map of five: `Workload`, `Domain`, `Action` and `Reason` are strings, `Time` is a time, MessagePack's
 /// extension −1.
 public struct RouteChange: Hashable, Sendable, Codable {
-  public enum Action: String, Hashable, Sendable, Codable, CaseIterable {
+  public enum Action: String, Hashable, Sendable, Codable {
     /// The workload has a route now, and had none.
     case set
     /// The workload has another route now.

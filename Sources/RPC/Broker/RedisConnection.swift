@@ -184,22 +184,15 @@ final class RedisConnection: @unchecked Sendable {
     /// What is to happen with the next replies.
     private struct Expectation {
       /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
-      var preliminary = 0
+      var preliminary: Int
       /// How many are for the completion.
-      var times = 1
+      var times: Int
       /// How many come behind that, and are of interest only when they are errors.
-      var following = 0
+      var following: Int
       let completion: Completion
       /// What waits for those.
-      private var waiting: RedisReply?
-      private var error: RedisReply?
-
-      init(preliminary: Int, times: Int, following: Int, completion: @escaping Completion) {
-        self.preliminary = preliminary
-        self.times = times
-        self.following = following
-        self.completion = completion
-      }
+      var waiting: RedisReply?
+      var error: RedisReply?
 
       /// Takes the next reply, and returns what is for the completion, when it is time.
       mutating func take(_ reply: RedisReply) -> RedisReply? {
