@@ -129,7 +129,7 @@ struct RequestTests {
     ("a.b@c", "its reply address has the form of a module's queue"),
     (".@", "its reply address has the form of a module's queue"),
     ("a@b.c@d", "its reply address has the form of a module's queue"),
-    ("gateway.in-flight", "its reply address is one of a module's own keys"),
+    ("gateway.in-flight.owner", "its reply address is one of a module's own keys"),
     ("gateway.in-flight.suspects", "its reply address is one of a module's own keys"),
   ])
   func listMustNotBeRepliedTo(address: String, why: String) {
