@@ -1,5 +1,8 @@
 /// The module's directory and what is where in it.
 public struct GatewayRoot: Sendable {
+  /// Where it is unless somebody says otherwise.
+  package static let standardPath = "/var/cache/modules/gateway"
+
   public let path: String
 
   /// The route files, which Traefik watches.

@@ -41,7 +41,7 @@ public struct NodeSettingsError: Error, Hashable, Sendable, CustomStringConverti
 extension ListenAddress {
   /// Where a process of the same machine connects to.
   var local: Endpoint {
-    // What is written so is an address and a port.
-    address == nil || address!.isUnspecified ? try! Endpoint("127.0.0.1:\(port)") : try! Endpoint("\(self)")
+    guard let address, !address.isUnspecified else { return try! Endpoint("127.0.0.1:\(port)") }
+    return Endpoint(address: address, port: port)
   }
 }

@@ -46,5 +46,5 @@ public struct Route: Hashable, Sendable {
   }
 
   /// The name of the route's file in `<root>/proxy`.
-  public var fileName: String { "\(workload).yaml" }
+  public var fileName: String { workload.fileName }
 }

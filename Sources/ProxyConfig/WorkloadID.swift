@@ -8,6 +8,9 @@ public struct WorkloadID: Hashable, Sendable, Comparable, CustomStringConvertibl
 
   public var description: String { rawValue }
 
+  /// The name of its route's file in `<root>/proxy`.
+  package var fileName: String { "\(rawValue).yaml" }
+
   /// Reads a name; nothing in it is changed.
   ///
   /// - Throws: `InvalidValue` for no bytes, more than 128, another character, or a `.` or `-` at the start.

@@ -58,7 +58,7 @@ struct ACMEHookCommand: ParsableCommand {
 /// What `present` and `cleanup` take.
 struct ChallengeOptions: ParsableArguments {
   @Option(help: .init("The gateway's directory; also given by GATEWAY_ROOT.", valueName: "dir"))
-  var root = getenv("GATEWAY_ROOT").map { String(cString: $0) } ?? "/var/cache/modules/gateway"
+  var root = getenv("GATEWAY_ROOT").map { String(cString: $0) } ?? GatewayRoot.standardPath
 
   @Argument(help: .init("Where the record stands: _acme-challenge.DOMAIN.", valueName: "fqdn"))
   var name: String

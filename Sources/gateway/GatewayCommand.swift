@@ -31,7 +31,7 @@ struct GatewayCommand: AsyncParsableCommand {
   var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("Where route files and Traefik's configuration are kept.", valueName: "dir"))
-  var root = "/var/cache/modules/gateway"
+  var root = GatewayRoot.standardPath
 
   @Option(help: .init("How many calls are served at the same time, from 1 to 1024.", valueName: "n"))
   var workers = 16

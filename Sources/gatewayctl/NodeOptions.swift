@@ -7,7 +7,7 @@ import Glibc
 /// Where on this node Traefik and its files are.
 struct NodeOptions: ParsableArguments {
   @Option(help: .init("The gateway's directory; also given by GATEWAY_ROOT.", valueName: "dir"))
-  var root = variable("GATEWAY_ROOT") ?? "/var/cache/modules/gateway"
+  var root = variable("GATEWAY_ROOT") ?? GatewayRoot.standardPath
 
   @Option(
     help: .init(

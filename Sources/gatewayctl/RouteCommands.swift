@@ -140,7 +140,7 @@ private struct ProgressLine {
   private let terminal = Terminal.standardError
 
   func show(_ progress: ServingWait.Progress) {
-    let step = progress.step.rawValue + String(repeating: " ", count: 11 - progress.step.rawValue.count)
+    let step = progress.step.rawValue.padded(to: 11)
     let finding = progress.finding.isEmpty ? "" : "  \(progress.finding)"
     switch progress.outcome {
     case .done:

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import TestSupport
 import Testing
@@ -209,7 +210,7 @@ struct FaultTests {
       try await eventually { node.servers.isEmpty }
       let file = "acme/challenges"
       let state = try String(contentsOfFile: node.directory.file(file), encoding: .utf8)
-      let boot = ProcessTable.boot
+      let boot = BootClock.bootID
       #expect(state.hasPrefix("boot \(boot)\n") && boot.count == 36)
       try node.directory.write(state.replacing(boot, with: "00000000-0000-0000-0000-000000000000"), to: file)
       try await node.present("two")

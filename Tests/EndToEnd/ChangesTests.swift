@@ -16,7 +16,7 @@ struct ChangesTests {
     /// What it printed so far, without the times.
     var lines: [String] {
       get throws {
-        try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map { line in
+        ChildProcess.wholeLines(of: try String(contentsOfFile: output, encoding: .utf8)).map { line in
           String(line.trimmingPrefix(#/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z  /#))
         }
       }
@@ -39,17 +39,13 @@ struct ChangesTests {
       let output = try directory.write("", to: "output")
       let descriptor = open(output, O_WRONLY | O_APPEND | O_CLOEXEC)
       defer { close(descriptor) }
-      let process = try ChildProcess(
+      try await ChildProcess.withProcess(
         Repository.product("gatewayctl"), ["watch", "--broker", gateway.redis.unixURL] + arguments,
-        standardOutput: descriptor, log: directory.file("error"))
-      do {
+        standardOutput: descriptor, log: directory.file("error")
+      ) { process in
         try await process.ready { try await subscribers(gateway.redis) == 1 }
         try await body(Watch(process: process, output: output))
-      } catch {
-        await process.stop(within: .seconds(5))
-        throw error
       }
-      await process.stop(within: .seconds(5))
     }
   }
 

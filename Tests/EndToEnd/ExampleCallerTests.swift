@@ -66,7 +66,7 @@ struct ExampleCallerTests {
   ) async throws {
     try await GatewayProcess.withGateway { gateway in
       try await TemporaryDirectory.withDirectory { directory in
-        let outcome = try await run(String(gateway.redis.unixURL.dropFirst("unix://".count)), directory)
+        let outcome = try await run(gateway.redis.socket, directory)
         #expect(outcome.status == .code(0), "\(outcome.standardError)")
         #expect(outcome.standardOutput == Self.transcript)
       }

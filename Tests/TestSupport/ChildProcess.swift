@@ -26,18 +26,21 @@ public final class ChildProcess: Fixture {
   ///   - program: a path, or a name to be found on `PATH`.
   ///   - environment: added to that of this process.
   ///   - standardInput: a descriptor to read from; `/dev/null` when nil.
+  ///   - standardOutput: a descriptor to write to; the log when nil.
   ///   - log: the file for its output, appended to.
   @discardableResult
   public static func withProcess<Result>(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], standardInput: Int32? = nil,
-    log: String,
+    standardOutput: Int32? = nil, log: String,
     isolation: isolated (any Actor)? = #isolation, _ body: (ChildProcess) async throws -> Result
   ) async throws -> Result {
     try await using(
-      ChildProcess(program, arguments, environment: environment, standardInput: standardInput, log: log), body)
+      ChildProcess(
+        program, arguments, environment: environment, standardInput: standardInput, standardOutput: standardOutput,
+        log: log), body)
   }
 
-  /// Starts a program. Whoever calls this calls ``stop(within:)``; a test uses ``withProcess(_:_:environment:standardInput:log:isolation:_:)``.
+  /// Starts a program. Whoever calls this calls ``stop(within:)``; a test uses ``withProcess(_:_:environment:standardInput:standardOutput:log:isolation:_:)``.
   ///
   /// - Parameters:
   ///   - program: a path, or a name to be found on `PATH`.
@@ -110,10 +113,12 @@ public final class ChildProcess: Fixture {
     String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
   }
 
-  /// The lines of the log that are whole: a program may write one in several pieces.
-  public var lines: [String] {
-    let output = output
-    return output[..<(output.lastIndex(of: "\n") ?? output.startIndex)].split(separator: "\n").map(String.init)
+  /// The lines of the log that are whole.
+  public var lines: [String] { Self.wholeLines(of: output) }
+
+  /// The lines that have an end: a program may write one in several pieces.
+  public static func wholeLines(of output: String) -> [String] {
+    output[..<(output.lastIndex(of: "\n") ?? output.startIndex)].split(separator: "\n").map(String.init)
   }
 
   /// The last lines of the log, for an error.

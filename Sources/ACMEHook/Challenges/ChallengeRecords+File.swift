@@ -53,7 +53,7 @@ extension ChallengeRecords {
       return ChallengeRecords()
     }
     do throws(Unreadable) {
-      return try ChallengeRecords(bytes, boot: ProcessTable.boot)
+      return try ChallengeRecords(bytes, boot: BootClock.bootID)
     } catch {
       report("\(directory.challenges): \(error); the pending challenges are forgotten")
       return ChallengeRecords()
@@ -61,6 +61,6 @@ extension ChallengeRecords {
   }
 
   func write(to directory: StateDirectory) throws(FileError) {
-    try directory.replace(directory.challenges, with: encoded(boot: ProcessTable.boot))
+    try directory.replace(directory.challenges, with: encoded(boot: BootClock.bootID))
   }
 }

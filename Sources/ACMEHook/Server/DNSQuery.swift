@@ -33,15 +33,14 @@ package struct DNSQuery: Sendable {
 
   /// What came back.
   package struct Reply: Sendable {
-    /// One of c-ares: `ARES_SUCCESS` for an answer with records, `ARES_ENODATA` for one without.
+    /// One of c-ares: `ARES_SUCCESS` for an answer with records, `ARES_ENODATA` for one without, `ARES_ENOTFOUND` for
+    /// a name that does not exist.
     let status: CInt
     /// The whole message; empty when none came.
     package let message: [UInt8]
 
-    /// Whether a server answered that the name exists, with records or without.
-    package var isAnswer: Bool { status == ARES_SUCCESS || status == ARES_ENODATA }
-    /// Whether a server answered that there is no such name.
-    package var isNoSuchName: Bool { status == ARES_ENOTFOUND }
+    /// Whether a server answered: with records, that there are none, or that there is no such name.
+    package var isAnswer: Bool { [ARES_SUCCESS, ARES_ENODATA, ARES_ENOTFOUND].contains(status) }
     /// The status in words.
     package var statusText: String { String(cString: ares_strerror(status)) }
   }

@@ -3,11 +3,6 @@ package import Glibc
 
 /// What `/proc` tells (proc(5)).
 package enum ProcessTable {
-  /// Different after every start of the machine.
-  static var boot: String {
-    String(decoding: contents("/proc/sys/kernel/random/boot_id"), as: UTF8.self).filter { !$0.isWhitespace }
-  }
-
   /// The processes there are, some of which may have ended since.
   static var pids: [pid_t] { names("/proc").compactMap { pid_t($0) } }
 
@@ -28,9 +23,8 @@ package enum ProcessTable {
     // The fields after the name, which may hold anything in its parentheses; the 22nd of all is in ticks since the boot.
     let (space, parenthesis) = (UInt8(ascii: " "), UInt8(ascii: ")"))
     let fields = contents("/proc/\(pid)/stat").split(separator: parenthesis).last?.split(separator: space)
-    let boot = contents("/proc/stat").split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "btime ".utf8) }
     guard let fields, fields.count > 19, let ticks = Double(String(decoding: fields[19], as: UTF8.self)),
-      let boot, let booted = Double(String(decoding: boot.dropFirst("btime ".utf8.count), as: UTF8.self))
+      let booted = BootClock.bootTime
     else { return nil }
     return booted + ticks / Double(sysconf(CInt(_SC_CLK_TCK)))
   }

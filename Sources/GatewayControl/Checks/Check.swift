@@ -47,10 +47,7 @@ public struct Check: Hashable, Sendable, Encodable {
       case .warning: .yellow
       case .failure: .red
       }
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(width - text.count, 0))
-    }
-    let word = terminal.coloured(padded(outcome.rawValue, 7), colour)
-    return "\(word)  \(padded(name, 9))  \(finding)" + (remedy.isEmpty ? "" : " -> \(remedy)")
+    let word = terminal.coloured(outcome.rawValue.padded(to: 7), colour)
+    return "\(word)  \(name.padded(to: 9))  \(finding)" + (remedy.isEmpty ? "" : " -> \(remedy)")
   }
 }

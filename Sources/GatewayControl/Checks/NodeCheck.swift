@@ -160,13 +160,15 @@ public struct NodeCheck: Sendable {
   private func checkChallengePort(_ zone: ChallengeZone) -> Check {
     let name = "port \(zone.port)"
     do {
-      let local = try inNamespace { zone.addresses.filter(Port.isLocal) }
+      let (local, owners) = try inNamespace {
+        let local = zone.addresses.filter(Port.isLocal)
+        return (local, local.compactMap { Port(address: $0, number: zone.port).owners })
+      }
       guard !local.isEmpty else {
         return .failure(
           name, "none of the node's public addresses is one of this machine's: \(Self.list(zone.addresses))",
           "ip address; challenges cannot be answered here")
       }
-      let owners = try inNamespace { local.compactMap { Port(address: $0, number: zone.port).owners } }
       if owners.isEmpty { return .ok(name, "free, for as long as no challenge is pending") }
       let all = Set(owners.joined()).sorted { $0.pid < $1.pid }
       if all.isEmpty { return .warning(name, "a process that cannot be seen listens there", "run this as root") }

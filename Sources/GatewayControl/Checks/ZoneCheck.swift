@@ -33,7 +33,7 @@ struct ZoneCheck {
     var found: [IPAddress] = []
     for type in [DNSQuery.RecordType.a, .aaaa] {
       let reply = ask(domain, type)
-      guard reply.isAnswer || reply.isNoSuchName else {
+      guard reply.isAnswer else {
         return .failure(
           check, "\(domain) cannot be looked up at \(resolver): \(reply.statusText)", "another --resolver")
       }
@@ -42,7 +42,7 @@ struct ZoneCheck {
     let missing = addresses.filter { !found.contains($0) }
     let extra = found.filter { !addresses.contains($0) }
     let seen = found.isEmpty ? "\(domain) has no address" : "\(domain) is at \(list(found))"
-    if !missing.isEmpty, found.isEmpty || missing.count == addresses.count {
+    if !missing.isEmpty, missing.count == addresses.count {
       return .failure(check, seen, missing.map(record).joined(separator: ", "))
     }
     if !missing.isEmpty { return .warning(check, seen, missing.map(record).joined(separator: ", ")) }
@@ -62,7 +62,7 @@ struct ZoneCheck {
       return .warning(check, "\(domain) is too long for a name inside it to be looked up")
     }
     let reply = ask(name, .a)
-    guard reply.isAnswer || reply.isNoSuchName else {
+    guard reply.isAnswer else {
       return .failure(
         check, "names in \(domain) cannot be looked up at \(resolver): \(reply.statusText)", "another --resolver")
     }
@@ -85,7 +85,7 @@ struct ZoneCheck {
     }
     let query = DNSQuery(name: challenge, type: .ns, server: server, port: nameServerPort, isRecursive: false)
     let reply = query.ask(within: Self.patience)
-    guard reply.isAnswer || reply.isNoSuchName else {
+    guard reply.isAnswer else {
       let silence = "the name server \(server) of \(zone) does not say: \(reply.statusText)"
       return .warning(check, silence, "ask it from elsewhere")
     }
@@ -106,7 +106,7 @@ struct ZoneCheck {
     var labels = domain.rawValue.split(separator: ".")[...]
     while labels.count >= 2, let zone = try? Domain(labels.joined(separator: ".")) {
       let reply = ask(zone, .ns)
-      guard reply.isAnswer || reply.isNoSuchName else { return nil }
+      guard reply.isAnswer else { return nil }
       let servers = records(reply).filter { $0.type == .ns && $0.owner == zone.rawValue }
       for server in servers {
         guard let name = try? Domain(server.value) else { continue }

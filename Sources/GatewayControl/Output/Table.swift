@@ -23,9 +23,10 @@ public struct Table: Hashable, Sendable, CustomStringConvertible {
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
     return all.map { row in
       row.indices.map { column in
-        let padding = String(repeating: " ", count: widths[column] - row[column].count)
-        if alignments[column] == .right { return padding + row[column] }
-        return column == row.count - 1 ? row[column] : row[column] + padding
+        if alignments[column] == .right {
+          return String(repeating: " ", count: widths[column] - row[column].count) + row[column]
+        }
+        return column == row.count - 1 ? row[column] : row[column].padded(to: widths[column])
       }.joined(separator: "  ")
     }
   }

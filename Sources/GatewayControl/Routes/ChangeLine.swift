@@ -9,23 +9,15 @@ public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible
   }
 
   public var description: String {
-    let action = change.action.rawValue
-    let padded = action + String(repeating: " ", count: max(11 - action.count, 0))
+    let action = change.action.rawValue.padded(to: 11)
     let names = [change.workload, change.domain].map { $0.isEmpty ? "-" : $0 }
     let reason = change.reason.isEmpty ? [] : [Self.line(change.reason)]
-    return ([time, padded] + names + reason).joined(separator: "  ")
+    return ([time, action] + names + reason).joined(separator: "  ")
   }
 
   /// As on the bus, but for the time, which is text (RFC 3339).
   public func encode(to encoder: any Encoder) throws {
-    enum Key: String, CodingKey {
-      case workload = "Workload"
-      case domain = "Domain"
-      case action = "Action"
-      case reason = "Reason"
-      case time = "Time"
-    }
-    var container = encoder.container(keyedBy: Key.self)
+    var container = encoder.container(keyedBy: RouteChange.CodingKeys.self)
     try container.encode(change.workload, forKey: .workload)
     try container.encode(change.domain, forKey: .domain)
     try container.encode(change.action, forKey: .action)

@@ -9,7 +9,7 @@ public struct ServingWait: Sendable {
   public struct Progress: Hashable, Sendable, Encodable {
     public enum Outcome: String, Hashable, Sendable, Encodable {
       case done
-      /// Not over when the time was.
+      /// Not over. When the time is, the route hangs there.
       case hangs
     }
 

@@ -44,9 +44,8 @@ public struct TrafficHistory: Sendable {
       return (new - old) / seconds
     }
     // A workload that Traefik no longer tells of has gone.
-    let names = Set(metrics.request.keys).union(metrics.response.keys)
     known = Dictionary(
-      uniqueKeysWithValues: names.map { name in
+      uniqueKeysWithValues: metrics.workloads.map { name in
         let old = known[name]
         var workload = old ?? Workload(workload: name)
         workload.request = metrics.request[name] ?? 0

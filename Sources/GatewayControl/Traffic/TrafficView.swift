@@ -4,7 +4,7 @@ public import GatewayModule
 public enum TrafficView {
   /// The bytes of each workload, by name, and of all together where there are several.
   public static func totals(_ metrics: Metrics) -> String {
-    let workloads = Set(metrics.request.keys).union(metrics.response.keys).sorted()
+    let workloads = metrics.workloads.sorted()
     func row(_ name: String, _ request: Double, _ response: Double) -> [String] {
       [name, "\(ByteSize(request))", "\(ByteSize(response))"]
     }
@@ -34,8 +34,7 @@ public enum TrafficView {
     func line(_ name: String, _ numbers: [String], _ bar: String) -> String {
       let name = terminal.cut(name, to: nameLength)
       let line =
-        name + String(repeating: " ", count: nameLength - name.count) + "  "
-        + numbers.map(cell).joined(separator: "  ") + "  " + bar
+        name.padded(to: nameLength) + "  " + numbers.map(cell).joined(separator: "  ") + "  " + bar
       return terminal.cut(String(line.reversed().drop { $0 == " " }.reversed()), to: terminal.width)
     }
     func rate(_ bytes: Double) -> String { "\(ByteSize(bytes))/s" }

@@ -56,6 +56,8 @@ public struct Metrics: Hashable, Sendable, Codable {
   /// Bytes that backends sent, in the same way.
   public var response: [String: Double]
 
+  package var workloads: Set<String> { Set(request.keys).union(response.keys) }
+
   private enum CodingKeys: String, CodingKey {
     case request = "Request"
     case response = "Response"

@@ -35,7 +35,7 @@ public struct RouteChange: Hashable, Sendable, Codable {
     self.time = time
   }
 
-  private enum CodingKeys: String, CodingKey {
+  package enum CodingKeys: String, CodingKey {
     case workload = "Workload"
     case domain = "Domain"
     case action = "Action"

@@ -74,7 +74,7 @@ struct SocketDiagnostics: Sendable {
   }
 
   private func socket() throws -> CInt {
-    try namespace?.socket(domain: clinux_af_netlink, type: SOCK_RAW, protocol: clinux_netlink_sock_diag)
-      ?? NetworkNamespace.socketHere(domain: clinux_af_netlink, type: SOCK_RAW, protocol: clinux_netlink_sock_diag)
+    try NetworkNamespace.socket(
+      in: namespace, domain: clinux_af_netlink, type: SOCK_RAW, protocol: clinux_netlink_sock_diag)
   }
 }

@@ -64,10 +64,8 @@ public struct TraefikScrape: Sendable {
   /// Makes the connection, on a thread that may wait: NIO cannot connect a socket that it has not opened.
   private func connect(by deadline: NIODeadline) throws -> CInt {
     let remote = try SocketAddress(ipAddress: "\(address.address)", port: Int(address.port))
-    let domain = CInt(remote.protocol.rawValue)
-    let socket =
-      try namespace?.socket(domain: domain, type: SOCK_STREAM)
-      ?? NetworkNamespace.socketHere(domain: domain, type: SOCK_STREAM)
+    let socket = try NetworkNamespace.socket(
+      in: namespace, domain: CInt(remote.protocol.rawValue), type: SOCK_STREAM)
     do throws(SystemError) {
       let left = deadline - .now()
       // Zero would mean to wait for ever.

@@ -37,8 +37,11 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Opens a socket in a namespace, or in the one that the process runs in.
-  package static func socket(in namespace: NetworkNamespace?, domain: CInt, type: __socket_type) throws -> CInt {
-    try namespace?.socket(domain: domain, type: type) ?? socketHere(domain: domain, type: type)
+  package static func socket(
+    in namespace: NetworkNamespace?, domain: CInt, type: __socket_type, protocol: CInt = 0
+  ) throws -> CInt {
+    try namespace?.socket(domain: domain, type: type, protocol: `protocol`)
+      ?? socketHere(domain: domain, type: type, protocol: `protocol`)
   }
 
   /// Runs `body` on a thread of its own inside the namespace, and waits for it.

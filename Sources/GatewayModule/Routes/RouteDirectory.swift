@@ -43,7 +43,7 @@ struct RouteDirectory: Sendable {
             throw error
           }
         case .remove(let workload):
-          try FileSystem.remove(path("\(workload).yaml"))
+          try FileSystem.remove(path(workload.fileName))
         case .none: break
         }
       } catch {

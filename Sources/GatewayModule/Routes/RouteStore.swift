@@ -232,7 +232,7 @@ public final class RouteStore: Sendable {
 
   private func carryOut(_ changes: [Job.Change]) -> [Outcome] {
     // What somebody else did to a file is seen before it is written over or removed.
-    carryOut(.files(changes.map { "\($0.workload).yaml" }))
+    carryOut(.files(changes.map(\.workload.fileName)))
     let steps = state.withLock { state in
       changes.map { change -> RouteDirectory.Change in
         let isKnown = state.index[change.workload] != nil

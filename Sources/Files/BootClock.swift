@@ -1,9 +1,9 @@
 import Glibc
 
 /// What tells one life of the machine, and of a process in it, from another, also when its clock is set.
-enum BootClock {
+package enum BootClock {
   /// Another one after each start of the machine; empty where the kernel does not tell.
-  static var bootID: String {
+  package static var bootID: String {
     let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return "" }
     defer { close(file) }
@@ -12,7 +12,7 @@ enum BootClock {
 
   /// When the machine was started, in whole seconds since the epoch, as the kernel tells it now: `btime` of /proc/stat,
   /// from which Traefik works out when it was started itself. Moves when the clock is set; nil where it is not told.
-  static var bootTime: Double? {
+  package static var bootTime: Double? {
     guard let statistics = fopen("/proc/stat", "re") else { return nil }
     defer { fclose(statistics) }
     var line: UnsafeMutablePointer<CChar>?
