@@ -45,8 +45,9 @@ bench: setup ## measure the release build against floors on this machine (FIGURE
 	@for product in gateway bench-scrape; do BENCH=1 $(SWIFT) build $(release) --product $$product; done
 	@scripts/bench --program $$($(SWIFT) build $(release) --show-bin-path)/gateway $(FIGURES) $(addprefix --json ,$(JSON))
 
-lint: ## check the format of the sources, and the scripts when shellcheck is there
+lint: ## check the format of the sources, that every suite has a time limit, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)
+	@scripts/check-time-limits
 	@if command -v shellcheck >/dev/null; then shellcheck $(scripts); fi
 
 format: ## format the sources

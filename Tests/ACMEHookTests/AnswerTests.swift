@@ -5,6 +5,7 @@ import Testing
 @testable import ACMEHook
 
 /// What the world sees, asked with BIND's client.
+@Suite(.timeLimit(.minutes(5)))
 struct AnswerTests {
   @Test func recordIsAnsweredWhenTheHookEndsAndGoneAfterTheLastOne() async throws {
     try await Node.with { node in

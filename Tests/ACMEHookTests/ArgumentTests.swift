@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// What the hook makes of what it is called with.
+@Suite(.timeLimit(.minutes(5)))
 struct ArgumentTests {
   static let bad: [[String]] =
     [

@@ -2,6 +2,7 @@ import Testing
 
 @testable import ACMEHook
 
+@Suite(.timeLimit(.minutes(5)))
 struct ChallengeRecordsTests {
   static let now = 1_800_000_000
 

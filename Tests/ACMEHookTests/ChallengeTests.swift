@@ -3,6 +3,7 @@ import Testing
 
 @testable import ACMEHook
 
+@Suite(.timeLimit(.minutes(5)))
 struct ChallengeTests {
   @Test(arguments: [
     ("_acme-challenge.gent01.dev.grid.tf.", "gent01.dev.grid.tf"),

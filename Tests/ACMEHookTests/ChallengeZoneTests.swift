@@ -5,6 +5,7 @@ import ProxyConfig
 import TestSupport
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct ChallengeZoneTests {
   static func zones() throws -> [ChallengeZone] {
     [

@@ -4,6 +4,7 @@ import Testing
 
 @testable import ACMEHook
 
+@Suite(.timeLimit(.minutes(5)))
 struct DnsmasqConfigurationTests {
   @Test func configurationHoldsThePendingChallengesAndNothingElse() throws {
     let zone = ChallengeZone(

@@ -6,6 +6,7 @@ import Testing
 @testable import ACMEHook
 
 /// What goes wrong on a machine that nobody looks at.
+@Suite(.timeLimit(.minutes(5)))
 struct FaultTests {
   @Test func presentingAndCleaningUpTwiceIsLikeOnce() async throws {
     try await Node.with { node in

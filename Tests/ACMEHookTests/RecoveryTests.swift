@@ -5,6 +5,7 @@ import Testing
 @testable import ACMEHook
 
 /// What the gateway does at its start.
+@Suite(.timeLimit(.minutes(5)))
 struct RecoveryTests {
   private static func recover(_ node: Node, in seconds: Int = 0) throws {
     try Responder.recover(in: node.root, now: time(nil) + seconds) { _ in }

@@ -4,7 +4,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// Calls that must be refused, each with its exact words, and with nothing changed on disk.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct BadInputTests {
   /// A call and the error it gets.
   struct Refusal: Sendable {

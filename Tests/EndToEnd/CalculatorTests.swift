@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The example service, as it is built.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct CalculatorTests {
   private static let calculator = "calculator@1.0"
   private static let utils = "utils@1.0"

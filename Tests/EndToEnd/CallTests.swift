@@ -4,7 +4,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// What the independent caller gets for each method, in each form, from each object.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct CallTests {
   @Test("Every method answers in both argument forms", arguments: ["manager@0.0.1", "gateway@0.0.1"])
   func answers(object: String) async throws {

@@ -5,6 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// The whole way as in production: a node on a network of its own, with the ports and the DNS it has there.
+@Suite(.timeLimit(.minutes(5)))
 struct CertificateDelegationTests {
   /// What the parent of the node's zone says of it, and of what else there is.
   private static let records = [
@@ -24,7 +25,7 @@ struct CertificateDelegationTests {
     "--acme-propagation", "all",
   ]
 
-  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"), .timeLimit(.minutes(3)))
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"))
   func delegatedChallengeIsAnsweredByTheNodeForAsLongAsItIsPending() async throws {
     try await Uplink.withUplink { uplink in
       try await TemporaryNetworkNamespace.inside(uplink.world) {

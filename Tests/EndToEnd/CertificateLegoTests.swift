@@ -5,7 +5,9 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// The hook as another ACME client runs it: lego, in an earlier version than Traefik's.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
+@Suite(
+  .serialized, .timeLimit(.minutes(5)),
+  .enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
 struct CertificateLegoTests {
   private struct Client {
     let gateway: GatewayProcess

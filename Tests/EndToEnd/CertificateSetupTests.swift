@@ -6,7 +6,7 @@ private let zone = GatewayProcess.zone
 private let changed = "Traefik's static configuration changed; Traefik takes it in when it is restarted"
 
 /// What the gateway writes for Traefik to get certificates with.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct CertificateSetupTests {
   private static let email = ["--acme-email", "operator@example.org"]
 

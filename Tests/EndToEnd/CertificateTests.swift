@@ -6,7 +6,7 @@ private let zone = GatewayProcess.zone
 
 /// Certificates from an ACME server, on the loopback: with Traefik as `zinit/traefik.yaml` starts it, on the static
 /// configuration that the gateway wrote.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct CertificateTests {
   @Test(.enabled(if: geteuid() == 0, "the challenge is answered on port 53, which only root may listen on"))
   func oneWildcardCertificateIsForAllNames() async throws {

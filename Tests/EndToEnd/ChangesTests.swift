@@ -5,6 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// The stream `Changes`, as `gatewayctl watch` prints it and as a caller of another language reads it.
+@Suite(.timeLimit(.minutes(5)))
 struct ChangesTests {
   private static let broken = "http: ["
 

@@ -2,9 +2,9 @@ import TestSupport
 import Testing
 
 /// A short run of what `make chaos` does at length.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct ChaosTests {
-  @Test(.timeLimit(.minutes(4)))
+  @Test
   func nothingAcknowledgedIsLostWhenTheGatewayAndRedisAreKilled() async throws {
     let outcome = try await Command.run(
       Repository.file("scripts/chaos"),

@@ -5,6 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// `gatewayctl check`: what it finds on a node where all is right, and where it is not.
+@Suite(.timeLimit(.minutes(5)))
 struct CheckTests {
   /// The lines of a run by what they are about, and its exit status.
   private struct Report {
@@ -59,7 +60,7 @@ struct CheckTests {
     }
   }
 
-  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"), .timeLimit(.minutes(3)))
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"))
   func nodeWhereAllIsRight() async throws {
     let records = ["gent01 A \(Uplink.address)", "*.gent01 CNAME gent01", "_acme-challenge.gent01 NS gent01"]
     try await withNode(records: records) { gateway in
@@ -97,7 +98,7 @@ struct CheckTests {
     }
   }
 
-  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"), .timeLimit(.minutes(3)))
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"))
   func zoneThatIsNotAsItShouldBe() async throws {
     try await withNode(records: ["gent01 A 203.0.113.8", "*.gent01 CNAME elsewhere", "elsewhere A 203.0.113.9"]) {
       gateway in

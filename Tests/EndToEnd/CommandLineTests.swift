@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The daemon's command line, and how it starts.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct CommandLineTests {
   private static let listen = "the host must be an IP address"
 

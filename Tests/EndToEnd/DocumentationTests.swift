@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// What the documents say, held against the sources and the programs.
+@Suite(.timeLimit(.minutes(5)))
 struct DocumentationTests {
   private static let documents = ["operating", "calling", "design", "contributing"].map { "docs/\($0).md" }
 

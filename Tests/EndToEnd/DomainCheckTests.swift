@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Where an FQDN must point before it is published, asked at a real resolver.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct DomainCheckTests {
   private static let records: [Dnsmasq.Record] = [
     .address("four.example.org", "203.0.113.7"), .address("six.example.org", "2001:db8::7"),

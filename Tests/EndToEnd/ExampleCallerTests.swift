@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The callers in `Examples/callers`, each built with its language's own tools and run against the gateway.
+@Suite(.timeLimit(.minutes(15)))
 struct ExampleCallerTests {
   /// What each of them prints, as docs/calling.md shows it.
   private static let transcript = """

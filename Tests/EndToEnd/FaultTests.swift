@@ -6,7 +6,7 @@ private let isRoot = getuid() == 0
 
 /// What a caller gets and what the log says while something that the gateway needs is broken, and that it goes on by
 /// itself afterwards. Redis has its own tests in RPCTests, Traefik and the resolver theirs beside this file.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct FaultTests {
   /// Runs a gateway whose root is a file system of its own, of 1 MiB.
   private func withSmallDisk(_ body: (GatewayProcess) async throws -> Void) async throws {

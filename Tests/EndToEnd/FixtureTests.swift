@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The fixtures of the other tests, each on the real program.
+@Suite(.timeLimit(.minutes(5)))
 struct FixtureTests {
   @Test func redisAnswersOnBothItsAddresses() async throws {
     try await RedisServer.withServer { redis in

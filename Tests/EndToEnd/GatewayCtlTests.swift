@@ -4,7 +4,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// The operator's command line: what it prints, and how it ends.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct GatewayCtlTests {
   /// How a run ended and what it printed.
   private struct Outcome: Equatable {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The man pages and completion scripts that `make install` makes of the programs' own definitions.
+@Suite(.timeLimit(.minutes(15)))
 struct ManualTests {
   private static let pages = ["man1/gatewayctl.1", "man8/gateway.8", "man8/acme-hook.8"]
 

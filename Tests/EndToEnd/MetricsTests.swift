@@ -5,7 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// What `Metrics` makes of Traefik's counters.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct MetricsTests {
   /// `Metrics` without anything counted, and the zero value that goes with a call error.
   private static let nothing: JSON = ["Request": [:], "Response": [:]]

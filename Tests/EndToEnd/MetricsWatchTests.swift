@@ -5,6 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// `gatewayctl metrics`, with real traffic, in a pipe and on a terminal.
+@Suite(.timeLimit(.minutes(5)))
 struct MetricsWatchTests {
   /// Runs `body` while there is traffic of 100,000 bytes a request.
   private func withTraffic(

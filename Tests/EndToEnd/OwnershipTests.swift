@@ -4,7 +4,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// One owner for a domain, and no write that changes nothing.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct OwnershipTests {
   @Test("The same content leaves the file untouched, however it is written")
   func sameContent() async throws {

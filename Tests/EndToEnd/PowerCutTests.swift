@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 
 /// The order of the gateway's system calls, from which follows what a power cut at any moment leaves.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct PowerCutTests {
   private static let hasStrace = (try? Repository.program("strace")) != nil
 
   @Test(
     "No power cut undoes an operation that was answered, or leaves half a file",
-    .enabled(if: hasStrace, "strace is not installed; make setup installs it"), .timeLimit(.minutes(3)))
+    .enabled(if: hasStrace, "strace is not installed; make setup installs it"))
   func nothingAnsweredIsUndone() async throws {
     try await GatewayProcess.withGateway { gateway in
       var promises: [PowerCut.Promise] = []

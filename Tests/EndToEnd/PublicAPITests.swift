@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The documentation of the libraries, as DocC makes it of their comments.
+@Suite(.timeLimit(.minutes(15)))
 struct PublicAPITests {
   @Test("Every public declaration is documented, and DocC has nothing to say", arguments: ["RPC", "ProxyConfig"])
   func isDocumented(module: String) async throws {

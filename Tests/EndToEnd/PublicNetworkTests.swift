@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The node's public network, as the `network` module tells it: the test plays that module.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct PublicNetworkTests {
   private static let flags = ["--no-domain-check"]
 

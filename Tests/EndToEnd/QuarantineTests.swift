@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What becomes of files that would break Traefik, whoever put them there.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct QuarantineTests {
   private static let notice = "file moved to quarantine"
 

@@ -5,6 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// What the world sees of a route, through the real Traefik with the static configuration that the gateway wrote.
+@Suite(.timeLimit(.minutes(5)))
 struct ServingTests {
   /// Runs `body` with a gateway and a Traefik that serves its routes.
   private func withTraefik(_ body: (GatewayProcess, Traefik) async throws -> Void) async throws {

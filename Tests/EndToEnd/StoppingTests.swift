@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// How a gateway ends, and what its end leaves behind.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct StoppingTests {
   @Test(arguments: [SIGTERM, SIGINT])
   func idleGatewayStopsAtOnce(signal: Int32) async throws {

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 /// What the author of another module writes in Swift.
+@Suite(.timeLimit(.minutes(15)))
 struct SwiftCallerTests {
   @Test func publishesListsCountsAndWithdraws() async throws {
     try await GatewayProcess.withGateway { process in

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The units in `systemd/`, as far as that can be seen without systemd; `make test-deb` has it run them.
+@Suite(.timeLimit(.minutes(5)))
 struct SystemdTests {
   static let root = "/var/cache/modules/gateway"
 

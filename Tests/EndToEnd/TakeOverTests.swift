@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What a gateway makes of the files it finds when it starts.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct TakeOverTests {
   /// Files as the earlier Go module wrote them.
   enum Earlier {

@@ -5,7 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// That what callers bill by is exact, and is never taken back.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct TrafficAccountingTests {
   // MARK: TLS terminated by Traefik
 

@@ -5,7 +5,7 @@ import Testing
 private let zone = GatewayProcess.zone
 
 /// `gatewayctl set-… --wait`: what it waits for, and where it says that a route hangs.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct WaitTests {
   /// The steps that were over, as standard error tells them.
   private func steps(_ outcome: Command.Outcome) -> [String] {
@@ -21,7 +21,7 @@ struct WaitTests {
       environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .seconds(90))
   }
 
-  @Test(.timeLimit(.minutes(3))) func returnsWhenTheWorldSeesTheRoute() async throws {
+  @Test func returnsWhenTheWorldSeesTheRoute() async throws {
     try await HTTPBackend.withServer("app") { app in
       try await CertificateNode.withNode(domains: ["app.example.org", "down.example.org"], isDelegated: false) { node in
         let (gateway, pebble) = (node.gateway, node.pebble)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What others do to the route files while the gateway runs.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct WatchTests {
   private func file(_ workload: String, _ domain: String, _ backend: String = "http://127.0.0.1:9") -> String {
     """

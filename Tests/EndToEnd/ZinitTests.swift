@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The units in `zinit/`, as far as that can be seen without zinit.
+@Suite(.timeLimit(.minutes(5)))
 struct ZinitTests {
   @Test(arguments: ["gateway", "traefik"])
   func isAYAMLMapping(name: String) throws {

@@ -1,6 +1,7 @@
 import GatewayControl
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct ByteSizeTests {
   private static let texts: [(bytes: Double, text: String)] = [
     (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (10_180, "9.9 KiB"), (10_199, "10 KiB"),

@@ -2,6 +2,7 @@ import Testing
 
 @testable import GatewayControl
 
+@Suite(.timeLimit(.minutes(5)))
 struct CheckTests {
   private static let day = 86_400
 

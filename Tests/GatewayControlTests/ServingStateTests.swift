@@ -4,6 +4,7 @@ import Testing
 @testable import GatewayControl
 
 /// What Traefik's answers say of how far a route has come.
+@Suite(.timeLimit(.minutes(5)))
 struct ServingStateTests {
   private static let domain = try! Domain("shop.example.org")
   private static let default404 = SiteRequest.Response(status: 404, body: Array("404 page not found\n".utf8))

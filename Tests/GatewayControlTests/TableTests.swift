@@ -1,6 +1,7 @@
 import GatewayControl
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct TableTests {
   @Test func columnsAreAsWideAsTheirWidestCell() {
     let table = Table(

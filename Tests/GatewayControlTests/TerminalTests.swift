@@ -4,6 +4,7 @@ import Testing
 
 @testable import GatewayControl
 
+@Suite(.timeLimit(.minutes(5)))
 struct TerminalTests {
   @Test func nothingButATerminalIsColoured() {
     #expect(Terminal(isInteractive: true, hasColour: true).coloured("x", .red) == "\u{1b}[31mx\u{1b}[0m")

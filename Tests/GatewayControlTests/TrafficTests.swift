@@ -4,6 +4,7 @@ import Testing
 
 @testable import GatewayControl
 
+@Suite(.timeLimit(.minutes(5)))
 struct TrafficTests {
   private func metrics(_ request: [String: Double], _ response: [String: Double] = [:]) throws -> Metrics {
     let json = try JSONEncoder().encode(["Request": request, "Response": response])

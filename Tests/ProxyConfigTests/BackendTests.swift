@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct BackendTests {
   private static let policy = AddressPolicy.requested(nodeAddresses: [])
 
@@ -105,6 +106,7 @@ struct BackendTests {
   }
 }
 
+@Suite(.timeLimit(.minutes(5)))
 struct BackendsTests {
   private static let policy = AddressPolicy.requested(nodeAddresses: [])
 

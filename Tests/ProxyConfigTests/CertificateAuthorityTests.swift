@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct CertificateAuthorityTests {
   @Test(arguments: [
     "https://acme-v02.api.letsencrypt.org/directory", "https://localhost:14000/dir", "https://[2001:db8::1]/a?b=c#d",

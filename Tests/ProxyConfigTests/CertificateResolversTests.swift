@@ -2,6 +2,7 @@ import ProxyConfig
 import Testing
 
 /// The part of Traefik's static configuration that is about certificates.
+@Suite(.timeLimit(.minutes(5)))
 struct CertificateResolversTests {
   private func encoded(_ certificates: CertificateResolvers) throws -> String {
     let configuration = try StaticConfiguration(

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct LabelTests {
   @Test(arguments: [
     ("Example", "example"), ("a", "a"), ("0", "0"), ("_acme-challenge", "_acme-challenge"), ("-x-", "-x-"),
@@ -28,6 +29,7 @@ struct LabelTests {
   }
 }
 
+@Suite(.timeLimit(.minutes(5)))
 struct DomainTests {
   static let label63 = String(repeating: "a", count: 63)
   /// 253 bytes.

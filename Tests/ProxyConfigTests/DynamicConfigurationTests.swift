@@ -4,6 +4,7 @@ import Testing
 @testable import ProxyConfig
 
 /// Whether the table of fields is Traefik's own.
+@Suite(.timeLimit(.minutes(5)))
 struct DynamicConfigurationTests {
   private struct Case {
     let text: String

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct EmailAddressTests {
   @Test(arguments: [
     "operator@example.org", "First.Last+tag@mail.example.org", "o'brien@xn--bcher-kva.example", "#{x}@example.org",

@@ -2,6 +2,7 @@ import Testing
 
 @testable import ProxyConfig
 
+@Suite(.timeLimit(.minutes(5)))
 struct EndpointTests {
   @Test(arguments: [
     ("192.0.2.1:5353", "192.0.2.1:5353"), ("192.0.2.1", "192.0.2.1:53"), ("[2001:DB8::1]:5353", "[2001:db8::1]:5353"),

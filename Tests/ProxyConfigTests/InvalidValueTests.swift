@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct InvalidValueTests {
   @Test(
     "The input is shown so that it can break neither a log line nor a terminal",

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct ListenAddressTests {
   @Test(arguments: [":80", ":65535", "127.0.0.1:8082", "[::1]:8443", "0.0.0.0:80"])
   func isAPortWithOrWithoutAnAddress(text: String) throws {

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct RoundTripTests {
   @Test func readsEveryOddRouteBack() throws {
     for route in try OddRoutes.all() {

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct RouteEncodingTests {
   private func encoded(_ route: Route) -> String {
     String(decoding: route.encoded(), as: UTF8.self)

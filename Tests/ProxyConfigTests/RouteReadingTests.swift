@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct RouteReadingTests {
   static func named() throws -> Route {
     try .make(

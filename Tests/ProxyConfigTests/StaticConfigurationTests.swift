@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct StaticConfigurationTests {
   @Test func writesEverythingTraefikNeedsAndNoMore() throws {
     let configuration = try StaticConfiguration(

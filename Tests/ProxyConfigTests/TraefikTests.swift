@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// What the real Traefik makes of our files.
+@Suite(.timeLimit(.minutes(5)))
 struct TraefikTests {
   /// Runs a Traefik with the static configuration that this module writes, on ports of its own.
   private func withTraefik(

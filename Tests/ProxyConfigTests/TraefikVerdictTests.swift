@@ -6,6 +6,7 @@ import Testing
 /// Which files keep Traefik from taking in changes: here and in the real one.
 ///
 /// A Traefik that behaves differently is noticed: every file is given to it.
+@Suite(.timeLimit(.minutes(5)))
 struct TraefikVerdictTests {
   struct Case: Sendable {
     let name: String

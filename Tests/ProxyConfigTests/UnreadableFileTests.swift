@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct UnreadableFileTests {
   private func expectUnreadable(
     _ bytes: [UInt8], _ description: String, sourceLocation: SourceLocation = #_sourceLocation
@@ -85,14 +86,14 @@ struct UnreadableFileTests {
     #expect("\(RouteFile.read(file, "site"))" == "foreign(it is larger than 1048576 bytes and was not checked)")
   }
 
-  @Test("Aliases of aliases cost no more than what Traefik spends on them", .timeLimit(.minutes(1)))
+  @Test("Aliases of aliases cost no more than what Traefik spends on them")
   func bearsBillionLaughs() throws {
     var text = "a0: &a0 [x, x]\n"
     for level in 1...100 { text += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
     try expectUnreadable(Array(text.utf8), "line 3: aliases of aliases: there is too much of them")
   }
 
-  @Test("A file that would take long to read is left unchecked", .timeLimit(.minutes(1)))
+  @Test("A file that would take long to read is left unchecked")
   func givesUpOnDeepFiles() throws {
     let text = Self.nested(9_000, "[", "]").replacing("1", with: String(repeating: "a,", count: 400_000))
     #expect("\(RouteFile.read(text, "site"))" == "foreign(nested too deeply to be checked)")

@@ -1,6 +1,7 @@
 import ProxyConfig
 import Testing
 
+@Suite(.timeLimit(.minutes(5)))
 struct WorkloadIDTests {
   @Test(arguments: ["a", "37-1976-workloadname", "A.b_c-9", "_", "1e3", "null", String(repeating: "w", count: 128)])
   func takesWhatIsSafeAsAFileName(text: String) throws {

@@ -2,6 +2,7 @@ import Testing
 
 @testable import RPC
 
+@Suite(.timeLimit(.minutes(5)))
 struct BackoffTests {
   @Test func pausesDoubleUpToTheCapAndAreJitteredDownToHalf() {
     var backoff = Backoff(base: .milliseconds(50), cap: .seconds(2))

@@ -2,6 +2,7 @@ import Testing
 
 @testable import RPC
 
+@Suite(.timeLimit(.minutes(5)))
 struct BrokerURLTests {
   struct Good: Sendable, CustomTestStringConvertible {
     let text: String

@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// The calls in hand, with no broker and no clock.
+@Suite(.timeLimit(.minutes(5)))
 struct CallLedgerTests {
   // MARK: Taking
 

@@ -6,7 +6,7 @@ import Testing
 
 /// A client on a real Redis, with this library's server, a module that another language plays, or nobody at the other
 /// end.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ClientTests {
   struct Point: Codable, Hashable {
     var x = 0

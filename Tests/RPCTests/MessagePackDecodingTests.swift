@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// How values are read: by the rules of the bus, which are Go's.
+@Suite(.timeLimit(.minutes(5)))
 struct MessagePackDecodingTests {
   /// The forms in which an integer can stand, narrowest first.
   static let integerForms: [(bytes: String, value: Int128)] = [

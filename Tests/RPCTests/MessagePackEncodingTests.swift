@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// How values are written: as Go writes them.
+@Suite(.timeLimit(.minutes(5)))
 struct MessagePackEncodingTests {
   @Test func numbersAreWrittenAtTheirFullWidth() throws {
     #expect(try encode(12) == "d3000000000000000c")

@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// What no well-meaning caller sends: it is refused before it costs anything, and crashes nothing.
+@Suite(.timeLimit(.minutes(5)))
 struct MessagePackHostileTests {
   static let cutShort = "the MessagePack value is cut short"
 

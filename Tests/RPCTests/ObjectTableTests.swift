@@ -2,6 +2,7 @@ import Testing
 
 @testable import RPC
 
+@Suite(.timeLimit(.minutes(5)))
 struct ObjectTableTests {
   private static let object = ObjectID("o", version: "1")
   private let table: ObjectTable

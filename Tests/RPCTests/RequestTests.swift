@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// What is made of a payload: a call, a fault that can be answered, or one that cannot.
+@Suite(.timeLimit(.minutes(5)))
 struct RequestTests {
   static let id = "a2 4944 a2 6964"
   static let inputs = "a6 496e70757473 91 c4 01 05"

@@ -7,7 +7,7 @@ import Testing
 @testable import RPC
 
 /// A server whose Redis, or which itself, goes away. Whatever happens, each call is answered exactly once.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerOutageTests {
   private static let away = "broker away"
   private static let back = "broker is back"

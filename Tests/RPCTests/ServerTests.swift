@@ -5,7 +5,7 @@ import Testing
 @testable import RPC
 
 /// A server on a real Redis.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct ServerTests {
   // MARK: Callers that share no code with this library
 

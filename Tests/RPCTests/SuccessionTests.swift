@@ -4,6 +4,7 @@ import Testing
 @testable import RPC
 
 /// How one server of a module follows another: never two at once, and no request that kills each of them in turn.
+@Suite(.timeLimit(.minutes(5)))
 struct SuccessionTests {
   private static let refusal = "this request was being run when the module died, twice: it is not run again"
 

@@ -3,6 +3,7 @@ import Testing
 @testable import RPC
 
 /// What the reference implementation writes is read here, and what is written here is what it would write.
+@Suite(.timeLimit(.minutes(5)))
 struct VectorTests {
   static let id = "5ef3a1e0-0b5c-4a54-9d1a-0c8d6f0e7b11"
   static let manager = ObjectID("manager", version: "0.0.1")

@@ -4,7 +4,7 @@ import Testing
 @testable import GatewayModule
 
 /// Variables of the test process itself, with names that nothing else has.
-@Suite(.serialized)
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct EnvironmentArgumentsTests {
   private static let flags = EnvironmentArguments([
     .option("trial-one"), .list("trial-many"), .toggle("trial-switch"),

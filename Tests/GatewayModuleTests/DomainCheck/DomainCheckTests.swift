@@ -4,7 +4,8 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite struct DomainCheckTests {
+@Suite(.timeLimit(.minutes(5)))
+struct DomainCheckTests {
   private static func addresses(_ texts: [String]) throws -> [IPAddress] {
     try texts.map { try IPAddress($0) }
   }

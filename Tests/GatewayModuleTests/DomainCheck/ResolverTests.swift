@@ -5,7 +5,7 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite(.timeLimit(.minutes(1))) struct ResolverTests {
+@Suite(.timeLimit(.minutes(5))) struct ResolverTests {
   private static let records: [Dnsmasq.Record] = [
     .address("a.example.com", "192.0.2.1"), .address("aaaa.example.com", "2001:db8::1"),
     .address("both.example.com", "192.0.2.1"), .address("both.example.com", "2001:db8::1"),

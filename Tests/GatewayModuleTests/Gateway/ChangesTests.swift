@@ -8,6 +8,7 @@ import Testing
 @testable import GatewayModule
 
 /// Which changes are told, when, and to whom.
+@Suite(.timeLimit(.minutes(5)))
 struct ChangesTests {
   /// What was told since, as `action workload domain`, up to a change that this makes for a mark.
   private func told(_ changes: AsyncStream<RouteChange>, by store: RouteStore) async throws -> [String] {

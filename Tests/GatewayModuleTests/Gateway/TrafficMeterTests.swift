@@ -7,6 +7,7 @@ import Testing
 @testable import GatewayModule
 
 /// How callers share scrapes.
+@Suite(.timeLimit(.minutes(5)))
 struct TrafficMeterTests {
   /// A Traefik that answers a scrape when it is told to, with how many there were when it was asked.
   private static let server = """

@@ -4,7 +4,8 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite struct LineLogHandlerTests {
+@Suite(.timeLimit(.minutes(5)))
+struct LineLogHandlerTests {
   private struct Fault: Error, CustomStringConvertible {
     let description = "it broke"
   }

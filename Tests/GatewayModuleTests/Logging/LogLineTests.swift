@@ -4,7 +4,8 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite struct LogLineTests {
+@Suite(.timeLimit(.minutes(5)))
+struct LogLineTests {
   /// 2026-01-02T03:04:05.006Z
   private static let time = UTCTime(seconds: 1_767_323_045, milliseconds: 6)
 

@@ -3,7 +3,8 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite struct ScrapeParserTests {
+@Suite(.timeLimit(.minutes(5)))
+struct ScrapeParserTests {
   private static func parse(_ bytes: [UInt8], chunks: [Range<Int>]? = nil) -> Traffic {
     var parser = ScrapeParser()
     for chunk in chunks ?? [bytes.indices] {

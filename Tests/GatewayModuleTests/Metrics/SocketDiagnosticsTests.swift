@@ -8,7 +8,7 @@ import Testing
 @testable import GatewayModule
 
 /// What the kernel tells of TCP sockets.
-@Suite(.timeLimit(.minutes(1))) struct SocketDiagnosticsTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketDiagnosticsTests {
   /// A server that prints its port and one client of its own for each line of input, in which the client sends a number of
   /// bytes, the server answers with another, and one of them ends the connection: `SIZE ANSWER fin|reset`.
   private static let program = """

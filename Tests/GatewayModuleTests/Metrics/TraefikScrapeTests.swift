@@ -5,7 +5,7 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite(.timeLimit(.minutes(1))) struct TraefikScrapeTests {
+@Suite(.timeLimit(.minutes(5))) struct TraefikScrapeTests {
   private static let metric = #"traefik_service_requests_bytes_total{code="200",service="1-2-a@file"} 12"# + "\n"
 
   /// What a server answers, and what comes of it.

@@ -6,6 +6,7 @@ import Testing
 @testable import GatewayModule
 
 /// What becomes of the totals on disk.
+@Suite(.timeLimit(.minutes(5)))
 struct TrafficFileTests {
   private static let ledger = {
     var ledger = TrafficLedger()

@@ -5,6 +5,7 @@ import Testing
 @testable import GatewayModule
 
 /// How readings of counters that may begin anew become totals that do not.
+@Suite(.timeLimit(.minutes(5)))
 struct TrafficLedgerTests {
   private var ledger = TrafficLedger()
   private static let backend = try! Endpoint("10.1.2.3:443")

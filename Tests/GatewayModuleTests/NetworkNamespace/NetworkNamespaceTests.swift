@@ -4,7 +4,8 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite struct NetworkNamespaceTests {
+@Suite(.timeLimit(.minutes(5)))
+struct NetworkNamespaceTests {
   @Test(arguments: ["", ".", "..", "a/b", "/", "a\0b", String(repeating: "a", count: 256)])
   func aNameIsAFileName(_ name: String) {
     let error = #expect(throws: NetworkNamespaceError.self) { try NetworkNamespace(name) }

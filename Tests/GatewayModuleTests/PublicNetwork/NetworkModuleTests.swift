@@ -7,6 +7,7 @@ import Testing
 @testable import GatewayModule
 
 /// What the `network` module says, and what is made of it while it says nothing.
+@Suite(.timeLimit(.minutes(5)))
 struct NetworkModuleTests {
   private func answer(_ domain: String) -> [String: JSON] {
     [

@@ -4,6 +4,7 @@ import Testing
 
 @testable import GatewayModule
 
+@Suite(.timeLimit(.minutes(5)))
 struct PublicConfigTests {
   /// `PublicConfig` as the reference Go implementation writes it.
   private static let whole = """

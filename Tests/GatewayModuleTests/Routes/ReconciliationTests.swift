@@ -6,6 +6,7 @@ import Testing
 @testable import GatewayModule
 
 /// What is done about each thing that may be found on disk, for each thing that may be known of it.
+@Suite(.timeLimit(.minutes(5)))
 struct ReconciliationTests {
   private static func route(_ workload: String, _ domain: String) throws -> Route {
     try Route(

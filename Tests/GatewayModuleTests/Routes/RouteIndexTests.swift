@@ -4,6 +4,7 @@ import Testing
 @testable import GatewayModule
 
 /// Which workload owns which domain, at every step of a change.
+@Suite(.timeLimit(.minutes(5)))
 struct RouteIndexTests {
   private var index = RouteIndex()
 

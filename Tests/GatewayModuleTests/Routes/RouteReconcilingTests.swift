@@ -8,6 +8,7 @@ import Testing
 @testable import GatewayModule
 
 /// How the store and a directory that others write to come together again.
+@Suite(.timeLimit(.minutes(5)))
 struct RouteReconcilingTests {
   private func withStore(_ body: (_ store: RouteStore, _ root: TemporaryDirectory) async throws -> Void) async throws {
     try await TemporaryDirectory.withDirectory { root in

@@ -8,6 +8,7 @@ import Testing
 @testable import GatewayModule
 
 /// What becomes of routes when the disk does not do what it should.
+@Suite(.timeLimit(.minutes(5)))
 struct RouteStoreTests {
   /// Runs `body` with a store on a directory of its own, in which there is one route.
   private func withStore(

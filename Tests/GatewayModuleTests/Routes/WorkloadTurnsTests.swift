@@ -4,6 +4,7 @@ import Testing
 
 @testable import GatewayModule
 
+@Suite(.timeLimit(.minutes(5)))
 struct WorkloadTurnsTests {
   private let turns = WorkloadTurns()
 

@@ -4,6 +4,7 @@ import Testing
 
 @testable import GatewayModule
 
+@Suite(.timeLimit(.minutes(5)))
 struct ShellCommandTests {
   @Test(
     "How a command ended is told",

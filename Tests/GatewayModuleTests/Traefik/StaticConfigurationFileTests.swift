@@ -7,6 +7,7 @@ import Testing
 @testable import GatewayModule
 
 /// Traefik's static configuration on disk.
+@Suite(.timeLimit(.minutes(5)))
 struct StaticConfigurationFileTests {
   private func withRoot(_ body: (GatewayRoot) async throws -> Void) async throws {
     try await TemporaryDirectory.withDirectory { directory in
