@@ -32,8 +32,10 @@ enum Main {
       exit(EX_USAGE)
     } catch {
       StandardError.print("gatewayctl: \(error)")
-      if case .noAnswer? = (error as? CallFailure)?.reason { exit(EX_UNAVAILABLE) }
-      exit(EXIT_FAILURE)
+      switch (error as? CallFailure)?.reason {
+      case .noAnswer?, .notSent?: exit(EX_UNAVAILABLE)
+      default: exit(EXIT_FAILURE)
+      }
     }
   }
 }

@@ -165,8 +165,8 @@ struct GatewayCtlTests {
         try await ctl(["delete", "w"], "unix:///nowhere/redis.sock")
           == Outcome(
             69, "",
-            "\(silence) gateway.gateway@0.0.1 at unix:///nowhere/redis.sock: broker unix:///nowhere/redis.sock cannot "
-              + "be reached: No such file or directory; the request was withdrawn\n"))
+            "gatewayctl: broker unix:///nowhere/redis.sock cannot be reached: No such file or directory; "
+              + "nothing was sent\n"))
     }
   }
 

@@ -157,8 +157,10 @@ struct ClientTests {
           try await client.object(probe, of: "server", timeout: timeout).call("None")
           #expect(timeout > .zero)
         } catch let failure as CallFailure {
-          guard case .noAnswer = failure.reason else { throw failure }
-          #expect(timeout <= .zero)
+          switch failure.reason {
+          case .noAnswer, .notSent: #expect(timeout <= .zero)
+          default: throw failure
+          }
         }
         try await client.object(probe, of: "server").call("None")
       }
@@ -204,12 +206,7 @@ struct ClientTests {
         try await eventually { !log.lines(containing: "broker away").isEmpty }
         let hasty = client.object(probe, of: "server", timeout: .milliseconds(100))
         let cause = BrokerError(try BrokerURL(redis.unixURL), .unreachable("No such file or directory"))
-        await expectFailure(
-          "no answer within 0.1 seconds from queue server.probe@1.0 at \(redis.unixURL): \(cause)"
-            + "; the request was withdrawn",
-          .noAnswer(
-            broker: redis.unixURL, queue: probeQueue, after: .milliseconds(100), isWithdrawn: true, cause: cause)
-        ) { try await hasty.call("None") }
+        await expectFailure("\(cause); nothing was sent", .notSent(cause)) { try await hasty.call("None") }
         try await redis.start()
         try await running(probeServer(on: redis.unixURL) { Method("Echo") { (number: Int) in number } }) {
           let answer = try await early.value
@@ -218,6 +215,50 @@ struct ClientTests {
         }
         #expect(log.lines(containing: "broker away").count == 1)
         #expect(log.lines(containing: "broker is back").count == 1)
+      }
+    }
+  }
+
+  @Test(arguments: ["nobody", "hanging"])
+  func callThatFindsNoBrokerFailsAtTheLimitForConnecting(broker: String) async throws {
+    try await RedisServer.withServer { redis in
+      let url = try BrokerURL(redis.unixURL)
+      let limit = Duration.milliseconds(300)
+      let unreachable: String
+      if broker == "nobody" {
+        await redis.stop()
+        unreachable = "No such file or directory"
+      } else {
+        redis.pause()
+        unreachable = "no connection within 0.3 seconds"
+      }
+      defer { redis.resume() }
+      let cause = BrokerError(url, .unreachable(unreachable))
+      let client = Client(broker: url, connectTimeout: limit, logger: LogRecorder().logger)
+      try await running(client) {
+        // Long before its own deadline, which the suite would not wait for.
+        let object = client.object(probe, of: "server", timeout: .seconds(3_600))
+        await expectFailure("\(cause); nothing was sent", .notSent(cause)) { try await object.call("None") }
+        await #expect(throws: cause) {
+          for try await _ in client.events("Ticks", of: probe, module: "server", as: Int.self) {}
+        }
+      }
+    }
+  }
+
+  @Test func limitForConnectingIsNoLimitForTheAnswer() async throws {
+    try await RedisServer.withServer { redis in
+      let gate = Gate()
+      let limit = Duration.milliseconds(300)
+      let client = Client(broker: try BrokerURL(redis.unixURL), connectTimeout: limit, logger: LogRecorder().logger)
+      try await running(probeServer(on: redis.unixURL) { Method("Wait") { await gate.pass() } }) {
+        try await running(client) {
+          let call = Task { try await client.object(probe, of: "server").call("Wait") }
+          try await gate.holds(1)
+          try await Task.sleep(for: limit * 2)
+          await gate.open()
+          try await call.value
+        }
       }
     }
   }

@@ -74,7 +74,7 @@ public struct NodeCheck: Sendable {
             module, "the gateway does not answer within \(after)",
             "\(Unit.gateway.command("start")), and see its log"),
         ]
-      case .noAnswer(_, _, _, _, let cause?)?:
+      case .noAnswer(_, _, _, _, let cause?)?, .notSent(let cause)?:
         return [.failure(broker, "\(cause)", "start Redis, or correct --broker"), skipped]
       case .broker(let error)?:
         return [.failure(broker, "\(error)", "correct the user and password in --broker"), skipped]

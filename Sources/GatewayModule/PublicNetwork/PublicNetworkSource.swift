@@ -76,7 +76,12 @@ public actor NetworkModule {
       isSilent = false
       return .success(network)
     } catch let failure as CallFailure {
-      if case .noAnswer = failure.reason, let known {
+      let isSilence =
+        switch failure.reason {
+        case .noAnswer, .notSent: true
+        default: false
+        }
+      if isSilence, let known {
         if !isSilent {
           logger.warning("public network not confirmed, using the last answer", metadata: ["reason": "\(failure)"])
         }

@@ -6,8 +6,10 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case callError(String)
     /// The call did not reach a method, or the method broke down.
     case protocolError(String)
-    /// Nobody answered in time, or the broker could not be reached, which then is the cause. A withdrawn request was
-    /// still waiting and will never run; any other may have run.
+    /// The broker could not be reached in time, for this reason. Nothing was sent, so that nothing will ever run.
+    case notSent(BrokerError)
+    /// The request was sent, and nobody answered in time; the broker may have gone away meanwhile, which then is the cause.
+    /// A withdrawn request was still waiting and will never run; any other may have run.
     case noAnswer(broker: String, queue: String, after: Duration, isWithdrawn: Bool, cause: BrokerError?)
     /// The result is not of the expected type.
     case undecodable(String)
@@ -29,6 +31,7 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case .noAnswer(let broker, let queue, let after, let isWithdrawn, let cause):
       "no answer within \(after) from queue \(queue) at \(broker)"
         + (cause.map { ": \($0)" } ?? "") + (isWithdrawn ? "; the request was withdrawn" : "")
+    case .notSent(let error): "\(error); nothing was sent"
     case .undecodable(let why): "\(method): the result does not decode: \(why)"
     case .broker(let error): "\(error)"
     case .stopped: "\(method): the client was stopped"

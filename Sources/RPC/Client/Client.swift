@@ -12,10 +12,12 @@ public import ServiceLifecycle
 ///     let (a, b): (Double, Double) = try await calculator.call("AddSub", 3.0, 1.0)
 ///
 /// One client serves any number of calls at once over two connections. It connects while ``run()`` runs; calls made
-/// before that, or while the broker is away, wait for it until their own deadline.
+/// before that, or while the broker is away, wait for it until their own deadline, or for the client's time limit for
+/// connecting, and then fail with ``CallFailure/Reason/notSent(_:)``.
 public struct Client: Service {
   /// Where calls go.
   public let broker: BrokerURL
+  private let connectTimeout: Duration?
   private let exchange: Exchange
   private let logger: Logger
 
@@ -23,9 +25,13 @@ public struct Client: Service {
   ///
   /// - Parameters:
   ///   - broker: the Redis server.
+  ///   - connectTimeout: how long a call may wait for a connection to the broker, and how long a stream may before its
+  ///     first; none unless given: a call has its own deadline, and a stream waits. For programs in front of which
+  ///     somebody sits.
   ///   - logger: takes what an operator should know, outages above all.
-  public init(broker: BrokerURL, logger: Logger) {
+  public init(broker: BrokerURL, connectTimeout: Duration? = nil, logger: Logger) {
     self.broker = broker
+    self.connectTimeout = connectTimeout
     self.logger = logger
     exchange = Exchange(broker: broker, logger: logger, loop: MultiThreadedEventLoopGroup.singleton.next())
   }
@@ -62,7 +68,9 @@ public struct Client: Service {
   public func events<Event: Decodable & Sendable>(
     _ stream: String, of object: ObjectID, module: String, as type: Event.Type = Event.self
   ) -> EventStream<Event> {
-    EventStream(broker: broker, channel: object.channel(of: stream, module: module), logger: logger)
+    EventStream(
+      broker: broker, channel: object.channel(of: stream, module: module), connectTimeout: connectTimeout,
+      logger: logger)
   }
 
   fileprivate func call(
@@ -71,7 +79,9 @@ public struct Client: Service {
     let queue = object.queue(of: module)
     let failure: CallFailure.Reason
     do throws(Exchange.Failure) {
-      switch try await exchange.call(method, object, queue: queue, inputs: inputs, timeout: timeout) {
+      let outcome = try await exchange.call(
+        method, object, queue: queue, inputs: inputs, timeout: timeout, connectTimeout: connectTimeout)
+      switch outcome {
       case .result(let data): return data
       case .callError(let message, _): failure = .callError(message)
       case .protocolError(let message): failure = .protocolError(message)
@@ -81,6 +91,7 @@ public struct Client: Service {
       case .timeout(let isWithdrawn, let cause):
         failure = .noAnswer(
           broker: broker.description, queue: queue, after: timeout, isWithdrawn: isWithdrawn, cause: cause)
+      case .notSent(let error): failure = .notSent(error)
       case .cancelled: throw CancellationError()
       case .stopped: failure = .stopped
       case .broker(let error): failure = .broker(error)

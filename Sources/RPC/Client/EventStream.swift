@@ -1,16 +1,20 @@
 import Logging
+import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The events of another module's stream, as they come, each decoded.
 ///
 /// Each iteration has a connection of its own, which is made anew when it breaks; events that are published meanwhile
-/// are lost, as are the oldest ones when more than ``capacity`` wait to be taken.
+/// are lost, as are the oldest ones when more than ``capacity`` wait to be taken. It ends with a ``BrokerError`` when the
+/// broker denies access at first, or cannot be reached at first within the client's time limit for connecting.
 public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable {
   /// How many events may wait.
   public static var capacity: Int { 1024 }
 
   let broker: BrokerURL
   let channel: String
+  let connectTimeout: Duration?
   let logger: Logger
 
   public func makeAsyncIterator() -> AsyncThrowingStream<Event, any Error>.AsyncIterator {
@@ -30,6 +34,14 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
   private func subscribe(_ events: AsyncThrowingStream<Event, any Error>.Continuation) async throws {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     var outage = Outage(logger: logger)
+    let reason = Mutex<BrokerError?>(nil)
+    let giveUp = connectTimeout.map { limit in
+      loop.scheduleTask(in: TimeAmount(limit)) {
+        let unreachable = BrokerError(broker, .unreachable("no connection within \(limit)"))
+        events.finish(throwing: reason.withLock { $0 } ?? unreachable)
+      }
+    }
+    defer { giveUp?.cancel() }
     while true {
       do throws(BrokerError) {
         let connection = try await RedisConnection.connect(to: broker, on: loop) { message in
@@ -43,6 +55,7 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
         }
         defer { connection.close() }
         _ = try await connection.call(["SUBSCRIBE", .text(channel)])
+        giveUp?.cancel()
         outage.isOver()
         let end = await withTaskCancellationHandler {
           await connection.closed()
@@ -52,6 +65,7 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
         throw end
       } catch {
         try Task.checkCancellation()
+        reason.withLock { $0 = error }
         try outage.began(error)
       }
       try await Task.sleep(for: outage.pause())

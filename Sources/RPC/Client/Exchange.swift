@@ -7,8 +7,9 @@ import NIOCore
 /// connection sends, another takes replies by pipelined `BLPOP` commands.
 actor Exchange {
   enum Failure: Error {
-    /// With what kept the client from the broker, if anything did.
+    /// With what keeps the client from the broker, if anything does.
     case timeout(isWithdrawn: Bool, BrokerError?)
+    case notSent(BrokerError)
     case cancelled
     case stopped
     case broker(BrokerError)
@@ -19,6 +20,7 @@ actor Exchange {
     let payload: [UInt8]
     var isSent = false
     let timeout: Scheduled<Void>
+    let connectTimeout: Scheduled<Void>?
     let continuation: CheckedContinuation<Result<Response.Outcome, Failure>, Never>
   }
 
@@ -116,7 +118,8 @@ actor Exchange {
   // MARK: Calls
 
   func call(
-    _ method: String, _ object: ObjectID, queue: String, inputs: [[UInt8]], timeout: Duration
+    _ method: String, _ object: ObjectID, queue: String, inputs: [[UInt8]], timeout: Duration,
+    connectTimeout: Duration?
   ) async throws(Failure) -> Response.Outcome {
     if let denial { throw .broker(denial) }
     let id = "\(replyTo)-\(nextID)"
@@ -124,8 +127,14 @@ actor Exchange {
     let payload = Request.encode(id: id, inputs: inputs, object: object, method: method, replyTo: replyTo)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let timeout = loop.scheduleTask(in: TimeAmount(timeout)) { self.assumeIsolated { $0.timeOut(id) } }
-        calls[id] = Call(queue: queue, payload: payload, timeout: timeout, continuation: continuation)
+        let timeout = loop.scheduleTask(in: TimeAmount(timeout)) {
+          self.assumeIsolated { $0.timeOut(id, after: timeout) }
+        }
+        let connectTimeout = connectTimeout.map { limit in
+          loop.scheduleTask(in: TimeAmount(limit)) { self.assumeIsolated { $0.giveUpUnsent(id, after: limit) } }
+        }
+        calls[id] = Call(
+          queue: queue, payload: payload, timeout: timeout, connectTimeout: connectTimeout, continuation: continuation)
         unsent.append(id)
         if Task.isCancelled { cancel(id) } else { scheduleFlush() }
       }
@@ -138,6 +147,7 @@ actor Exchange {
   private func end(_ id: String, _ result: Result<Response.Outcome, Failure>) {
     guard let call = calls.removeValue(forKey: id) else { return }
     call.timeout.cancel()
+    call.connectTimeout?.cancel()
     if calls.isEmpty { unsent.removeAll(keepingCapacity: true) }
     call.continuation.resume(returning: result)
   }
@@ -148,8 +158,15 @@ actor Exchange {
     end(id, .failure(.cancelled))
   }
 
+  /// Ends a call whose request is still here, for want of a connection.
+  private func giveUpUnsent(_ id: String, after limit: Duration) {
+    guard let call = calls[id], !call.isSent else { return }
+    end(id, .failure(.notSent(outageReason ?? BrokerError(broker, .unreachable("no connection within \(limit)")))))
+  }
+
   /// A request that still waits in its queue after its caller has given up must not run some day later.
-  private func timeOut(_ id: String) {
+  private func timeOut(_ id: String, after limit: Duration) {
+    giveUpUnsent(id, after: limit)
     guard calls[id] != nil else { return }
     // The broker itself may be what does not answer.
     let limit = loop.scheduleTask(in: .seconds(1)) {
@@ -184,6 +201,7 @@ actor Exchange {
     for id in unsent {
       guard let call = calls[id] else { continue }
       calls[id]?.isSent = true
+      call.connectTimeout?.cancel()
       session.requests.send(["RPUSH", .text(call.queue), .bytes(call.payload)]) { result in
         guard case .failure(let error) = result else { return }
         self.assumeIsolated { $0.notQueued(id, error) }
