@@ -13,7 +13,7 @@ scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
 
-.PHONY: help setup build demo test chaos fuzz tsan bench lint format install deb test-deb clean
+.PHONY: help setup build demo test test-loaded chaos fuzz tsan bench lint format install deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -27,10 +27,11 @@ build: ## build everything, for debugging
 demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again
 	@scripts/demo
 
-test: setup ## run all tests, against real servers on loopback
-	@mkdir -p .build
-	@SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 $(SWIFT) test --disable-xctest 2>&1 | tee .build/test.log
-	@echo "Skipped tests: $$(grep -acE ' Test .* skipped(: |$$)' .build/test.log || true)"
+test: setup ## run all tests, against real servers on loopback; FILTER for some of them
+	@scripts/test $(addprefix --filter ,$(FILTER))
+
+test-loaded: setup ## the same beside four busy loops, to find what fails because it is slow
+	@scripts/test --busy 4 --minutes 120 $(addprefix --filter ,$(FILTER))
 
 chaos: setup build ## kill the gateway and Redis at random while callers work, and look for what was lost (SEED, SECONDS)
 	@scripts/chaos $(addprefix --seed ,$(SEED)) $(addprefix --seconds ,$(SECONDS))
