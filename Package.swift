@@ -9,6 +9,9 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// What the programs say that they are; `make install` sets it.
+let version = Context.environment["BUILD_VERSION"].flatMap { $0.isEmpty ? nil : $0 }
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -40,7 +43,7 @@ let package = Package(
     .systemLibrary(name: "CLibYAML", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CAres", providers: [.apt(["libc-ares-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
-    .target(name: "CLinux"),
+    .target(name: "CLinux", cSettings: version.map { [.define("BUILD_VERSION", to: "\"\($0)\"")] } ?? []),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
 
     .target(
@@ -90,7 +93,8 @@ let package = Package(
     .testTarget(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
     .testTarget(
-      name: "GatewayControlTests", dependencies: ["GatewayControl", "TestSupport"], swiftSettings: settings),
+      name: "GatewayControlTests", dependencies: ["GatewayControl", "GatewayModule", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",
       dependencies: [

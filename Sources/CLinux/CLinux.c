@@ -46,3 +46,11 @@ int clinux_spawn_detached(
   posix_spawn_file_actions_destroy(&actions);
   return code;
 }
+
+const char *clinux_program_version(void) {
+#ifdef BUILD_VERSION
+  return BUILD_VERSION;
+#else
+  return NULL;
+#endif
+}

@@ -144,6 +144,9 @@ struct GatewayCommand: AsyncParsableCommand {
       store: store, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
       meter: meter,
+      description: NodeDescription(
+        root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
+        authority: acme.certificates?.authority),
       allowsLoopbackBackends: allowLoopbackBackends)
     var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)

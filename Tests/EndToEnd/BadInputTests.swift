@@ -186,7 +186,8 @@ struct BadInputTests {
       ("SetNamedProxy", ["w", "shop", ["http://10.1.2.3"]], "expecting 2 got 3"),
       ("SetFQDNProxy", ["w", "example.org", ["http://10.1.2.3"], false, "?"], "expecting 4 got 5"),
       ("DeleteNamedProxy", [], "expecting 1 got 0"), ("DeleteNamedProxy", ["w", "v"], "expecting 1 got 2"),
-      ("Metrics", ["w"], "expecting 0 got 1"), ("Routes", ["w"], "expecting 0 got 1"),
+      ("Metrics", ["w"], "expecting 0 got 1"), ("Routes", ["w", "v"], "expecting 1 got 2"),
+      ("Node", ["w"], "expecting 0 got 1"),
     ].map { method, arguments, count in
       Refusal(
         method: method, arguments: arguments, error: "invalid number of arguments \(count)", isProtocolError: true)

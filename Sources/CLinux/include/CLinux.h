@@ -32,4 +32,7 @@ int clinux_spawn_detached(
     int *_Nonnull pid, const char *_Nonnull program, char *_Nullable const *_Nonnull arguments,
     char *_Nullable const *_Nonnull environment, int standard_error);
 
+/// The version that the build was told of by BUILD_VERSION; null when it was told of none.
+const char *_Nullable clinux_program_version(void);
+
 #endif

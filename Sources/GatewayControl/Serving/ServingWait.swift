@@ -48,7 +48,7 @@ public struct ServingWait: Sendable {
       clock_gettime(CLOCK_REALTIME_COARSE, &now)
       // Files get the time of the same clock, which stands still for some milliseconds.
       time = Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
-      reloads = try await TraefikReloads.read(from: addresses.metrics.local, of: settings, within: .seconds(1))
+      reloads = await ServingWait.reloads(at: addresses, of: settings, within: .seconds(1))
     }
   }
 
@@ -122,6 +122,13 @@ public struct ServingWait: Sendable {
     }
   }
 
+  private static func reloads(
+    at addresses: StaticConfiguration.Addresses, of settings: NodeSettings, within limit: Duration
+  ) async -> TraefikReloads? {
+    let scrape = TraefikScrape(address: addresses.metrics.local, namespace: settings.namespace)
+    return (try? await scrape.reloads(within: limit)) ?? nil
+  }
+
   /// Looks at Traefik, again and again.
   private struct Look {
     let wait: ServingWait
@@ -141,8 +148,7 @@ public struct ServingWait: Sendable {
       let site = try await SiteRequest(wait.domain, at: addresses.https.local, in: namespace).send(within: limit)
       var sighting = ServingState.Sighting(site: site)
       sighting.start = wait.start
-      sighting.reloads = try await TraefikReloads.read(
-        from: addresses.metrics.local, of: wait.settings, within: limit)
+      sighting.reloads = await ServingWait.reloads(at: addresses, of: wait.settings, within: limit)
       sighting.fileChanged = fileChanged()
       if wait.passesTLSThrough {
         sighting.strangersCertificates = [before, try await strangersCertificate()]

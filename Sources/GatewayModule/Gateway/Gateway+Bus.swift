@@ -33,6 +33,8 @@ extension Server {
         Method("DeleteNamedProxy") { (workload: String) in try await gateway.deleteNamedProxy(workload: workload) }
         Method("Metrics") { try await gateway.metrics() }
         Method("Routes") { await gateway.routes() }
+        Method("Routes") { (workload: String) in try await gateway.routes(of: workload) }
+        Method("Node") { await gateway.node() }
         Stream(Gateway.changesStream) { gateway.changes() }
       }
     }

@@ -9,6 +9,7 @@ public struct Gateway: Sendable {
   private let network: PublicNetworkSource
   private let domainCheck: DomainCheck?
   private let meter: TrafficMeter
+  private let description: NodeDescription
   private let allowsLoopbackBackends: Bool
   private let turns = WorkloadTurns()
 
@@ -17,15 +18,17 @@ public struct Gateway: Sendable {
   ///   - network: the node's public network.
   ///   - domainCheck: looks up where an FQDN points; nil lets every FQDN pass.
   ///   - meter: what went through Traefik.
+  ///   - description: what it was started with.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
     store: RouteStore, network: PublicNetworkSource, domainCheck: DomainCheck?, meter: TrafficMeter,
-    allowsLoopbackBackends: Bool = false
+    description: NodeDescription, allowsLoopbackBackends: Bool = false
   ) {
     self.store = store
     self.network = network
     self.domainCheck = domainCheck
     self.meter = meter
+    self.description = description
     self.allowsLoopbackBackends = allowsLoopbackBackends
   }
 
@@ -102,6 +105,25 @@ public struct Gateway: Sendable {
     return routes.map { RouteInfo($0, zone: zone) }
   }
 
+  /// The route of one workload, if it has one.
+  func routes(of workload: String) async throws -> [RouteInfo] {
+    guard let route = store.route(of: try WorkloadID(workload)) else { return [] }
+    let zone = route.tls == .passthrough ? try? await publicNetwork().domain : nil
+    return [RouteInfo(route, zone: zone)]
+  }
+
+  /// What is known of this gateway, its node and Traefik.
+  func node() async -> NodeInfo {
+    await CurrentCall.releaseWorker()
+    let network: Result<PublicNetwork, PublicNetworkUnknown>
+    do throws(PublicNetworkUnknown) {
+      network = .success(try await self.network.current())
+    } catch {
+      network = .failure(error)
+    }
+    return await description.info(network, store)
+  }
+
   /// The changes of the routes from now on.
   func changes() -> AsyncStream<RouteChange> { store.changes.listen() }
 
@@ -111,7 +133,7 @@ public struct Gateway: Sendable {
     if route.tls == .passthrough { await meter.follow() }
   }
 
-  private func publicNetwork() async throws -> PublicNetwork {
+  private func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {
     if case .bus = network { await CurrentCall.releaseWorker() }
     return try await network.current()
   }

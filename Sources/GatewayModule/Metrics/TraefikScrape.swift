@@ -14,7 +14,7 @@ public struct TraefikScrape: Sendable {
     var size = 64 * 1024 * 1024
   }
 
-  private let address: Endpoint
+  let address: Endpoint
   private let namespace: NetworkNamespace?
   private let limits: Limits
 
@@ -57,22 +57,17 @@ public struct TraefikScrape: Sendable {
         channel.close(promise: nil)
       }
     } catch {
-      throw ScrapeError(address: address, reason: Task.isCancelled ? .cancelled : reason(for: error, limits))
+      throw ScrapeError(address: address, reason: Task.isCancelled ? .cancelled : reason(for: error, limits.time))
     }
   }
 
   /// Makes the connection, on a thread that may wait: NIO cannot connect a socket that it has not opened.
-  private func connect(by deadline: NIODeadline) throws -> CInt {
+  func connect(by deadline: NIODeadline) throws -> CInt {
     let remote = try SocketAddress(ipAddress: "\(address.address)", port: Int(address.port))
     let socket = try NetworkNamespace.socket(
       in: namespace, domain: CInt(remote.protocol.rawValue), type: SOCK_STREAM)
     do throws(SystemError) {
-      let left = deadline - .now()
-      // Zero would mean to wait for ever.
-      guard left > .zero else { throw SystemError("connect", code: EINPROGRESS) }
-      var limit = timeval(
-        tv_sec: Int(left.nanoseconds / 1_000_000_000), tv_usec: max(1, Int(left.nanoseconds % 1_000_000_000 / 1000)))
-      setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+      try Self.limitWaiting(of: socket, until: deadline)
       let isConnected = remote.withSockAddr { Glibc.connect(socket, $0, socklen_t($1)) == 0 }
       guard isConnected else { throw SystemError("connect") }
       return socket
@@ -82,14 +77,26 @@ public struct TraefikScrape: Sendable {
     }
   }
 
-  private func reason(for error: any Error, _ limits: Limits) -> ScrapeError.Reason {
+  /// Lets no system call on a socket wait for longer.
+  static func limitWaiting(of socket: CInt, until deadline: NIODeadline) throws(SystemError) {
+    let left = deadline - .now()
+    // Zero would mean to wait for ever.
+    guard left > .zero else { throw SystemError("connect", code: EINPROGRESS) }
+    var limit = timeval(
+      tv_sec: Int(left.nanoseconds / 1_000_000_000), tv_usec: max(1, Int(left.nanoseconds % 1_000_000_000 / 1000)))
+    for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
+      setsockopt(socket, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+  }
+
+  func reason(for error: any Error, _ limit: Duration) -> ScrapeError.Reason {
     switch error {
     case let error as ScrapeResponse.Failure: error.reason
     case let error as NetworkNamespaceError: .namespace(error)
-    case let error as SystemError where error.call == "connect":
+    case let error as SystemError where error.call == "connect" || error.code == EAGAIN:
       switch error.code {
       case ECONNREFUSED: .notRunning
-      case EINPROGRESS, EAGAIN, ETIMEDOUT: .timedOut(limits.time)
+      case EINPROGRESS, EAGAIN, ETIMEDOUT: .timedOut(limit)
       default: .connection("\(error)")
       }
     default: .connection("\(error)")

@@ -201,6 +201,21 @@ struct RouteDirectory: Sendable {
     preconditionFailure("more files than there are numbers")
   }
 
+  /// The names of the files in quarantine; none where they cannot be seen.
+  var quarantined: Set<String> { Set((try? FileSystem.names(in: root.quarantine)) ?? []) }
+
+  /// Why a file in quarantine would break Traefik; nil when that does not show by itself.
+  func reason(ofQuarantined name: String) -> String? {
+    // Without the number that made its name another one.
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    let original = parts.last.map { Int($0) != nil } == true ? parts.dropLast().joined(separator: ".") : name
+    guard let file = try? FileSystem.read("\(root.quarantine)/\(name)", limit: RouteFile.maximumSize) else {
+      return nil
+    }
+    if case .broken(let fault) = RouteFile.read(file.bytes.span, name: original) { return "\(fault)" }
+    return nil
+  }
+
   /// Traefik waits in a named pipe until somebody opens it to write.
   private func releaseReaders(of path: String) {
     guard let status = try? FileSystem.status(path), status.kind == .pipe else { return }

@@ -24,6 +24,8 @@ public final class RouteStore: Sendable {
     var isWriting = false
     /// What is still to be told of routes that are in place and could not be synced.
     var untold: [WorkloadID: RouteChange.Action] = [:]
+    /// Why files were moved to quarantine, by their names there.
+    var quarantineReasons: [String: String] = [:]
 
     /// What a route that is in place means to those who know of `known`; nil for no news.
     func action(_ route: Route, replacing known: Route?) -> RouteChange.Action? {
@@ -102,6 +104,26 @@ public final class RouteStore: Sendable {
   /// All routes, by workload.
   public var routes: [Route] {
     state.withLock { $0.index.routes }.sorted { $0.workload < $1.workload }
+  }
+
+  /// How many routes there are.
+  var count: Int { state.withLock { $0.index.count } }
+
+  /// The route of a workload.
+  func route(of workload: WorkloadID) -> Route? { state.withLock { $0.index[workload] } }
+
+  /// The files in quarantine: how many there are, and the first ones by name. Reads them, so it may wait for the disk.
+  func quarantine(limit: Int) -> (count: Int, files: [QuarantinedFile]) {
+    let names = directory.quarantined.sorted()
+    // Of those that were taken away nothing is kept.
+    let reasons = state.withLock { state in
+      state.quarantineReasons = state.quarantineReasons.filter { names.contains($0.key) }
+      return state.quarantineReasons
+    }
+    let files = names.prefix(limit).map { name in
+      QuarantinedFile(name: name, reason: reasons[name] ?? directory.reason(ofQuarantined: name) ?? "")
+    }
+    return (names.count, files)
   }
 
   /// Whether exactly this route is on disk.
@@ -345,8 +367,15 @@ public final class RouteStore: Sendable {
     }
   }
 
+  /// How many reasons are kept; more files than that are not looked through one by one.
+  private static let manyReasons = 1000
+
   private func quarantine(_ file: RouteDirectory.Found, _ reason: String) throws(FileError) {
     let path = try directory.quarantine(file.name)
+    state.withLock { state in
+      let name = path.split(separator: "/").last.map(String.init) ?? path
+      if state.quarantineReasons.count < Self.manyReasons { state.quarantineReasons[name] = reason }
+    }
     logger.error(
       "file moved to quarantine", metadata: ["file": "\(file.name)", "reason": "\(reason)", "quarantine": "\(path)"])
     var domain = ""

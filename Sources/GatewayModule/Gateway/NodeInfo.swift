@@ -1,0 +1,109 @@
+public import RPC
+
+/// The result of `Node`: what the running gateway knows of itself, its node and Traefik.
+public struct NodeInfo: Hashable, Sendable, Codable {
+  /// Of the program, as `gateway --version` prints it.
+  public var version: String
+  /// The gateway's process, as it is numbered where it runs.
+  public var pid: Int
+  /// When it was started.
+  public var started: Timestamp
+  /// Another one for each machine and each of its starts (`/proc/sys/kernel/random/boot_id`); empty where it is not told.
+  public var machine: String
+  /// The machine's name.
+  public var host: String
+  /// `--root`.
+  public var root: String
+  /// The node's domain; empty when it has none, or when that is not known.
+  public var domain: String
+  /// The node's public addresses.
+  public var publicIPs: [String]
+  /// Why the public network is not known; empty when it is.
+  public var networkFault: String
+  /// Where Traefik is to take plain HTTP: `[IP]:PORT`.
+  public var httpAddress: String
+  /// Where Traefik is to take HTTPS and TLS: `[IP]:PORT`.
+  public var httpsAddress: String
+  /// Where Traefik's metrics are to be: `IP:PORT`.
+  public var traefikAddress: String
+  /// The network namespace that Traefik runs in; empty for the gateway's.
+  public var netns: String
+  /// The ACME directory that Traefik is to get certificates from; empty when none are asked for.
+  public var certificateAuthority: String
+  /// How many routes there are.
+  public var routes: Int
+  /// How many files are in quarantine.
+  public var quarantined: Int
+  /// Those files by name, the first ``quarantineLimit`` of them.
+  public var quarantine: [QuarantinedFile]
+  public var traefik: TraefikInfo
+
+  /// How many files in quarantine are told of by name.
+  public static let quarantineLimit = 100
+
+  private enum CodingKeys: String, CodingKey {
+    case version = "Version"
+    case pid = "PID"
+    case started = "Started"
+    case machine = "Machine"
+    case host = "Host"
+    case root = "Root"
+    case domain = "Domain"
+    case publicIPs = "PublicIPs"
+    case networkFault = "NetworkFault"
+    case httpAddress = "HTTPAddress"
+    case httpsAddress = "HTTPSAddress"
+    case traefikAddress = "TraefikAddress"
+    case netns = "Netns"
+    case certificateAuthority = "CertificateAuthority"
+    case routes = "Routes"
+    case quarantined = "Quarantined"
+    case quarantine = "Quarantine"
+    case traefik = "Traefik"
+  }
+}
+
+/// A file that was moved out of Traefik's sight.
+public struct QuarantinedFile: Hashable, Sendable, Codable {
+  /// In `<root>/quarantine`.
+  public let name: String
+  /// Why it is there; empty where that is not known any more.
+  public let reason: String
+
+  package init(name: String, reason: String) {
+    self.name = name
+    self.reason = reason
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case name = "Name"
+    case reason = "Reason"
+  }
+}
+
+/// What the gateway sees of Traefik, by its metrics.
+public struct TraefikInfo: Hashable, Sendable, Codable {
+  /// Whether its metrics can be read.
+  public var isUp = false
+  /// Why they cannot.
+  public var fault = ""
+  /// When it was started; missing when it does not tell.
+  public var started: Timestamp?
+  /// How often it took its routes in since then.
+  public var reloads = 0.0
+  /// When it last did, to the second; missing when it does not tell.
+  public var lastReload: Timestamp?
+  /// Whether it was started before its static configuration was last written, and so runs with an older one.
+  public var isOutdated = false
+
+  package init() {}
+
+  private enum CodingKeys: String, CodingKey {
+    case isUp = "Up"
+    case fault = "Fault"
+    case started = "Started"
+    case reloads = "Reloads"
+    case lastReload = "LastReload"
+    case isOutdated = "Outdated"
+  }
+}
