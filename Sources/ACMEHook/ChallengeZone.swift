@@ -1,6 +1,7 @@
 public import Files
 import Glibc
 public import ProxyConfig
+import Synchronization
 
 /// What a node's DNS-01 challenges are answered with besides their records: the file `<root>/acme/zone`, from the gateway
 /// for the hook.
@@ -44,6 +45,32 @@ public struct ChallengeZone: Hashable, Sendable {
     }
     try directory.replace(directory.zone, with: bytes)
     return true
+  }
+
+  /// The zone as a running gateway wants it to be there.
+  public final class Installed: Sendable {
+    private let root: GatewayRoot
+    /// Held while the file is written.
+    private let zone = Mutex<ChallengeZone?>(nil)
+
+    public init(in root: GatewayRoot) {
+      self.root = root
+    }
+
+    /// Puts another zone there, as ``ChallengeZone/install(in:)`` does.
+    public func install(_ new: ChallengeZone) throws(FileError) {
+      try zone.withLock { zone throws(FileError) in
+        try new.install(in: root)
+        zone = new
+      }
+    }
+
+    /// Puts the zone there again if somebody has changed or removed it.
+    ///
+    /// - Returns: whether somebody had.
+    public func repair() throws(FileError) -> Bool {
+      try zone.withLock { zone throws(FileError) in try zone?.install(in: root) ?? false }
+    }
   }
 
   /// Reads what ``install(in:)`` wrote.

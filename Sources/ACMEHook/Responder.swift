@@ -70,11 +70,15 @@ public struct Responder {
   ///
   /// Waits for hooks that are at work; this blocks the thread.
   ///
-  /// - Parameter now: seconds since 1970.
-  public static func recover(in root: GatewayRoot, now: Int, report: @escaping (String) -> Void) throws {
+  /// - Parameters:
+  ///   - now: seconds since 1970.
+  ///   - isCancelled: whether to wait no longer. Then nothing is done, and this throws.
+  public static func recover(
+    in root: GatewayRoot, now: Int, isCancelled: () -> Bool = { false }, report: @escaping (String) -> Void
+  ) throws {
     let responder = Responder(root: root, report: report)
     try responder.directory.prepare()
-    try responder.takingTurn { _ in
+    try responder.takingTurn(unless: isCancelled) { _ in
       let before = try ChallengeRecords.read(from: responder.directory, report: report)
       var records = before
       records.forget(olderThan: ChallengeRecords.lifetime, at: now)
@@ -86,10 +90,10 @@ public struct Responder {
   }
 
   /// - Parameter body: takes the time, in seconds since 1970.
-  private func takingTurn(_ body: (Int) throws -> Void) throws {
+  private func takingTurn(unless isCancelled: () -> Bool = { false }, _ body: (Int) throws -> Void) throws {
     let turn: FileLock
     do throws(FileError) {
-      turn = try FileLock.wait(directory.lock, until: .now + Self.turnLimit)
+      turn = try FileLock.wait(directory.lock, until: .now + Self.turnLimit, isCancelled: isCancelled)
     } catch {
       guard error.code == EWOULDBLOCK else { throw error }
       throw HookError("another hook holds \(error.path), and has not ended within \(Self.turnLimit)")

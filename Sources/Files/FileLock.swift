@@ -9,26 +9,44 @@ package struct FileLock: ~Copyable {
 
   /// Takes the lock; `nil` when somebody else has it. A file that is not there is made, for its owner alone.
   package static func attempt(_ path: String) throws(FileError) -> FileLock? {
-    let lock = try FileLock(open: path)
+    let lock = try FileLock(open: path, O_RDWR | O_CREAT | O_NOFOLLOW)
+    guard try lock.take(path) else { return nil }
+    return lock
+  }
+
+  /// Takes the lock on a directory that is there; `nil` when somebody else has it.
+  package static func attempt(directory path: String) throws(FileError) -> FileLock? {
+    let lock = try FileLock(open: path, O_RDONLY | O_DIRECTORY)
     guard try lock.take(path) else { return nil }
     return lock
   }
 
   /// Takes the lock as soon as it is free.
   ///
-  /// - Throws: when that is not before `deadline` (`EWOULDBLOCK`).
-  package static func wait(_ path: String, until deadline: ContinuousClock.Instant) throws(FileError) -> FileLock {
-    let lock = try FileLock(open: path)
+  /// - Parameter isCancelled: whether to give up before the deadline.
+  /// - Throws: when that is not before `deadline` (`EWOULDBLOCK`), or was given up (`ECANCELED`).
+  package static func wait(
+    _ path: String, until deadline: ContinuousClock.Instant, isCancelled: () -> Bool = { false }
+  ) throws(FileError) -> FileLock {
+    let lock = try FileLock(open: path, O_RDWR | O_CREAT | O_NOFOLLOW)
     while try !lock.take(path) {
+      guard !isCancelled() else { throw FileError(path, "flock", ECANCELED) }
       guard .now < deadline else { throw FileError(path, "flock", EWOULDBLOCK) }
       usleep(5000)
     }
     return lock
   }
 
-  private init(open path: String) throws(FileError) {
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  private init(open path: String, _ flags: CInt) throws(FileError) {
+    descriptor = open(path, flags | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw FileError(path, "open") }
+  }
+
+  /// Whether it is on what stands under a path now.
+  package func isOn(_ path: String) -> Bool {
+    var (held, found) = (stat(), stat())
+    return fstat(descriptor, &held) == 0 && stat(path, &found) == 0 && held.st_ino == found.st_ino
+      && held.st_dev == found.st_dev
   }
 
   deinit {

@@ -20,14 +20,24 @@ public struct GatewayRoot: Sendable {
   /// Traefik's static configuration.
   public var traefikConfiguration: String { "\(path)/traefik.yaml" }
 
+  /// There while Traefik has not taken in a changed static configuration: who stops or dies before the command that
+  /// restarts it has ended leaves that to the next start.
+  package var restartDue: String { "\(path)/traefik.restart" }
+  /// Who serves the root, for whoever tries to as well.
+  package var holder: String { "\(path)/holder" }
+
   /// - Parameter path: a directory; made when it is not there, with all above it.
   public init(_ path: String) {
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
 
+  /// What the root holds, and who may look into it.
+  package var directories: [(path: String, mode: UInt32)] {
+    [(proxy, 0o755), (staging, 0o755), (quarantine, 0o755), (traefik, 0o700), (acme, 0o700)]
+  }
+
   /// Makes the directories that are missing.
   public func prepare() throws(FileError) {
-    for directory in [proxy, staging, quarantine] { try FileSystem.makeDirectory(directory, mode: 0o755) }
-    for directory in [traefik, acme] { try FileSystem.makeDirectory(directory, mode: 0o700) }
+    for (path, mode) in directories { try FileSystem.makeDirectory(path, mode: mode) }
   }
 }

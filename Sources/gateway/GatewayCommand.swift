@@ -120,6 +120,8 @@ struct GatewayCommand: AsyncParsableCommand {
     let logger = Logger(label: "gateway", level: logLevel, format: logFormat)
     let broker = try brokerURL
     let root = GatewayRoot(root)
+    // Before anything is written.
+    let lock = try RootLock(root, broker: "\(broker)")
     let store = try await RouteStore.open(root, logger: logger)
 
     var services: [any Service] = []
@@ -131,7 +133,7 @@ struct GatewayCommand: AsyncParsableCommand {
       services.append(client)
       network = .bus(NetworkModule(client: client, logger: logger))
     }
-    services += try await traefikServices(for: network, root, logger)
+    services += try traefikServices(for: network, root, lock, logger)
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
@@ -165,8 +167,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
   /// Writes what Traefik needs at its start, and what keeps that in step with the public network.
   private func traefikServices(
-    for network: PublicNetworkSource, _ root: GatewayRoot, _ logger: Logger
-  ) async throws -> [any Service] {
+    for network: PublicNetworkSource, _ root: GatewayRoot, _ lock: RootLock, _ logger: Logger
+  ) throws -> [any Service] {
     let certificates = acme.certificates
     if certificates == nil { logger.warning("no certificates will be asked for: --acme-email is not given") }
     let setup = TraefikSetup(
@@ -175,21 +177,29 @@ struct GatewayCommand: AsyncParsableCommand {
         root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
         certificates: certificates),
       restartCommand: traefikRestart, logger: logger)
+    let zone = ChallengeZone.Installed(in: root)
     let tidying = Housekeeping("tidying up after DNS-01 challenges", every: .seconds(3600), logger: logger) {
-      try Responder.recover(in: root, now: Int(Timestamp.now.seconds)) { logger.notice("\($0)") }
+      try Responder.recover(in: root, now: Int(Timestamp.now.seconds), isCancelled: $0) { logger.notice("\($0)") }
     }
-    @Sendable func follow(_ network: PublicNetwork) async throws {
+    let watch = RootWatch(root, lock: lock, logger: logger) {
+      if try zone.repair() {
+        logger.notice("the hook's zone was changed by somebody else: written again", metadata: ["root": "\(root.path)"])
+      }
+      try setup.repair()
+    }
+    @Sendable func follow(_ network: PublicNetwork) throws {
       // In this order: Traefik, once it is restarted, may run the hook at once.
-      try ChallengeZone(domain: network.domain, addresses: network.addresses).install(in: root)
-      try await setup.apply(network)
+      try zone.install(ChallengeZone(domain: network.domain, addresses: network.addresses))
+      try setup.apply(network)
     }
+    let services: [any Service] = [tidying, setup, watch]
     switch network {
     case .fixed(let network):
-      try await follow(network)
-      return [tidying]
+      try follow(network)
+      return services
     case .bus:
-      try await setup.apply(nil)
-      return [tidying, PublicNetworkFollower(network, logger: logger, onChange: follow)]
+      try setup.apply(nil)
+      return services + [PublicNetworkFollower(network, logger: logger, onChange: follow)]
     }
   }
 }

@@ -70,6 +70,66 @@ struct StoppingTests {
     }
   }
 
+  @Test("A restart command in hand is ended with all it started, and run again by the next gateway")
+  func restartCommandIsEnded() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let pids = directory.file("pids")
+      let command = "sleep 600 & echo $! >> \(pids); wait"
+      try await GatewayProcess.withGateway(GatewayProcess.node + ["--traefik-restart", command]) { gateway in
+        func started(_ count: Int) async throws -> [Int32] {
+          try await eventually(within: .seconds(30)) {
+            ChildProcess.wholeLines(of: (try? String(contentsOfFile: pids, encoding: .utf8)) ?? "")
+          } until: {
+            $0.count == count
+          }.compactMap { Int32($0) }
+        }
+        try await gateway.restart(adding: ["--acme-email", "operator@example.org"])
+        for life in 1...2 {
+          let child = try #require(try await started(life).last)
+          gateway.signal(SIGTERM)
+          #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+          // Where nobody reaps it, it stays as a zombie, which is dead as well.
+          try await eventually {
+            let state = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8).split(separator: " ")[2]
+            return state == nil || state == "Z"
+          }
+          #expect(try gateway.logged("Traefik's restart was cut off; the next start runs it again").count == life)
+          #expect(try gateway.logged("Traefik's restart failed").isEmpty)
+          if life == 1 { try await gateway.start() }
+        }
+        // Nothing is owed any more once it has ended.
+        try await gateway.start(adding: ["--traefik-restart", "true"])
+        try await eventually { try gateway.logged("Traefik restarted").count == 1 }
+        try await gateway.restart()
+        #expect(try gateway.logged("Traefik restarted").count == 1)
+        #expect(try await started(2).count == 2)
+      }
+    }
+  }
+
+  @Test func waitForTheHooksTurnIsEnded() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let lock = gateway.root.file("acme/lock")
+      let log = gateway.root.file("log")
+      try await ChildProcess.withProcess("flock", ["--no-fork", lock, "sleep", "600"], log: log) { holder in
+        try await eventually { try Self.holds(holder.pid, lock) }
+        try await gateway.restart()
+        try await eventually { try Self.holds(gateway.pid, lock) }
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+        #expect(try gateway.logged("tidying up after DNS-01 challenges failed").isEmpty)
+      }
+    }
+  }
+
+  /// Whether a process has a file open.
+  private static func holds(_ pid: Int32, _ file: String) throws -> Bool {
+    let folder = "/proc/\(pid)/fd"
+    return try FileManager.default.contentsOfDirectory(atPath: folder).contains { name in
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")) == file
+    }
+  }
+
   @Test func killedGatewayKeepsWhatItAcknowledged() async throws {
     try await GatewayProcess.withGateway { gateway in
       for number in 0..<10 { try await gateway.setName("w-\(number)", "n\(number)", "http://10.1.2.3") }

@@ -156,7 +156,7 @@ public actor TrafficMeter: Service {
   private func store(_ state: TrafficLedger) async throws {
     guard state != stored else { return }
     do {
-      try await NIOThreadPool.singleton.runIfActive { [file] in try file.store(state) }
+      try await POSIXThread.run { [file] _ in try file.store(state) }
       stored = state
       isOver(.file)
     } catch {

@@ -7,12 +7,13 @@ public struct PublicNetworkFollower: Service {
   private static let interval = Duration.seconds(60)
 
   private let source: PublicNetworkSource
-  private let onChange: @Sendable (PublicNetwork) async throws -> Void
+  private let onChange: @Sendable (PublicNetwork) throws -> Void
   private let logger: Logger
 
-  /// - Parameter onChange: is tried again at the next interval when it throws.
+  /// - Parameter onChange: runs on a thread of its own, which it may block; is tried again at the next interval when it
+  ///   throws.
   public init(
-    _ source: PublicNetworkSource, logger: Logger, onChange: @escaping @Sendable (PublicNetwork) async throws -> Void
+    _ source: PublicNetworkSource, logger: Logger, onChange: @escaping @Sendable (PublicNetwork) throws -> Void
   ) {
     self.source = source
     self.onChange = onChange
@@ -27,7 +28,7 @@ public struct PublicNetworkFollower: Service {
         do {
           let network = try await source.current()
           if network != last {
-            try await onChange(network)
+            try await POSIXThread.run { [onChange] _ in try onChange(network) }
             last = network
           }
           reported = nil

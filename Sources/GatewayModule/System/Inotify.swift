@@ -44,11 +44,14 @@ final class Inotify: Sendable {
   }
 
   /// Waits for events and returns them in their order; none when it was woken.
-  func read() throws(SystemError) -> [Event] {
+  ///
+  /// - Parameter limit: how long to wait at most, and then return none; nil for as long as it takes.
+  func read(within limit: Duration? = nil) throws(SystemError) -> [Event] {
     var descriptors = [
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: wakeup, events: Int16(POLLIN), revents: 0),
     ]
-    while poll(&descriptors, 2, -1) < 0 {
+    let milliseconds = limit.map { CInt(($0 / .milliseconds(1)).rounded(.up)) } ?? -1
+    while poll(&descriptors, 2, milliseconds) < 0 {
       guard errno == EINTR else { throw SystemError("poll") }
     }
     var events: [Event] = []

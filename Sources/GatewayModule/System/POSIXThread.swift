@@ -7,7 +7,7 @@ import Glibc
 struct POSIXThread: Sendable {
   private let handle: pthread_t
 
-  /// Starts `body`. The thread must be joined.
+  /// Starts `body`. The thread must be joined or detached.
   init(_ body: sending @escaping () -> Void) throws(SystemError) {
     var all = sigset_t()
     var previous = sigset_t()
@@ -33,6 +33,11 @@ struct POSIXThread: Sendable {
   /// Waits for the thread's end.
   func join() {
     pthread_join(handle, nil)
+  }
+
+  /// Lets it end by itself.
+  func detach() {
+    pthread_detach(handle)
   }
 
   private final class Work {

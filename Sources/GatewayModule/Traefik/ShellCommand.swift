@@ -1,9 +1,13 @@
-import CLinux
 import Glibc
 
 /// A command line that an operator gave.
 struct ShellCommand: Sendable {
   private let text: String
+
+  /// How often it is looked whether it has ended.
+  private static let pause = Duration.milliseconds(10)
+  /// How long what was killed has to be gone: it may hang in the kernel for longer than anybody waits.
+  private static let patience = Duration.seconds(1)
 
   init(_ text: String) {
     self.text = text
@@ -11,22 +15,49 @@ struct ShellCommand: Sendable {
 
   /// Runs it by `/bin/sh` and waits for its end. It gets no standard input; its output goes where this program's does.
   ///
-  /// - Parameter limit: when it has not ended by then, it is killed with all that it started.
+  /// When the task is cancelled, it is killed with all that it started.
+  ///
+  /// - Parameter limit: when it has not ended by then, it is killed in the same way.
   /// - Returns: nil when it succeeded, otherwise how it ended.
-  func run(within limit: Duration) throws(SystemError) -> String? {
-    let deadline = ContinuousClock.now + limit
+  func run(within limit: Duration) async throws(SystemError) -> String? {
     let process = try start()
-    let inTime = Self.hasEnded(process, by: deadline)
-    if !inTime { kill(-process, SIGKILL) }
+    if let end = try await end(of: process, within: limit) { return end.text }
+    let isCancelled = Task.isCancelled
+    kill(-process, SIGKILL)
+    let deadline = ContinuousClock.now + Self.patience
+    while try Self.end(of: process) == nil, .now < deadline { usleep(1000) }
+    return isCancelled ? "it was cut off" : "not done within \(limit)"
+  }
 
-    var status: CInt = 0
-    while waitpid(process, &status, 0) < 0 {
-      guard errno == EINTR else { throw SystemError("waitpid") }
+  /// Returns nil when it has not ended in time, or the task was cancelled.
+  private func end(of process: pid_t, within limit: Duration) async throws(SystemError) -> End? {
+    let deadline = ContinuousClock.now + limit
+    while !Task.isCancelled {
+      if let end = try Self.end(of: process) { return end }
+      guard .now < deadline else { return nil }
+      try? await Task.sleep(for: Self.pause)
     }
-    guard inTime else { return "not done within \(limit)" }
-    if status == 0 { return nil }
-    let signal = status & 0x7f
-    return signal == 0 ? "status \((status >> 8) & 0xff)" : "signal \(signal)"
+    return try Self.end(of: process)
+  }
+
+  private struct End {
+    /// nil for success.
+    let text: String?
+  }
+
+  /// Returns nil while it runs. Once it has ended, nothing is known of it any more.
+  private static func end(of process: pid_t) throws(SystemError) -> End? {
+    var status: CInt = 0
+    while true {
+      switch waitpid(process, &status, WNOHANG) {
+      case 0: return nil
+      case process:
+        if status == 0 { return End(text: nil) }
+        let signal = status & 0x7f
+        return End(text: signal == 0 ? "status \((status >> 8) & 0xff)" : "signal \(signal)")
+      default: guard errno == EINTR else { throw SystemError("waitpid") }
+      }
+    }
   }
 
   /// Starts it in a process group of its own.
@@ -56,19 +87,5 @@ struct ShellCommand: Sendable {
     let code = posix_spawn(&process, "/bin/sh", &actions, &attributes, arguments + [nil], environ)
     guard code == 0 else { throw SystemError("posix_spawn", code: code) }
     return process
-  }
-
-  private static func hasEnded(_ process: pid_t, by deadline: ContinuousClock.Instant) -> Bool {
-    let descriptor = clinux_pidfd_open(process)
-    // Without one there is no waiting that ends in time.
-    guard descriptor >= 0 else { return true }
-    defer { close(descriptor) }
-    while true {
-      let left = max(ContinuousClock.now.duration(to: deadline) / .milliseconds(1), 0)
-      var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let count = poll(&end, 1, CInt(left.rounded(.up)))
-      if count < 0, errno == EINTR { continue }
-      return count != 0
-    }
   }
 }

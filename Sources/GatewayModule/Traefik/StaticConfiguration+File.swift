@@ -37,13 +37,23 @@ extension StaticConfiguration {
     try Self.installed(in: root) == encoded()
   }
 
+  /// Whether there is a file, and it says something else.
+  func isReplacing(in root: GatewayRoot) throws(FileError) -> Bool {
+    let old = try Self.installed(in: root)
+    return old != nil && old != encoded()
+  }
+
   /// What is there; nil when there is no file.
   private static func installed(in root: GatewayRoot) throws(FileError) -> [UInt8]? {
     do throws(FileError) {
       return try FileSystem.read(root.traefikConfiguration, limit: 1 << 20).bytes
     } catch {
-      guard error.code == ENOENT else { throw error }
-      return nil
+      switch error.code {
+      case ENOENT: return nil
+      // Somebody else's, whatever it says.
+      case EFBIG: return []
+      default: throw error
+      }
     }
   }
 }
