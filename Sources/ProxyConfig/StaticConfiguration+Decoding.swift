@@ -17,14 +17,30 @@ extension StaticConfiguration {
     }
   }
 
+  /// Reads what ``encoded()`` wrote: whether Traefik is to get certificates.
+  ///
+  /// - Throws: ``UnreadableFile`` for anything else.
+  public static func asksForCertificates(in bytes: [UInt8]) throws(UnreadableFile) -> Bool {
+    let root = try root(of: bytes)
+    do throws(RouteFile.Mismatch) {
+      return try root.field("certificatesResolvers") != nil
+    } catch {
+      throw UnreadableFile(line: error.line, problem: "\(error)")
+    }
+  }
+
+  private static func root(of bytes: [UInt8]) throws(UnreadableFile) -> YAMLNode {
+    var reader = YAMLDocumentReader()
+    try reader.read(bytes.span)
+    guard !reader.nodes.isEmpty else { throw UnreadableFile(line: nil, problem: "it is empty") }
+    return YAMLDocument(nodes: reader.nodes, text: reader.text).root
+  }
+
   /// Reads what ``encoded()`` wrote, for the addresses in it.
   ///
   /// - Throws: ``UnreadableFile`` for anything else.
   public static func addresses(in bytes: [UInt8]) throws(UnreadableFile) -> Addresses {
-    var reader = YAMLDocumentReader()
-    try reader.read(bytes.span)
-    guard !reader.nodes.isEmpty else { throw UnreadableFile(line: nil, problem: "it is empty") }
-    let root = YAMLDocument(nodes: reader.nodes, text: reader.text).root
+    let root = try root(of: bytes)
     func address(_ entryPoint: String) throws(UnreadableFile) -> ListenAddress {
       do {
         let entryPoints = try root.field("entryPoints")

@@ -64,10 +64,19 @@ struct BusOptions: ParsableArguments {
     return rest.prefix(1) + (takesThem ? moved : []) + rest.dropFirst()
   }
 
+  /// How long somebody who sits in front of the program is left without a word when the broker cannot be reached.
+  private static let connectTimeout = Duration.seconds(2)
+
   /// Runs `body` with a client that is connected meanwhile.
-  func withClient<Result: Sendable>(_ body: (Client, Duration) async throws -> Result) async throws -> Result {
-    // What the library would log, this program says itself.
-    let client = Client(broker: try brokerURL, logger: Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() })
+  ///
+  /// - Parameter waits: whether to wait for a broker that cannot be reached, and say so, as long as for an answer.
+  func withClient<Result: Sendable>(
+    waits: Bool = false, _ body: (Client, Duration) async throws -> Result
+  ) async throws -> Result {
+    // What the library would log, this program says itself, unless it waits.
+    let logger = waits ? .standardError : Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() }
+    let client = Client(
+      broker: try brokerURL, connectTimeout: waits ? nil : Self.connectTimeout, logger: logger)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await client.run() }
       defer { group.cancelAll() }
@@ -76,9 +85,16 @@ struct BusOptions: ParsableArguments {
   }
 
   /// Runs `body` with the gateway.
-  func withGateway<Result: Sendable>(_ body: (Client.RemoteObject) async throws -> Result) async throws -> Result {
-    try await withClient { client, timeout in
+  func withGateway<Result: Sendable>(
+    waits: Bool = false, _ body: (Client.RemoteObject) async throws -> Result
+  ) async throws -> Result {
+    try await withClient(waits: waits) { client, timeout in
       try await body(client.object(Gateway.object, of: Gateway.module, timeout: timeout))
     }
+  }
+
+  /// For events.
+  var listener: Client {
+    get throws { Client(broker: try brokerURL, connectTimeout: Self.connectTimeout, logger: .standardError) }
   }
 }

@@ -7,6 +7,15 @@ import RPC
 
 @main
 enum Main {
+  /// Whether nobody said anything, neither yes nor no.
+  private static func isSilence(_ error: any Error) -> Bool {
+    if case .unreachable? = (error as? BrokerError)?.reason { return true }
+    return switch (error as? CallFailure)?.reason {
+    case .noAnswer?, .notSent?: true
+    default: false
+    }
+  }
+
   static func main() async {
     let arguments = EnvironmentArguments([.option("broker")]).adding(to: Array(CommandLine.arguments.dropFirst()))
     do {
@@ -32,10 +41,7 @@ enum Main {
       exit(EX_USAGE)
     } catch {
       StandardError.print("gatewayctl: \(error)")
-      switch (error as? CallFailure)?.reason {
-      case .noAnswer?, .notSent?: exit(EX_UNAVAILABLE)
-      default: exit(EXIT_FAILURE)
-      }
+      exit(isSilence(error) ? EX_UNAVAILABLE : EXIT_FAILURE)
     }
   }
 }

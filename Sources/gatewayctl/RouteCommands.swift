@@ -52,12 +52,12 @@ struct SetName: GatewayCtlCommand {
 
   func run() async throws {
     let proxy = NamedProxy(name: name, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
-    let start = try await waiting.start()
-    try await bus.withGateway { gateway in
+    try await bus.withGateway(waits: waiting.wait != nil) { gateway in
+      var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
       let fqdn: String = try await gateway.call("SetNamedProxy", workload, proxy)
       if !bus.json { try StandardOutput.print(fqdn) }
-      try await waiting.finish(
-        workload, fqdn, route, since: start, result: SetResult(fqdn: fqdn), gateway, json: bus.json)
+      setting.result.fqdn = fqdn
+      try await setting.finish(fqdn, json: bus.json)
     }
   }
 }
@@ -74,11 +74,10 @@ struct SetFQDN: GatewayCtlCommand {
 
   func run() async throws {
     let proxy = FQDNProxy(fqdn: fqdn, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
-    let start = try await waiting.start()
-    try await bus.withGateway { gateway in
+    try await bus.withGateway(waits: waiting.wait != nil) { gateway in
+      var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
       try await gateway.call("SetFQDNProxy", workload, proxy)
-      try await waiting.finish(
-        workload, fqdn, route, since: start, result: SetResult(), gateway, json: bus.json)
+      try await setting.finish(fqdn, json: bus.json)
     }
   }
 }
@@ -87,16 +86,19 @@ struct SetFQDN: GatewayCtlCommand {
 private struct SetResult: Encodable {
   /// Of a name that was published.
   var fqdn: String?
+  /// The domain that the workload had before and gave up.
+  var gaveUp: String?
   /// With `--wait`.
   var steps: [ServingWait.Progress]?
 
   enum CodingKeys: String, CodingKey {
     case fqdn = "FQDN"
+    case gaveUp = "GaveUp"
     case steps = "Steps"
   }
 
   var json: String {
-    get throws { fqdn == nil && steps == nil ? "{}" : try JSONText.pretty(self) }
+    get throws { fqdn == nil && gaveUp == nil && steps == nil ? "{}" : try JSONText.pretty(self) }
   }
 }
 
@@ -110,28 +112,68 @@ struct NotServing: Error, CustomStringConvertible {
   }
 }
 
-extension WaitOptions {
-  /// What is to be known before the route is set; nil when nobody waits.
-  fileprivate func start() async throws -> ServingWait.Start? {
-    if wait == nil { nil } else { try await ServingWait.Start(node.settings) }
+/// A route that is being set: what was there before, and what is waited for after it.
+private struct Setting {
+  private let workload: String
+  private let passesTLSThrough: Bool
+  private let waiting: WaitOptions
+  private let gateway: Client.RemoteObject
+  /// What the workload had before; nil when an older gateway does not tell.
+  private let before: [RouteInfo]?
+  /// Only when somebody waits.
+  private var wait: (node: NodeView, start: ServingWait.Start)?
+  var result = SetResult()
+
+  /// To be made before the route is set.
+  init(
+    _ workload: String, passesTLSThrough: Bool, _ waiting: WaitOptions, _ gateway: Client.RemoteObject
+  ) async throws {
+    self.workload = workload
+    self.passesTLSThrough = passesTLSThrough
+    self.waiting = waiting
+    self.gateway = gateway
+    before = try await gateway.routes(of: workload)
+    guard waiting.wait != nil else { return }
+    let node = try await waiting.node.view(asking: gateway)
+    if let wrong = node.wrongRoot {
+      StandardError.print("gatewayctl: the gateway's root is \(node.info?.root ?? ""), not \(wrong), which is not used")
+    }
+    if case .gateway(_, true) = node.source {} else { StandardError.print("gatewayctl: \(node.origin)") }
+    wait = (node, try await ServingWait.Start(node))
   }
 
-  /// Waits if that was asked for, and prints the result as JSON if that was.
-  fileprivate func finish(
-    _ workload: String, _ fqdn: String, _ route: BackendOptions, since start: ServingWait.Start?, result: SetResult,
-    _ gateway: Client.RemoteObject, json: Bool
-  ) async throws {
-    var result = result
-    if let limit = try limit, let start {
+  /// Says which domain was given up, waits if that was asked for, and prints the result as JSON if that was.
+  ///
+  /// - Parameter fqdn: the domain that was set.
+  mutating func finish(_ fqdn: String, json: Bool) async throws {
+    let domain = try Domain(fqdn)
+    if let old = before?.first?.fqdn, old != domain.rawValue {
+      result.gaveUp = old
+      StandardError.print("gatewayctl: \(workload) gave up \(old)")
+    }
+    if let limit = try waiting.limit, let wait {
+      var start = wait.start
+      if let before, !before.isEmpty { start.isKnown = try await gateway.routes(of: workload) == before }
       let serving = ServingWait(
-        workload: workload, domain: try Domain(fqdn), passesTLSThrough: route.tlsPassthrough,
-        settings: try node.settings, start: start, metrics: { try await gateway.call("Metrics") })
+        workload: workload, domain: domain, passesTLSThrough: passesTLSThrough, node: wait.node, start: start)
       let line = ProgressLine()
       defer { line.clear() }
       result.steps = try await serving.run(within: limit) { line.show($0) }
     }
     if json { try StandardOutput.print(result.json) }
     if let last = result.steps?.last, last.outcome == .hangs { throw NotServing(domain: fqdn, progress: last) }
+  }
+}
+
+extension Client.RemoteObject {
+  /// The route of a workload, if it has one; nil when the gateway is one that does not tell of a single workload.
+  fileprivate func routes(of workload: String) async throws -> [RouteInfo]? {
+    do {
+      return try await call("Routes", workload)
+    } catch let failure as CallFailure {
+      guard case .protocolError = failure.reason else { throw failure }
+      return nil
+    }
   }
 }
 
@@ -146,6 +188,9 @@ private struct ProgressLine {
     case .done:
       clear()
       StandardError.print("\(terminal.coloured("done", .green))     \(step)  \(progress.seconds) s\(finding)")
+    case .skipped:
+      clear()
+      StandardError.print("\(terminal.coloured("skipped", .yellow))  \(step)  \(progress.seconds) s\(finding)")
     case .hangs:
       guard terminal.isInteractive else { return }
       write(terminal.cut("waiting  \(step)  \(progress.seconds) s\(finding)", to: terminal.width - 1))
@@ -170,8 +215,13 @@ struct Delete: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    try await bus.withGateway { try await $0.call("DeleteNamedProxy", workload) }
-    if bus.json { try StandardOutput.print("{}") }
+    let before = try await bus.withGateway { gateway in
+      let before = try await gateway.routes(of: workload)
+      try await gateway.call("DeleteNamedProxy", workload)
+      return before
+    }
+    if before?.isEmpty == true { StandardError.print("gatewayctl: \(workload.escaped) had no route") }
+    if bus.json { try StandardOutput.print(before?.first.map { try JSONText.pretty(["FQDN": $0.fqdn]) } ?? "{}") }
   }
 }
 
@@ -208,7 +258,7 @@ struct Watch: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let changes: EventStream<RouteChange> = Client(broker: try bus.brokerURL, logger: .standardError).events(
+    let changes: EventStream<RouteChange> = try bus.listener.events(
       Gateway.changesStream, of: Gateway.object, module: Gateway.module)
     try await untilInterrupted {
       for try await change in changes {

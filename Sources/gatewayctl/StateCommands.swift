@@ -115,7 +115,8 @@ struct CheckNode: GatewayCtlCommand {
     let checks = try await bus.withClient { client, timeout in
       // A broker that does not answer is found out about soon enough.
       let check = NodeCheck(
-        settings: try node.settings, client: client, resolver: try resolverEndpoint, timeout: min(timeout, .seconds(5)))
+        client: client, root: node.givenRoot, namespace: try node.namespace, resolver: try resolverEndpoint,
+        timeout: min(timeout, .seconds(5)))
       return try await check.run { check in
         if !bus.json { try StandardOutput.print(check.line(for: .standardOutput)) }
       }

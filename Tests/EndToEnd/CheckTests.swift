@@ -24,8 +24,9 @@ struct CheckTests {
 
   /// How Traefik is started on the machine that tests run on.
   private static func command(_ verb: String) -> String {
-    FileManager.default.fileExists(atPath: "/run/systemd/system")
-      ? "systemctl \(verb) gateway-traefik" : "zinit \(verb) traefik"
+    if FileManager.default.fileExists(atPath: "/run/systemd/system") { return "systemctl \(verb) gateway-traefik" }
+    return FileManager.default.fileExists(atPath: "/var/run/zinit.sock")
+      ? "zinit \(verb) traefik" : "\(verb) Traefik"
   }
 
   private func check(_ gateway: GatewayProcess, resolver: String, _ arguments: String...) async throws -> Report {
@@ -71,6 +72,8 @@ struct CheckTests {
         let expected = [
           "broker": "ok       \(gateway.redis.unixURL) answers",
           "module": "ok       the gateway answers; of 16 workers 0 are busy",
+          "node":
+            "ok       asked the gateway: version development build, pid \(gateway.pid), root \(gateway.root.path)",
           "traefik": "ok       \(owner) runs with \(gateway.root.file("traefik.yaml"))",
           "port 80": "ok       \(owner) listens at \(Uplink.address):80",
           "port 443": "ok       \(owner) listens at \(Uplink.address):443",
@@ -142,14 +145,70 @@ struct CheckTests {
       ["check", "--json", "--broker", "unix:///nowhere/redis.sock", "--root", "/nowhere", "--timeout", "0.5"])
     #expect(outcome.status == .code(1) && outcome.standardError.isEmpty)
     let checks = try JSON(parsing: outcome.standardOutput).array ?? []
-    #expect(checks.map { $0["Check"].string } == ["broker", "module", "traefik", "metrics", "zone", "clock", "disk"])
-    for check in checks where check["Check"] != "clock" {
+    #expect(
+      checks.map { $0["Check"].string } == ["broker", "module", "node", "traefik", "metrics", "zone", "clock", "disk"])
+    #expect(checks[2]["Outcome"] == "warning")
+    #expect(
+      checks[2]["Finding"] == "read the files below /nowhere, since the gateway does not tell: it does not answer")
+    for check in checks where !["clock", "node"].contains(check["Check"].string) {
       #expect(check["Outcome"] == "failure" && check.object?.count == 4, "\(check)")
     }
     #expect(
       checks[0]["Finding"] == "broker unix:///nowhere/redis.sock cannot be reached: No such file or directory")
-    #expect(checks[6]["Finding"].string?.hasPrefix("open /nowhere/staging/") == true)
-    #expect(checks[6]["Remedy"].string?.hasSuffix(" start gateway, which makes it, or correct --root") == true)
+    #expect(checks[7]["Finding"].string?.hasPrefix("open /nowhere/staging/") == true)
+    #expect(checks[7]["Remedy"].string?.hasSuffix(", which makes it, or correct --root") == true)
+  }
+
+  @Test func tellsOfQuarantineAndOfAWrongRoot() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      for name in ["a.yaml", "b\u{1b}[2J.yaml", "c.yaml", "d.yaml"] {
+        try gateway.root.write("[", to: "staging/\(name)")
+        try FileManager.default.moveItem(
+          atPath: gateway.root.file("staging/\(name)"), toPath: gateway.root.file("proxy/\(name)"))
+      }
+      try await eventually { try gateway.files(in: "quarantine").count == 5 }
+      let resolver = try "127.0.0.1:\(FreePort.next())"
+      let report = try await check(gateway, resolver: resolver)
+      let files = try #require(report.lines["files"])
+      #expect(files.hasPrefix("warning  in quarantine: a.yaml (line 1: "), "\(files)")
+      #expect(files.contains(#"b\u{1b}[2J.yaml ("#) && files.contains(", and 1 more -> mend or remove them; "))
+
+      let outcome = try await gateway.gatewayctl("check", "--root", "/elsewhere", "--resolver", resolver)
+      #expect(outcome.status == .code(1))
+      #expect(
+        outcome.standardOutput.contains(
+          "failure  node       the gateway's root is \(gateway.root.path), not /elsewhere -> leave --root "))
+      // The gateway's own is what is looked at.
+      #expect(outcome.standardOutput.contains("ok       disk       \(gateway.root.path) can be written; "))
+      // Neither has to be given.
+      let bare = try await gateway.gatewayctl("check", "--resolver", resolver)
+      #expect(bare.standardOutput.contains("ok       disk       \(gateway.root.path) can be written; "))
+    }
+  }
+
+  @Test("Traefik runs with the gateway's file, however it was named", .enabled(if: geteuid() == 0), arguments: 0..<4)
+  func waysToNameTheConfiguration(way: Int) async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let root = gateway.root.path
+      try FileManager.default.createSymbolicLink(
+        atPath: gateway.root.file("link.yaml"), withDestinationPath: "traefik.yaml")
+      let (command, isIt) = [
+        ("exec \"$0\" --configfile traefik.yaml", true), ("exec \"$0\" --configFile=./proxy/../link.yaml", true),
+        ("TRAEFIK_CONFIGFILE=traefik.yaml exec \"$0\"", true),
+        ("sed 's/web-secure/websecure/g' traefik.yaml >own.yaml; exec \"$0\" --configfile own.yaml", false),
+      ][way]
+      let traefik = try Repository.program("traefik", environment: "TRAEFIK")
+      try await ChildProcess.withProcess(
+        "sh", ["-c", "cd \(root) && \(command)", traefik], log: gateway.root.file("traefik.log")
+      ) { process in
+        try await process.ready(within: .seconds(20)) {
+          try await HTTPClient(connectingTo: gateway.address("--http-address")).fetch("http://\(zone)/").status == 301
+        }
+        let report = try await check(gateway, resolver: try "127.0.0.1:\(FreePort.next())")
+        let line = try #require(report.lines["traefik"])
+        #expect(line.contains(isIt ? " runs with \(root)/traefik.yaml" : " does not run with "), "\(line)")
+      }
+    }
   }
 
   @Test func gatewayThatDoesNotAnswerIsNotTheBroker() async throws {

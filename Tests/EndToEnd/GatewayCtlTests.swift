@@ -70,8 +70,13 @@ struct GatewayCtlTests {
       #expect(status["Objects"][1] == ["Name": "gateway", "Version": "0.0.1"])
       #expect(status["Workers"].array?.count == 4)
 
+      #expect(
+        try await ctl("set-name", "1-1-shop", "store", "--backend", "http://10.1.2.3")
+          == Outcome(0, "store.\(zone)\n", "gatewayctl: 1-1-shop gave up shop.\(zone)\n"))
       #expect(try await ctl("delete", "1-1-shop") == Outcome(0, ""))
-      #expect(try await ctl("delete", "never-set", "--json") == Outcome(0, "{}\n"))
+      #expect(try await ctl("delete", "1-1-shop") == Outcome(0, "", "gatewayctl: 1-1-shop had no route\n"))
+      #expect(
+        try await ctl("delete", "never-set", "--json") == Outcome(0, "{}\n", "gatewayctl: never-set had no route\n"))
       #expect(try await gateway.domains() == ["2-1-bank": "bank.example.org", "2-2-x": "x.example.org"])
     }
   }
@@ -161,6 +166,15 @@ struct GatewayCtlTests {
           == Outcome(69, "", "\(silence) gateway.zbus@1.0 at \(redis.tcpURL); the request was withdrawn\n"))
       // Nothing is left to be run later.
       #expect(try await redis.command("KEYS", "*") == "")
+      // With the 20 s that an answer may take.
+      let clock = ContinuousClock.now
+      let watch = try await Command.run(
+        Repository.product("gatewayctl"), ["watch", "--broker", "unix:///nowhere/redis.sock"])
+      #expect(watch.status == .code(69), "\(watch)")
+      let unreachable = try await Command.run(
+        Repository.product("gatewayctl"), ["list", "--broker", "unix:///nowhere/redis.sock"])
+      #expect(Outcome(unreachable).status == 69 && unreachable.standardError.hasSuffix("; nothing was sent\n"))
+      #expect(clock.duration(to: .now) < .seconds(18), "either waits for 2 s, not for 20")
       #expect(
         try await ctl(["delete", "w"], "unix:///nowhere/redis.sock")
           == Outcome(

@@ -68,19 +68,117 @@ struct WaitTests {
     }
   }
 
-  @Test func saysThatThereIsNoCertificate() async throws {
+  @Test("Without an authority no certificate is waited for, and a dead backend is told")
+  func withoutCertificates() async throws {
     try await HTTPBackend.withServer("app") { app in
       try await GatewayProcess.withGateway { gateway in
         try await gateway.withTraefikAsInstalled { _ in
-          let outcome = try await wait(gateway, ["set-name", "w", "shop", "--backend", app.url], limit: 5)
-          #expect(outcome.status == .code(75))
-          #expect(steps(outcome) == ["file", "traefik"])
+          let outcome = try await wait(gateway, ["set-name", "w", "shop", "--backend", app.url, "--json"])
+          #expect(outcome.status == .code(0), "\(outcome.standardError)")
+          let result = try JSON(parsing: outcome.standardOutput)["Steps"].array ?? []
+          #expect(result.map { $0["Outcome"].string } == ["done", "done", "skipped", "done"])
+          #expect(result[2]["Finding"] == "none is asked for: the gateway has no --acme-email")
           #expect(
-            outcome.standardError.contains(
-              "hangs at the step 'certificate': Traefik shows 'CN=TRAEFIK DEFAULT CERT', which is not for shop.\(zone)"),
-            "\(outcome.standardError)")
+            result[3]["Finding"].string == "status 200, with 'CN=TRAEFIK DEFAULT CERT', which is not for shop.\(zone)")
+
+          let down = try await wait(gateway, ["set-name", "v", "down", "--backend", "http://127.0.0.1:9"], limit: 3)
+          #expect(down.status == .code(75))
+          #expect(steps(down) == ["file", "traefik"])
+          #expect(
+            down.standardError.contains("hangs at the step 'backend': Traefik answers 502: the backends do not"),
+            "\(down.standardError)")
         }
       }
+    }
+  }
+
+  @Test("A backend is asked once, when all else is there, and no byte of that is counted")
+  func backendIsSpared() async throws {
+    try await HTTPBackend.withServer("app") { app in
+      // There is an authority, which never answers: the certificate is waited for to the end.
+      let flags = GatewayProcess.permissive + ["--acme-email", "o@example.org", "--acme-ca", "https://127.0.0.1:9/d"]
+      try await GatewayProcess.withGateway(flags) { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          let outcome = try await wait(gateway, ["set-fqdn", "w", "w.example.org", "--backend", app.url], limit: 3)
+          #expect(outcome.status == .code(75))
+          #expect(outcome.standardError.contains("hangs at the step 'certificate': Traefik shows "))
+          #expect(try await requests(gateway, "w") == 0)
+        }
+      }
+      try await GatewayProcess.withGateway { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          #expect(try await wait(gateway, ["set-name", "w", "shop", "--backend", app.url]).status == .code(0))
+          #expect(try await requests(gateway, "w") == 1)
+          let metrics = try await gateway.call("Metrics").data
+          #expect(metrics["Request"]["w"].number ?? 0 == 0 && metrics["Response"]["w"].number ?? 0 == 0, "\(metrics)")
+        }
+      }
+    }
+  }
+
+  /// How many requests for a workload Traefik has counted.
+  private func requests(_ gateway: GatewayProcess, _ workload: String) async throws -> Double {
+    let metrics = try await HTTPClient().fetch("http://\(gateway.address("--traefik-address"))/metrics").body
+    return metrics.split(separator: "\n").filter {
+      $0.hasPrefix("traefik_service_requests_total{") && $0.contains("service=\"\(workload)@file\"")
+    }.reduce(0) { $0 + (Double($1.split(separator: " ").last!) ?? 0) }
+  }
+
+  @Test("What a gateway tells goes before a directory that is not its own")
+  func wrongRootDoesNoHarm() async throws {
+    try await HTTPBackend.withServer("app") { app in
+      try await GatewayProcess.withGateway { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          let outcome = try await gateway.gatewayctl(
+            "set-name", "w", "shop", "--backend", app.url, "--wait", "--root", "/nowhere")
+          #expect(outcome.status == .code(0), "\(outcome.standardError)")
+          #expect(
+            outcome.standardError.hasPrefix(
+              "gatewayctl: the gateway's root is \(gateway.root.path), not /nowhere, which is not used\n"))
+          #expect(steps(outcome) == ["file", "traefik", "backend"])
+        }
+      }
+    }
+  }
+
+  @Test(
+    "It works from another machine, where no file can be seen",
+    .enabled(if: geteuid() == 0, "to be another machine takes root"))
+  func fromAnotherMachine() async throws {
+    try await HTTPBackend.withServer("app") { app in
+      let address = LoopbackAddress.next()
+      let flags = ["--domain", zone, "--public-ip", address, "--no-domain-check", "--allow-loopback-backends"]
+      try await GatewayProcess.withGateway(flags + ["--https-address", ":\(try FreePort.next())"]) { gateway in
+        try await gateway.withTraefikAsInstalled { _ in
+          let arguments = ["set-name", "w", "shop", "--backend", app.url, "--wait", "20"]
+          // Setting it again changes nothing, and nothing is reloaded.
+          for _ in 0..<2 {
+            let outcome = try await elsewhere(gateway, arguments)
+            #expect(outcome.status == .code(0), "\(outcome.standardError)")
+            #expect(steps(outcome) == ["file", "traefik", "backend"])
+            #expect(outcome.standardError.contains(", on another machine, "), "\(outcome.standardError)")
+          }
+          let check = try await elsewhere(gateway, ["check", "--resolver", "127.0.0.1:\(try FreePort.next())"])
+          let names = check.standardOutput.split(separator: "\n").map {
+            $0.dropFirst(9).prefix(9).split(separator: "  ")[0]
+          }
+          #expect(names == ["broker", "module", "node", "traefik", "zone A", "zone *", "zone NS"])
+          #expect(
+            check.standardOutput.contains("ok       traefik    the gateway sees it at "), "\(check.standardOutput)")
+        }
+      }
+    }
+  }
+
+  /// Runs `gatewayctl` where the kernel's boot identifier is another one.
+  private func elsewhere(_ gateway: GatewayProcess, _ arguments: [String]) async throws -> Command.Outcome {
+    try await TemporaryDirectory.withDirectory { directory in
+      try directory.write("00000000-0000-0000-0000-000000000000\n", to: "boot_id")
+      let script = #"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#
+      return try await Command.run(
+        "unshare",
+        ["--mount", "sh", "-c", script, directory.file("boot_id"), Repository.product("gatewayctl")] + arguments,
+        environment: ["GATEWAY_BROKER": gateway.redis.unixURL], within: .seconds(60))
     }
   }
 
@@ -131,16 +229,8 @@ struct WaitTests {
     }
   }
 
-  @Test func directoryThatIsNotTheGatewaysIsAnError() async throws {
+  @Test func limitThatIsNoTimeIsAnError() async throws {
     try await GatewayProcess.withGateway { gateway in
-      let outcome = try await gateway.gatewayctl(
-        "set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", "--root", "/nowhere")
-      #expect(outcome.status == .code(1))
-      #expect(
-        outcome.standardError
-          == "gatewayctl: open /nowhere/traefik.yaml: No such file or directory; the gateway writes it when it starts\n"
-      )
-      #expect(try await gateway.domains() == [:], "nothing is set before")
       for value in ["0", "soon", "nan"] {
         let bad = try await gateway.gatewayctl(
           "set-name", "w", "shop", "--backend", "http://127.0.0.1:9", "--wait", value)

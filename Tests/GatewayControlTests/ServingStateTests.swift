@@ -8,7 +8,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct ServingStateTests {
   private static let domain = try! Domain("shop.example.org")
-  private static let default404 = SiteRequest.Response(status: 404, body: Array("404 page not found\n".utf8))
+  private static let default404 = SiteRequest.Response(
+    status: 404, header: "Content-Length: 19\r\nX-Content-Type-Options: nosniff\r\n\r\n")
   private static let traefiksOwn = PeerCertificate(
     subject: "CN=TRAEFIK DEFAULT CERT", isForName: false, fingerprint: [1])
   private static let traefiksNext = PeerCertificate(
@@ -19,7 +20,8 @@ struct ServingStateTests {
   private static func sighting(
     _ certificate: PeerCertificate?, _ response: SiteRequest.Response? = nil, failure: String? = nil,
     isConnected: Bool = true, reloads: TraefikReloads? = .init(count: 7, last: 1000), fileChanged: Double? = 1000.9,
-    hasTraffic: Bool = false, strangers: [PeerCertificate?] = [traefiksOwn, traefiksOwn]
+    hasTraffic: Bool = false, asksForCertificates: Bool = true,
+    strangers: [PeerCertificate?] = [traefiksOwn, traefiksOwn]
   ) -> ServingState.Sighting {
     var outcome = SiteRequest.Outcome()
     outcome.isConnected = isConnected
@@ -29,10 +31,10 @@ struct ServingStateTests {
     return ServingState.Sighting(
       site: outcome, start: .init(time: 1000.5, reloads: .init(count: 6, last: 1000)), reloads: reloads,
       fileChanged: fileChanged, hasTraffic: hasTraffic,
-      strangersCertificates: strangers)
+      asksForCertificates: asksForCertificates, strangersCertificates: strangers)
   }
 
-  private static func ok(_ status: Int = 200) -> SiteRequest.Response { .init(status: status, body: []) }
+  private static func ok(_ status: Int = 200) -> SiteRequest.Response { .init(status: status) }
 
   static let terminated: [(ServingState.Sighting, ServingState)] = [
     (
@@ -58,7 +60,34 @@ struct ServingStateTests {
       .serving("status 200, certificate of CN=authority, valid until Feb 19")
     ),
     (sighting(nil, failure: "TLS handshake: no"), .waiting(.traefik, reason: "TLS handshake: no")),
-    (sighting(traefiksOwn, default404), .waiting(.traefik, reason: "Traefik knows no route for shop.example.org")),
+    (
+      sighting(traefiksOwn, default404, asksForCertificates: false),
+      .waiting(.traefik, reason: "Traefik knows no route for shop.example.org")
+    ),
+    // Where no certificates are asked for, none is waited for; one that is there all the same counts.
+    (
+      sighting(traefiksOwn, ok(), asksForCertificates: false),
+      .serving("status 200, with 'CN=TRAEFIK DEFAULT CERT', which is not for shop.example.org")
+    ),
+    (
+      sighting(traefiksOwn, ok(502), asksForCertificates: false),
+      .waiting(.backend, reason: "Traefik answers 502: the backends do not")
+    ),
+    (
+      sighting(
+        PeerCertificate(subject: "CN=shop", isForName: true, isCurrent: false, end: "Feb 19"),
+        asksForCertificates: false),
+      .waiting(.certificate, reason: "the certificate is not valid now; it ends Feb 19")
+    ),
+    // Without a look at the file, the count tells; the start is then known to have been before.
+    (
+      sighting(right, ok(), reloads: .init(count: 6, last: 1000), fileChanged: nil),
+      .waiting(.traefik, reason: "Traefik has not read its routes since the file was written")
+    ),
+    (
+      sighting(right, ok(), reloads: .init(count: 6, last: 1000, started: 5), fileChanged: nil),
+      .serving("status 200, certificate of CN=authority, valid until Feb 19")
+    ),
     (sighting(right, default404), .waiting(.traefik, reason: "Traefik knows no route for shop.example.org")),
     // A backend that answers the very same.
     (

@@ -11,6 +11,11 @@ package enum ProcessTable {
     contents("/proc/\(pid)/cmdline").split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// The environment that a process was started with, `NAME=value` each; empty when it is another user's.
+  package static func environment(of pid: pid_t) -> [String] {
+    contents("/proc/\(pid)/environ").split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// Whether it is one of a container, which has a number of its own for it; such a process may well look like one of ours.
   static func isContained(_ pid: pid_t) -> Bool {
     let lines = contents("/proc/\(pid)/status").split(separator: UInt8(ascii: "\n"))

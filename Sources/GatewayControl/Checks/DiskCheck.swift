@@ -20,7 +20,7 @@ struct DiskCheck {
       let remedy =
         switch error.code {
         case EACCES, EPERM: "run this as root, or as the user of the gateway"
-        case ENOENT: "\(Unit.gateway.command("start")), which makes it, or correct --root"
+        case ENOENT: "\(Unit.gateway.remedy(.start)), which makes it, or correct --root"
         case ENOSPC, EDQUOT: "make room"
         case EROFS: "mount it writable"
         default: ""

@@ -5,12 +5,34 @@ enum Unit {
   case gateway
   case traefik
 
-  /// The command that starts or restarts it on this machine (sd_booted(3)).
-  func command(_ verb: String) -> String {
-    let hasSystemd = access("/run/systemd/system", F_OK) == 0
-    return switch self {
-    case .gateway: hasSystemd ? "systemctl \(verb) gateway" : "zinit \(verb) gateway"
-    case .traefik: hasSystemd ? "systemctl \(verb) gateway-traefik" : "zinit \(verb) traefik"
+  enum Verb: String {
+    case start
+    case restart
+  }
+
+  /// What starts the services of a machine.
+  enum InitSystem {
+    case systemd
+    case zinit
+    /// Neither of those that there are units for.
+    case other
+
+    /// That of this machine: as sd_booted(3) looks for systemd, and by the socket that zinit's own commands use.
+    static var here: InitSystem {
+      if access("/run/systemd/system", F_OK) == 0 { return .systemd }
+      return access("/var/run/zinit.sock", F_OK) == 0 ? .zinit : .other
+    }
+  }
+
+  /// How it is started or restarted on this machine.
+  func remedy(_ verb: Verb, under system: InitSystem = .here) -> String {
+    switch (system, self) {
+    case (.systemd, .gateway): "systemctl \(verb.rawValue) gateway"
+    case (.systemd, .traefik): "systemctl \(verb.rawValue) gateway-traefik"
+    case (.zinit, .gateway): "zinit \(verb.rawValue) gateway"
+    case (.zinit, .traefik): "zinit \(verb.rawValue) traefik"
+    case (.other, .gateway): "\(verb.rawValue) the gateway"
+    case (.other, .traefik): "\(verb.rawValue) Traefik"
     }
   }
 }

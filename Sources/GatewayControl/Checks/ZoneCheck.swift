@@ -1,4 +1,5 @@
 import ACMEHook
+import NIOPosix
 import ProxyConfig
 
 /// The records of the node's zone as the world sees them:
@@ -25,6 +26,29 @@ struct ZoneCheck {
   }
 
   private func records(_ reply: DNSQuery.Reply) -> [DNSRecord] { DNSRecord.all(in: .answer, of: reply.message) }
+
+  /// All checks of a node's zone, at the same time.
+  static func check(_ node: NodeView, resolver: Endpoint) async -> [Check] {
+    let zone: ChallengeZone
+    do throws(NodeError) {
+      zone = try node.zone()
+    } catch {
+      return [.failure("zone", "\(error)", node.info == nil ? Unit.gateway.remedy(.start) : "")]
+    }
+    guard let domain = zone.domain else { return [.ok("zone", "the node has no domain, and needs no records")] }
+    let records = ZoneCheck(domain: domain, addresses: zone.addresses, resolver: resolver)
+    func onThread(_ body: @Sendable @escaping () -> Check) async -> Check {
+      do {
+        return try await NIOThreadPool.singleton.runIfActive(body)
+      } catch {
+        return .failure("zone", "\(error)")
+      }
+    }
+    async let addresses = onThread { records.checkAddresses() }
+    async let wildcard = onThread { records.checkWildcard() }
+    async let delegation = onThread { records.checkDelegation() }
+    return await [addresses, wildcard, delegation]
+  }
 
   // MARK: Addresses
 

@@ -36,13 +36,18 @@ public enum ServingState: Hashable, Sendable {
     var fileChanged: Double?
     /// Whether Traefik has counted something for the workload since the time before.
     var hasTraffic = false
+    /// Whether Traefik is to get certificates. Where it is not, it shows one of its own.
+    var asksForCertificates = true
     /// What Traefik showed for names that no route has, before and after the site was asked: it makes itself another one
     /// whenever it takes routes in.
     var strangersCertificates: [PeerCertificate?] = []
 
     /// Whether Traefik is known not to have taken its routes in since the file was put in place.
     var isBeforeReload: Bool {
-      guard let reloads, let fileChanged else { return false }
+      guard let reloads else { return false }
+      guard let fileChanged else {
+        return !start.isKnown && reloads.count == start.reloads?.count && reloads.started == start.reloads?.started
+      }
       // Traefik tells whole seconds. Within one, and of a file that was just written, its count tells.
       return reloads.last < fileChanged.rounded(.down)
         || fileChanged >= start.time && reloads.count == start.reloads?.count
@@ -67,21 +72,26 @@ public enum ServingState: Hashable, Sendable {
     guard let certificate = site.certificate else {
       return .waiting(.traefik, reason: site.failure ?? "no certificate was shown")
     }
+    if sighting.asksForCertificates || certificate.isForName {
+      guard certificate.isForName else {
+        return .waiting(.certificate, reason: "Traefik shows \(quotedSubject(certificate)), which is not for \(domain)")
+      }
+      guard certificate.isCurrent else {
+        return .waiting(.certificate, reason: "the certificate is not valid now; it ends \(certificate.end)")
+      }
+    }
     // A backend may answer the very same; but then Traefik counts it for the workload.
     if site.response?.isTraefiksNotFound == true, !sighting.hasTraffic {
       return .waiting(.traefik, reason: "Traefik knows no route for \(domain)")
-    }
-    guard certificate.isForName else {
-      return .waiting(.certificate, reason: "Traefik shows \(quotedSubject(certificate)), which is not for \(domain)")
-    }
-    guard certificate.isCurrent else {
-      return .waiting(.certificate, reason: "the certificate is not valid now; it ends \(certificate.end)")
     }
     guard let response = site.response else {
       return .waiting(.backend, reason: site.failure ?? "no answer")
     }
     if [502, 503, 504].contains(response.status) {
       return .waiting(.backend, reason: "Traefik answers \(response.status): the backends do not")
+    }
+    guard certificate.isForName else {
+      return .serving("status \(response.status), with \(quotedSubject(certificate)), which is not for \(domain)")
     }
     let trust = certificate.isTrusted ? "" : ", which this machine does not trust"
     let from = "certificate of \(certificate.issuer)\(trust)"
@@ -107,6 +117,10 @@ public enum ServingState: Hashable, Sendable {
 }
 
 extension SiteRequest.Response {
-  /// Whether it is what Traefik answers for a name that it does not know.
-  var isTraefiksNotFound: Bool { status == 404 && body.elementsEqual("404 page not found\n".utf8) }
+  /// Whether it is what Traefik answers for a name that it does not know, to a request for the head: as many bytes as
+  /// `404 page not found` has, which Go's own HTTP server writes.
+  var isTraefiksNotFound: Bool {
+    let fields = header.lowercased().split(whereSeparator: \.isNewline)
+    return status == 404 && fields.contains("content-length: 19") && fields.contains("x-content-type-options: nosniff")
+  }
 }

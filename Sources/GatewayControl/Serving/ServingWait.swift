@@ -1,5 +1,5 @@
 import Files
-public import GatewayModule
+import GatewayModule
 import Glibc
 public import ProxyConfig
 
@@ -9,6 +9,8 @@ public struct ServingWait: Sendable {
   public struct Progress: Hashable, Sendable, Encodable {
     public enum Outcome: String, Hashable, Sendable, Encodable {
       case done
+      /// Not to be waited for.
+      case skipped
       /// Not over. When the time is, the route hangs there.
       case hangs
     }
@@ -33,22 +35,25 @@ public struct ServingWait: Sendable {
     /// In seconds since the epoch.
     let time: Double
     let reloads: TraefikReloads?
+    /// Whether the workload had this very route, so that nothing was written.
+    public var isKnown = false
 
-    init(time: Double, reloads: TraefikReloads?) {
+    init(time: Double, reloads: TraefikReloads?, isKnown: Bool = false) {
       self.time = time
       self.reloads = reloads
+      self.isKnown = isKnown
     }
 
     /// Looks at a node.
     ///
-    /// - Throws: ``NodeSettingsError`` when it cannot be known where Traefik listens.
-    public init(_ settings: NodeSettings) async throws {
-      let addresses = try settings.addresses()
+    /// - Throws: ``NodeError`` when it cannot be known where Traefik listens.
+    public init(_ node: NodeView) async throws(NodeError) {
+      _ = try node.addresses()
       var now = timespec()
       clock_gettime(CLOCK_REALTIME_COARSE, &now)
       // Files get the time of the same clock, which stands still for some milliseconds.
       time = Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
-      reloads = await ServingWait.reloads(at: addresses, of: settings, within: .seconds(1))
+      reloads = await node.reloads(within: .seconds(1))
     }
   }
 
@@ -56,39 +61,34 @@ public struct ServingWait: Sendable {
   private static let interval = Duration.milliseconds(250)
   /// How long a look may take.
   private static let patience = Duration.seconds(5)
+  /// The same after a backend was asked, which is spared: twice as long each time, up to the longest.
+  private static let (firstPause, longestPause) = (Duration.milliseconds(500), Duration.seconds(5))
 
   private let workload: String
   private let domain: Domain
   private let passesTLSThrough: Bool
-  private let settings: NodeSettings
+  private let node: NodeView
   private let start: Start
-  private let metrics: @Sendable () async throws -> Metrics
 
-  /// - Parameters:
-  ///   - start: from before the route was set.
-  ///   - metrics: asks the gateway what Traefik counted.
-  public init(
-    workload: String, domain: Domain, passesTLSThrough: Bool, settings: NodeSettings, start: Start,
-    metrics: @escaping @Sendable () async throws -> Metrics
-  ) {
+  /// - Parameter start: from before the route was set.
+  public init(workload: String, domain: Domain, passesTLSThrough: Bool, node: NodeView, start: Start) {
     self.workload = workload
     self.domain = domain
     self.passesTLSThrough = passesTLSThrough
-    self.settings = settings
+    self.node = node
     self.start = start
-    self.metrics = metrics
   }
 
   /// - Parameters:
   ///   - limit: how long to wait.
   ///   - report: takes each step when it is over, and again and again the one that is waited for.
   /// - Returns: the steps; when the last one hangs, the time was over.
-  /// - Throws: ``NodeSettingsError`` when it cannot be known where to look.
+  /// - Throws: ``NodeError`` when it cannot be known where to look.
   public func run(within limit: Duration, report: (Progress) throws -> Void) async throws -> [Progress] {
     let begin = ContinuousClock.now
-    let addresses = try settings.addresses()
     var steps = ServingStep.steps(passesTLSThrough: passesTLSThrough)[...]
     var finished: [Progress] = []
+    var look = try Look(wait: self)
     func progress(_ step: ServingStep, _ outcome: Progress.Outcome, _ finding: String = "") -> Progress {
       let seconds = begin.duration(to: .now) / .seconds(1)
       return Progress(step: step, outcome: outcome, seconds: (seconds * 10).rounded() / 10, finding: finding)
@@ -96,13 +96,16 @@ public struct ServingWait: Sendable {
     func finish(until next: ServingStep?, finding: String = "") throws {
       while let step = steps.first, step != next {
         steps.removeFirst()
-        finished.append(progress(step, .done, steps.isEmpty ? finding : ""))
+        finished.append(
+          step == .certificate && look.isWithoutCertificate
+            ? progress(step, .skipped, "none is asked for: the gateway has no --acme-email")
+            : progress(step, .done, steps.isEmpty ? finding : ""))
         try report(finished.last!)
       }
     }
     // The gateway acknowledges what is on disk.
     try finish(until: .traefik)
-    var look = Look(wait: self, addresses: addresses)
+    var pause = Self.firstPause
     while true {
       let left = limit - begin.duration(to: .now)
       let state = try await look.state(within: min(max(left, .seconds(1)), Self.patience))
@@ -118,58 +121,84 @@ public struct ServingWait: Sendable {
         if begin.duration(to: .now) >= limit { return finished + [hanging] }
         try report(hanging)
       }
-      try await Task.sleep(for: min(Self.interval, max(limit - begin.duration(to: .now), .milliseconds(1))))
+      var wait = Self.interval
+      if look.hasAskedBackend {
+        (wait, pause) = (pause, min(pause * 2, Self.longestPause))
+      }
+      try await Task.sleep(for: min(wait, max(limit - begin.duration(to: .now), .milliseconds(1))))
     }
-  }
-
-  private static func reloads(
-    at addresses: StaticConfiguration.Addresses, of settings: NodeSettings, within limit: Duration
-  ) async -> TraefikReloads? {
-    let scrape = TraefikScrape(address: addresses.metrics.local, namespace: settings.namespace)
-    return (try? await scrape.reloads(within: limit)) ?? nil
   }
 
   /// Looks at Traefik, again and again.
   private struct Look {
     let wait: ServingWait
-    let addresses: StaticConfiguration.Addresses
-    /// What Traefik had counted for the workload the time before.
+    let address: Endpoint
+    let asksForCertificates: Bool
+    /// Whether the last look went as far as to a backend.
+    var hasAskedBackend = false
+    /// Whether Traefik showed a certificate of its own last, and is to have no other.
+    var isWithoutCertificate = false
+    /// How many requests for the workload Traefik had counted the time before.
     var counted: Double?
 
+    init(wait: ServingWait) throws(NodeError) {
+      self.wait = wait
+      address = try wait.node.reach(try wait.node.addresses().https)
+      asksForCertificates = try wait.node.asksForCertificates()
+    }
+
     mutating func state(within limit: Duration) async throws -> ServingState {
-      let namespace = wait.settings.namespace
-      func strangersCertificate() async throws -> PeerCertificate? {
-        // A name that nobody has, where a wildcard certificate for the domain would be for it too.
-        let labels = wait.domain.rawValue.split(separator: ".").dropFirst().joined(separator: ".")
-        let stranger = try Domain("no-route-\(UInt32.random(in: 0 ... .max)).\(labels)")
-        return try await SiteRequest(stranger, at: addresses.https.local, in: namespace).send(within: limit).certificate
-      }
-      let before = wait.passesTLSThrough ? try await strangersCertificate() : nil
-      let site = try await SiteRequest(wait.domain, at: addresses.https.local, in: namespace).send(within: limit)
-      var sighting = ServingState.Sighting(site: site)
+      let request = SiteRequest(wait.domain, at: address, in: wait.node.namespace)
+      hasAskedBackend = false
+      var sighting = ServingState.Sighting(site: SiteRequest.Outcome())
       sighting.start = wait.start
-      sighting.reloads = await ServingWait.reloads(at: addresses, of: wait.settings, within: limit)
+      sighting.asksForCertificates = asksForCertificates
+      sighting.reloads = await wait.node.reloads(within: limit)
       sighting.fileChanged = fileChanged()
-      if wait.passesTLSThrough {
-        sighting.strangersCertificates = [before, try await strangersCertificate()]
-      } else if site.response?.isTraefiksNotFound == true {
-        sighting.hasTraffic = await hasTraffic()
+      func judge() -> ServingState {
+        ServingState(sighting, domain: wait.domain, passesTLSThrough: wait.passesTLSThrough)
       }
-      return ServingState(sighting, domain: wait.domain, passesTLSThrough: wait.passesTLSThrough)
+      guard !wait.passesTLSThrough else {
+        let before = try await strangersCertificate(within: limit)
+        sighting.site = before
+        if !before.isConnected || sighting.isBeforeReload { return judge() }
+        // What goes through is the backend's.
+        sighting.site = try await request.greet(within: limit)
+        sighting.strangersCertificates = [
+          before.certificate, try await strangersCertificate(within: limit).certificate,
+        ]
+        let state = judge()
+        if case .waiting(.traefik, _) = state {} else { hasAskedBackend = true }
+        return state
+      }
+      sighting.site = try await request.greet(within: limit)
+      let state = judge()
+      guard case .waiting(.backend, _) = state else { return state }
+      isWithoutCertificate = !asksForCertificates && sighting.site.certificate?.isForName == false
+      let before = counted
+      sighting.site = try await request.askForHead(within: limit)
+      hasAskedBackend = true
+      if sighting.site.response?.isTraefiksNotFound == true {
+        counted = await wait.node.requests(for: wait.workload, within: limit)
+        // Where it cannot be counted, that Traefik has taken the route in has to do.
+        sighting.hasTraffic = counted.map { now in before.map { now > $0 } ?? false } ?? true
+      }
+      return judge()
+    }
+
+    /// What Traefik shows for a name that nobody has, where a wildcard certificate for the domain would be for it too.
+    private func strangersCertificate(within limit: Duration) async throws -> SiteRequest.Outcome {
+      let labels = wait.domain.rawValue.split(separator: ".").dropFirst().joined(separator: ".")
+      let stranger = try Domain("no-route-\(UInt32.random(in: 0 ... .max)).\(labels)")
+      return try await SiteRequest(stranger, at: address, in: wait.node.namespace).greet(within: limit)
     }
 
     /// When the route's file got its name; nil when it cannot be seen.
     private func fileChanged() -> Double? {
+      guard let root = wait.node.root else { return nil }
       var status = stat()
-      guard lstat("\(wait.settings.root.proxy)/\(wait.workload).yaml", &status) == 0 else { return nil }
+      guard lstat("\(root.proxy)/\(wait.workload).yaml", &status) == 0 else { return nil }
       return Double(status.st_ctim.tv_sec) + Double(status.st_ctim.tv_nsec) / 1e9
-    }
-
-    /// Whether Traefik is known to have counted something for the workload since it was last asked.
-    private mutating func hasTraffic() async -> Bool {
-      guard let now = try? await wait.metrics().response[wait.workload] ?? 0 else { return false }
-      defer { counted = now }
-      return counted.map { now > $0 } ?? false
     }
   }
 }

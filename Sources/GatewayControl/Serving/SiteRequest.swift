@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 public import ProxyConfig
 
-/// A request for a site's first page, sent to one address whatever the DNS says of the site.
+/// What a site shows of itself, asked to one address whatever the DNS says of the site.
 public struct SiteRequest: Sendable {
   /// nil where the address itself is asked.
   public let site: Domain?
@@ -34,15 +34,32 @@ public struct SiteRequest: Sendable {
 
   public struct Response: Hashable, Sendable {
     public let status: Int
+    /// The header as it came, without the status line.
+    let header: String
     /// The beginning of the body.
     let body: [UInt8]
+
+    init(status: Int, header: String = "", body: [UInt8] = []) {
+      self.status = status
+      self.header = header
+      self.body = body
+    }
   }
 
-  /// Sends it over TLS. All certificates are taken, and looked at.
+  /// Makes the handshake of TLS and says no more. All certificates are taken, and looked at.
+  ///
+  /// Where TLS ends at Traefik, no backend hears of it.
   ///
   /// - Parameter limit: how long it may take.
-  public func send(within limit: Duration) async throws -> Outcome {
-    try await NIOThreadPool.singleton.runIfActive { exchange("/", isSecure: true, by: .now + limit, bodyLimit: 64) }
+  public func greet(within limit: Duration) async throws -> Outcome {
+    try await NIOThreadPool.singleton.runIfActive { exchange(nil, isSecure: true, by: .now + limit, bodyLimit: 0) }
+  }
+
+  /// Asks for the head of the first page, over TLS: no request or response has a body, whose bytes would be counted.
+  ///
+  /// - Parameter limit: how long it may take.
+  public func askForHead(within limit: Duration) async throws -> Outcome {
+    try await NIOThreadPool.singleton.runIfActive { exchange("HEAD /", isSecure: true, by: .now + limit, bodyLimit: 0) }
   }
 
   /// Fetches something in plain text.
@@ -50,23 +67,25 @@ public struct SiteRequest: Sendable {
   /// - Parameter bodyLimit: how much of the body is read, in bytes.
   func fetch(_ path: String, within limit: Duration, bodyLimit: Int) async throws -> Outcome {
     try await NIOThreadPool.singleton.runIfActive {
-      exchange(path, isSecure: false, by: .now + limit, bodyLimit: bodyLimit)
+      exchange("GET \(path)", isSecure: false, by: .now + limit, bodyLimit: bodyLimit)
     }
   }
 
   // MARK: On a thread that may wait
 
+  /// - Parameter request: the method and the path; nil for none.
   private func exchange(
-    _ path: String, isSecure: Bool, by deadline: ContinuousClock.Instant, bodyLimit: Int
+    _ request: String?, isSecure: Bool, by deadline: ContinuousClock.Instant, bodyLimit: Int
   ) -> Outcome {
     var outcome = Outcome()
     do {
       let connection = try Connection(to: address, in: namespace, by: deadline)
       outcome.isConnected = true
       if isSecure, let site { outcome.certificate = try connection.startTLS(site) }
+      guard let request else { return outcome }
       // HTTP/1.0, whose answers end with the connection and come in one piece.
       let host = site.map { "\($0)" } ?? "\(address)"
-      try connection.send("GET \(path) HTTP/1.0\r\nHost: \(host)\r\nUser-Agent: gatewayctl\r\n\r\n")
+      try connection.send("\(request) HTTP/1.0\r\nHost: \(host)\r\nUser-Agent: gatewayctl\r\n\r\n")
       outcome.response = try Self.response(connection, bodyLimit: bodyLimit)
     } catch {
       outcome.failure = "\(error)"
@@ -93,7 +112,8 @@ public struct SiteRequest: Sendable {
     guard let bodyStart, words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else {
       throw ConnectionError(bytes.isEmpty ? "the connection was closed without an answer" : "the answer is no HTTP")
     }
-    return Response(status: status, body: Array(bytes[bodyStart...].prefix(bodyLimit)))
+    let header = String(decoding: bytes[..<bodyStart].drop { $0 != UInt8(ascii: "\n") }.dropFirst(), as: UTF8.self)
+    return Response(status: status, header: header, body: Array(bytes[bodyStart...].prefix(bodyLimit)))
   }
 }
 

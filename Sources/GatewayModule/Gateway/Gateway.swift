@@ -117,7 +117,7 @@ public struct Gateway: Sendable {
     await CurrentCall.releaseWorker()
     let network: Result<PublicNetwork, PublicNetworkUnknown>
     do throws(PublicNetworkUnknown) {
-      network = .success(try await self.network.current())
+      network = .success(try await self.network.last())
     } catch {
       network = .failure(error)
     }

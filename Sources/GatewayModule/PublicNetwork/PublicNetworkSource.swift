@@ -8,6 +8,14 @@ public enum PublicNetworkSource: Sendable {
   /// From the `network` module.
   case bus(NetworkModule)
 
+  /// What was last known, without a wait where anything is: also what kept it from being known.
+  func last() async throws(PublicNetworkUnknown) -> PublicNetwork {
+    switch self {
+    case .fixed(let network): network
+    case .bus(let module): try await module.lastAnswer()
+    }
+  }
+
   func current() async throws(PublicNetworkUnknown) -> PublicNetwork {
     switch self {
     case .fixed(let network): network
@@ -29,6 +37,8 @@ public actor NetworkModule {
   private let lifetime: Duration
   private let logger: Logger
   private var known: (network: PublicNetwork, since: ContinuousClock.Instant)?
+  /// Why the last question had no answer, if none ever had.
+  private var lastFault: PublicNetworkUnknown?
   /// Whether the module did not answer the last question; it is logged when that begins.
   private var isSilent = false
   /// The question that is under way; everybody waits for its answer.
@@ -47,12 +57,20 @@ public actor NetworkModule {
     self.logger = logger
   }
 
+  /// The last answer, however old, or why there has been none.
+  func lastAnswer() async throws(PublicNetworkUnknown) -> PublicNetwork {
+    if let known { return known.network }
+    if let lastFault { throw lastFault }
+    return try await publicNetwork()
+  }
+
   func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {
     if let known, known.since.duration(to: .now) < lifetime { return known.network }
     let question =
       self.question
       ?? Task {
         let answer = await ask()
+        if case .failure(let fault) = answer { lastFault = fault }
         self.question = nil
         return answer
       }
