@@ -165,7 +165,7 @@ struct FaultTests {
       chmod("\(programs)/dnsmasq", 0o755)
       let start = ContinuousClock.now
       let outcome = try await node.hook("present", Node.name, "one", path: "\(programs):/usr/bin:/bin")
-      #expect((Duration.seconds(5)..<(.seconds(15))).contains(ContinuousClock.now - start))
+      #expect(ContinuousClock.now - start >= .seconds(5))
       #expect(outcome.status == .code(1))
       #expect(
         outcome.standardError.hasPrefix("acme-hook: port \(node.port) of \(node.address) does not answer for")

@@ -58,7 +58,7 @@ struct CertificateDelegationTests {
             // As anybody's browser does: by name, at port 443.
             let response = try await TemporaryNetworkNamespace.inside(uplink.world) {
               let client = HTTPClient(connectingTo: "\(Uplink.address):443", trust: .authority(file: pebble.root))
-              return try await eventually(within: .seconds(90)) {
+              return try await eventually {
                 try await client.fetch("https://\(site)/")
               } until: {
                 $0.status == 200

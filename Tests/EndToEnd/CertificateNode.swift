@@ -35,7 +35,7 @@ struct CertificateNode {
   /// Fetches a URL over HTTPS as soon as it is there with a certificate from the authority.
   func fetch(_ url: String) async throws -> HTTPClient.Response {
     let client = gateway.client("--https-address", trust: .authority(file: pebble.root))
-    return try await eventually(within: .seconds(60)) {
+    return try await eventually {
       try await client.fetch(url)
     } until: {
       $0.status == 200

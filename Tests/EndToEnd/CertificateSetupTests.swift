@@ -99,7 +99,7 @@ struct CertificateSetupTests {
     try await GatewayProcess.withGateway([]) { gateway in
       _ = try await gateway.caller.serve(
         "network@0.0.1", of: "network", methods: PublicNetworkAnswer.domain("gent01.example.test"))
-      try await eventually(within: .seconds(20)) {
+      try await eventually {
         try gateway.files(in: "acme")["zone"]?.content.contains("domain gent01.example.test\n") == true
       }
       #expect(try resolvers(gateway) == nil)
@@ -172,7 +172,7 @@ struct CertificateSetupTests {
         _ = try await gateway.caller.serve("network@0.0.1", of: "network", methods: methods)
       }
       try await serve(PublicNetworkAnswer.domain(""))
-      try await eventually(within: .seconds(20)) { try gateway.logged(changed).count == 1 }
+      try await eventually { try gateway.logged(changed).count == 1 }
       #expect(try resolvers(gateway)?.contains("dnsresolver") == false)
 
       try await serve(["GetPublicConfig": ["silent": true]])
@@ -180,7 +180,7 @@ struct CertificateSetupTests {
       try await gateway.restart()
       #expect(try gateway.files()["traefik.yaml"] == before)
       try await serve(PublicNetworkAnswer.domain("gent01.example.test"))
-      try await eventually(within: .seconds(30)) { try resolvers(gateway)?.contains("dnsresolver") == true }
+      try await eventually { try resolvers(gateway)?.contains("dnsresolver") == true }
       #expect(
         try gateway.files(in: "acme")["zone"]?.content
           == "domain gent01.example.test\naddress 185.206.122.33\nport 53\n")

@@ -11,7 +11,7 @@ struct ChaosTests {
       [
         "--seed", "4", "--seconds", "8", "--kills", "4", "--redis-restarts", "1", "--workloads", "120",
         "--build", Repository.products,
-      ], within: .seconds(180))
+      ], within: .seconds(500))
     let lines = outcome.standardOutput.split(separator: "\n")
     #expect(outcome.status == .code(0), "\(outcome.standardOutput)\(outcome.standardError)")
     #expect(lines.last == "lost 0, torn 0, unanswered 0, duplicated 0")

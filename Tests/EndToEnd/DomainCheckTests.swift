@@ -66,24 +66,31 @@ struct DomainCheckTests {
   @Test("Sixty slow checks hold up no other call, whether for sixty workloads or one")
   func slowChecks() async throws {
     try await withResolver { gateway, _ in
-      for number in 0..<60 {
-        // The callers who wait for these do not matter, so nobody does.
-        let request = try await gateway.caller.request(
-          "SetFQDNProxy",
-          with: [
-            .string(number % 2 == 0 ? "same" : "slow-\(number)"), .string("n\(number).silent.example.org"),
-            ["http://10.1.2.3"], false,
-          ], object: "manager@0.0.1", id: "slow-\(number)")
-        try await gateway.caller.push(request, to: "gateway.manager@0.0.1")
+      func inFlight() async throws -> String {
+        try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight")
       }
-      try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "60" }
-      for number in 0..<20 {
-        let begin = ContinuousClock.now
-        try await gateway.setName("w-\(number)", "n\(number)", "http://10.1.2.3")
-        #expect(begin.duration(to: .now) < .seconds(0.7))
+      var attempt = 0
+      // On a machine that is so slow that the five seconds of these are over first, it is tried again.
+      try await eventually {
+        attempt += 1
+        for number in 0..<60 {
+          // The callers who wait for these do not matter, so nobody does.
+          let request = try await gateway.caller.request(
+            "SetFQDNProxy",
+            with: [
+              .string(number % 2 == 0 ? "same" : "slow-\(number)"), .string("n\(number).silent.example.org"),
+              ["http://10.1.2.3"], false,
+            ], object: "manager@0.0.1", id: "slow-\(attempt)-\(number)")
+          try await gateway.caller.push(request, to: "gateway.manager@0.0.1")
+        }
+        // Behind them on the queue.
+        for number in 0..<20 {
+          try await gateway.setName("w-\(number)", "n\(attempt)-\(number)", "http://10.1.2.3")
+        }
+        if try await inFlight() == "60" { return true }
+        try await eventually { try await inFlight() == "0" }
+        return false
       }
-      let inFlight = Int(try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight"))
-      #expect(inFlight == 60, "the slow ones are over, which shows nothing")
       gateway.signal(SIGKILL)
     }
   }

@@ -38,7 +38,7 @@ struct ExampleCallerTests {
       try await Command.run(
         "go", ["run", Repository.file("Examples/callers/go/main.go"), socket],
         environment: ["GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": directory.file("cache")],
-        within: .seconds(180))
+        within: .seconds(400))
     }
   }
 
@@ -54,7 +54,7 @@ struct ExampleCallerTests {
           "run", "--quiet", "--offline", "--manifest-path", "\(package)/Cargo.toml", "--target-dir",
           directory.file("target"), "--config", #"source.crates-io.replace-with="debian""#, "--config",
           #"source.debian.directory="/usr/share/cargo/registry""#, "--", socket,
-        ], within: .seconds(180))
+        ], within: .seconds(400))
     }
   }
 

@@ -20,7 +20,7 @@ struct MetricsTests {
           try await gateway.withTraefik { traefik in
             let client = try await traefik.client("web-secure")
             for host in ["plain.\(zone)", "secure.example.org", "passed.example.org"] {
-              try await eventually(within: .seconds(30)) {
+              try await eventually {
                 try await client.fetch("https://\(host)/bytes/1").status == 200
               }
             }
@@ -146,7 +146,7 @@ struct MetricsTests {
               "--write-out", "%{http_code}", "--connect-to", "::127.0.0.1:\(port)", "https://shop.\(zone)/",
             ]
             // Nobody is behind the route, which Traefik tells in so many bytes.
-            try await process.ready(within: .seconds(30)) {
+            try await process.ready {
               try await Command.run("ip", curl).standardOutput == "502"
             }
             let counted = try await eventually {

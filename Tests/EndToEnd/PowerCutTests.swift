@@ -42,9 +42,9 @@ struct PowerCutTests {
             let isDelete = step % 5 == 4
             let reply =
               isDelete
-              ? try await gateway.call("DeleteNamedProxy", .string(workload), within: .seconds(60))
+              ? try await gateway.call("DeleteNamedProxy", .string(workload))
               : try await gateway.call(
-                "SetNamedProxy", .string(workload), .string(workload), [.string(backend)], false, within: .seconds(60))
+                "SetNamedProxy", .string(workload), .string(workload), [.string(backend)], false)
             #expect(reply.callError == nil && reply.protocolError == nil)
             promises.append(
               .init(

@@ -107,7 +107,6 @@ struct PublicNetworkTests {
   @Test func silenceIsToldUntilTheModuleAppears() async throws {
     try await GatewayProcess.withGateway(Self.flags) { gateway in
       // All who ask meanwhile share one question, and hold up nobody who does not.
-      let begin = ContinuousClock.now
       async let waiting = withThrowingTaskGroup(of: String?.self) { group in
         for number in 0..<40 {
           group.addTask {
@@ -118,14 +117,15 @@ struct PublicNetworkTests {
       }
       try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "40" }
       try await gateway.delete("somebody")
-      #expect(begin.duration(to: .now) < .seconds(4))
+      // So far nobody has given up.
+      #expect(try await gateway.redis.command("LLEN", "network.network@0.0.1") == "1")
+      #expect(try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "40")
       let errors = try await waiting
       #expect(
         Set(errors) == [
           "the node's public network is not known: no answer within 5.0 seconds from queue network.network@0.0.1 "
             + "at \(gateway.redis.unixURL); the request was withdrawn"
         ])
-      #expect(begin.duration(to: .now) < .seconds(8))
 
       let network = try await gateway.caller.serve("network@0.0.1", of: "network", methods: Self.whole)
       #expect(try await gateway.setName("w", "shop", "http://10.1.2.3") == "shop.gent01.dev.grid.tf")

@@ -19,7 +19,7 @@ struct ServingTests {
     _ url: String, through traefik: Traefik, until isLive: (HTTPClient.Response) -> Bool
   ) async throws -> HTTPClient.Response {
     let client = try await traefik.client("web-secure")
-    return try await eventually(within: .seconds(30)) {
+    return try await eventually {
       try await client.fetch(url)
     } until: {
       isLive($0)

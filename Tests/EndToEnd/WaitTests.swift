@@ -14,11 +14,11 @@ struct WaitTests {
   }
 
   private func wait(
-    _ gateway: GatewayProcess, _ arguments: [String], limit: Double = 30, environment: [String: String] = [:]
+    _ gateway: GatewayProcess, _ arguments: [String], limit: Double = 120, environment: [String: String] = [:]
   ) async throws -> Command.Outcome {
     try await Command.run(
       Repository.product("gatewayctl"), arguments + ["--wait", "\(limit)", "--root", gateway.root.path],
-      environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .seconds(90))
+      environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .patience * 3)
   }
 
   @Test func returnsWhenTheWorldSeesTheRoute() async throws {

@@ -15,7 +15,7 @@ struct WatchTests {
   }
 
   private func waitForDomains(_ expected: [String: String], _ gateway: GatewayProcess) async throws {
-    try await eventually(within: .seconds(20)) {
+    try await eventually {
       try await gateway.domains()
     } until: {
       $0 == expected
@@ -92,7 +92,7 @@ struct WatchTests {
       }
       // Calls have their turn meanwhile.
       try await gateway.setName("mine", "mine", "http://127.0.0.1:9")
-      try await eventually(within: .seconds(30)) { try await gateway.routes().count == 901 }
+      try await eventually { try await gateway.routes().count == 901 }
       try await eventually { try gateway.files(in: "quarantine").count == 101 }
       #expect(try gateway.files(in: "proxy").count == 902)
     }

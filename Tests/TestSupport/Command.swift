@@ -14,7 +14,7 @@ public enum Command {
   /// - Throws: ``FixtureError`` when it does not end within `limit`.
   public static func run(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
-    within limit: Duration = .seconds(30)
+    within limit: Duration = .patience * 2
   ) async throws -> Outcome {
     try await TemporaryDirectory.withDirectory { directory in
       let output = directory.file("output")

@@ -87,7 +87,7 @@ public final class GatewayProcess: Fixture {
 
   private func answers() async throws {
     let process = state.withLock { $0.process }
-    try await process.ready(within: .seconds(20)) {
+    try await process.ready {
       try await caller.status(within: .seconds(1)).protocolError == nil
     }
   }
@@ -115,7 +115,7 @@ public final class GatewayProcess: Fixture {
   }
 
   /// Waits for its end.
-  public func exit(within limit: Duration = .seconds(10)) async throws -> ChildProcess.ExitStatus {
+  public func exit(within limit: Duration = .patience) async throws -> ChildProcess.ExitStatus {
     try await state.withLock { $0.process }.exit(within: limit)
   }
 
@@ -148,7 +148,7 @@ public final class GatewayProcess: Fixture {
   /// Calls a method, as ``PythonCaller/call(_:_:object:module:within:inspect:)`` does.
   @discardableResult
   public func call(
-    _ method: String, _ arguments: JSON..., object: String = "manager@0.0.1", within limit: Duration = .seconds(10)
+    _ method: String, _ arguments: JSON..., object: String = "manager@0.0.1", within limit: Duration = .patience
   ) async throws -> PythonCaller.Reply {
     try await caller.call(method, with: arguments, object: object, within: limit)
   }
@@ -226,7 +226,7 @@ public final class GatewayProcess: Fixture {
       Repository.program("traefik", environment: "TRAEFIK"), ["--configfile", root.file("traefik.yaml")],
       environment: unit.merging(place) { $1 }.merging(environment) { $1 }, log: directory.file("traefik.log")
     ) { traefik in
-      try await traefik.ready(within: .seconds(20)) {
+      try await traefik.ready {
         try await HTTPClient(connectingTo: address("--http-address")).fetch("http://\(Self.zone)/").status == 301
       }
       return try await body(traefik)

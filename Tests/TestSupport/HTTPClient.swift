@@ -36,7 +36,7 @@ public struct HTTPClient: Sendable {
   ///   - address: where every request goes, such as `127.0.0.1:8080` or `[::1]:8080`; where the URL says when nil.
   ///   - trust: whom to believe over TLS.
   ///   - limit: how long one fetch may take, in whole seconds, at least one.
-  public init(connectingTo address: String? = nil, trust: Trust = .anyone, within limit: Duration = .seconds(10)) {
+  public init(connectingTo address: String? = nil, trust: Trust = .anyone, within limit: Duration = .patience) {
     self.address = address ?? ""
     self.trust = trust
     self.limit = limit

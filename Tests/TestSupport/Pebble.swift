@@ -47,7 +47,7 @@ public final class Pebble: Fixture {
         let client = HTTPClient(connectingTo: "\(address):\(management)", trust: .authority(file: certificate.file))
         var root = ""
         // It makes keys for itself first, which takes seconds on a busy machine.
-        try await process.ready(within: .seconds(60)) {
+        try await process.ready {
           root = try await client.fetch("https://\(name)/roots/0").body
           return true
         }

@@ -52,7 +52,7 @@ public final class PythonCaller: Fixture {
         standardInput: lines.theirs, standardOutput: lines.theirs, log: directory.file("caller.log"))
       lines.begin()
       return try await using(PythonCaller(process: process, lines: lines)) { caller in
-        try await process.ready(within: .seconds(20)) { lines.isReady }
+        try await process.ready { lines.isReady }
         return try await body(caller)
       }
     }
@@ -75,7 +75,7 @@ public final class PythonCaller: Fixture {
   /// - Throws: ``FixtureError`` when there is no reply in time.
   public func call(
     _ method: String, _ arguments: JSON..., object: String = "manager@0.0.1", module: String = "gateway",
-    within limit: Duration = .seconds(10), inspect: Bool = false
+    within limit: Duration = .patience, inspect: Bool = false
   ) async throws -> Reply {
     try await call(method, with: arguments, object: object, module: module, within: limit, inspect: inspect)
   }
@@ -83,7 +83,7 @@ public final class PythonCaller: Fixture {
   /// Calls a method with a list of arguments.
   public func call(
     _ method: String, with arguments: [JSON], object: String = "manager@0.0.1", module: String = "gateway",
-    within limit: Duration = .seconds(10), inspect: Bool = false
+    within limit: Duration = .patience, inspect: Bool = false
   ) async throws -> Reply {
     try await reply(
       to: named(object, of: module).merging([
@@ -103,7 +103,7 @@ public final class PythonCaller: Fixture {
   }
 
   /// Asks a module for its status.
-  public func status(of module: String = "gateway", within limit: Duration = .seconds(10)) async throws -> Reply {
+  public func status(of module: String = "gateway", within limit: Duration = .patience) async throws -> Reply {
     try await reply(to: ["op": "status", "module": .string(module), "timeout": .seconds(limit)])
   }
 
@@ -121,7 +121,7 @@ public final class PythonCaller: Fixture {
   ///
   /// - Parameter then: runs once the subscription stands; makes the events happen, if they do not by themselves.
   public func events(
-    _ count: Int, of stream: String, object: String, module: String, within limit: Duration = .seconds(10),
+    _ count: Int, of stream: String, object: String, module: String, within limit: Duration = .patience,
     then: () async throws -> Void = {}
   ) async throws -> [JSON] {
     let subscription = try await ask(

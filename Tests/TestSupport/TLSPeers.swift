@@ -69,7 +69,7 @@ public final class TLSPeers: Sendable {
     let before = answers(verb).count
     try commands.write(contentsOf: Data("\(command)\n".utf8))
     var answer = ""
-    try await process.ready(within: .seconds(60)) {
+    try await process.ready {
       guard let last = answers(verb).dropFirst(before).first else { return false }
       answer = last
       return true

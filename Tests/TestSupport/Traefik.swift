@@ -94,7 +94,7 @@ public final class Traefik: Fixture {
   }
 
   private func answers() async throws {
-    try await process.withLock { $0 }.ready(within: .seconds(20)) { try await !entryPoints().isEmpty }
+    try await process.withLock { $0 }.ready { try await !entryPoints().isEmpty }
   }
 
   /// Traefik reads its static configuration from one source only, so the API goes into the file.
@@ -138,6 +138,16 @@ public final class Traefik: Fixture {
       }
     }
     return routers
+  }
+
+  /// What its metrics say of the bytes of responses of a workload's service, over all codes, methods and protocols.
+  public func responseBytes(of workload: String) async throws -> Double {
+    guard let address = try await entryPoints()["metrics"] else { throw FixtureError("no entry point metrics") }
+    let lines = try await HTTPClient().fetch("http://\(address)/metrics").body.split(separator: "\n")
+    let counted = lines.filter {
+      $0.hasPrefix("traefik_service_responses_bytes_total{") && $0.contains("service=\"\(workload)@file\"")
+    }
+    return counted.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
   }
 
   /// What it logged.

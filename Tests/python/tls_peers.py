@@ -58,7 +58,7 @@ def hello(host):
 
 def connect(host, address):
     ip, port = address.rsplit(":", 1)
-    connection = socket.create_connection((ip.strip("[]"), int(port)), timeout=10)
+    connection = socket.create_connection((ip.strip("[]"), int(port)), timeout=60)
     connection.sendall(hello(host))
     return connection
 

@@ -173,7 +173,7 @@ class Caller:
         )
 
     def reply(self, ask, reply_to):
-        timeout, ttl = ask.get("timeout", 10), None
+        timeout, ttl = ask["timeout"], None
         if ask.get("inspect"):
             deadline = time.monotonic() + timeout
             while not (raw := self.redis.lindex(reply_to, 0)) or (ttl := self.redis.ttl(reply_to)) < 0:
@@ -215,14 +215,14 @@ class Caller:
     def do_subscribe(self, ask):
         subscription = self.redis.pubsub()
         subscription.subscribe(f"{object_key(ask)}.{ask['stream']}")
-        if subscription.get_message(timeout=10) is None:
+        if subscription.get_message(timeout=60) is None:
             raise TimeoutError("subscription not confirmed")
         number = next(self.numbers)
         self.subscriptions[number] = subscription
         return {"subscription": number}
 
     def do_events(self, ask):
-        subscription, timeout = self.subscriptions[ask["subscription"]], ask.get("timeout", 10)
+        subscription, timeout = self.subscriptions[ask["subscription"]], ask["timeout"]
         deadline, events = time.monotonic() + timeout, []
         while len(events) < ask["count"]:
             remaining = deadline - time.monotonic()

@@ -34,11 +34,8 @@ public struct TraefikScrape: Sendable {
   /// Everything that Traefik counted since it started. Takes at most 5 seconds and 64 MiB of metrics, of which only the
   /// sums are kept.
   ///
-  /// - Parameter limit: in place of the 5 seconds.
   /// - Throws: with the reason `notRunning` when there is no Traefik.
-  public func read(within limit: Duration? = nil) async throws(ScrapeError) -> Traffic {
-    var limits = limits
-    limits.time = limit ?? limits.time
+  public func read() async throws(ScrapeError) -> Traffic {
     let deadline = NIODeadline.now() + TimeAmount(limits.time)
     do {
       let socket = try await NIOThreadPool.singleton.runIfActive { try connect(by: deadline) }

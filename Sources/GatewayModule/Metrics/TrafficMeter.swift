@@ -90,7 +90,13 @@ public actor TrafficMeter: Service {
         try? await Task.sleep(for: self.interval)
       }
     }
-    _ = await Reading { await take(scrapingFor: .seconds(1)) }.value
+    // It may take what is left of the time for stopping: what takes longer is cancelled.
+    let last = Reading { await take() }
+    await withTaskCancellationHandler {
+      _ = await last.value
+    } onCancel: {
+      last.cancel()
+    }
   }
 
   /// The totals by workload, with everything that was counted before the call.
@@ -134,9 +140,9 @@ public actor TrafficMeter: Service {
 
   // MARK: - A reading
 
-  private func take(scrapingFor limit: Duration? = nil) async -> Result<[String: ByteCount], any Error> {
+  private func take() async -> Result<[String: ByteCount], any Error> {
     await lookAtConnections()
-    let failure = await lookAtTraefik(limit)
+    let failure = await lookAtTraefik()
     let now = ContinuousClock.now
     let elapsed = lastReading.duration(to: now) / .seconds(1)
     lastReading = now
@@ -165,10 +171,10 @@ public actor TrafficMeter: Service {
     }
   }
 
-  private func lookAtTraefik(_ limit: Duration?) async -> ScrapeError? {
+  private func lookAtTraefik() async -> ScrapeError? {
     let bootTime = BootClock.bootTime
     do throws(ScrapeError) {
-      let reading = try await scrape.read(within: limit)
+      let reading = try await scrape.read()
       // A clock that was set meanwhile makes the start look like another one's.
       let isSteady = BootClock.bootTime == bootTime
       let start = isSteady ? bootTime.flatMap { bootTime in reading.started.map { $0 - bootTime } } : nil

