@@ -24,8 +24,8 @@ setup: ## install what the rest needs: Debian packages, Traefik and Python packa
 build: ## build everything, for debugging
 	@$(SWIFT) build
 
-demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again
-	@scripts/demo
+demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again (KEEP=1)
+	@scripts/demo $(if $(KEEP),--keep)
 
 test: setup ## run all tests, against real servers on loopback; FILTER for some of them
 	@scripts/test $(addprefix --filter ,$(FILTER))
@@ -67,7 +67,11 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" systemd/*.service systemd/*.path
 	@install -D -m 644 systemd/gateway-module.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/gateway-module.conf"
 	@install -D -m 644 systemd/gateway-module.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gateway-module.conf"
-	@test -e "$(DESTDIR)/etc/default/gateway" || install -D -m 640 systemd/gateway.default "$(DESTDIR)/etc/default/gateway"
+	@for file in gateway gateway-traefik; do \
+	  install -D -m 644 systemd/$$file.default "$(DESTDIR)$(PREFIX)/share/gateway-module/$$file.default"; \
+	done
+	@install -D -m 755 packaging/defaults "$(DESTDIR)$(PREFIX)/share/gateway-module/defaults"
+	@test -n "$(DESTDIR)" || packaging/defaults "$(PREFIX)/share/gateway-module"
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module" README.md
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/docs" docs/*.md
 	@cd Examples && find callers -type f -exec install -D -m 644 {} \

@@ -5,26 +5,91 @@ import Testing
 /// The units in `systemd/`, as far as that can be seen without systemd; `make test-deb` has it run them.
 @Suite(.timeLimit(.minutes(5)))
 struct SystemdTests {
-  static let root = "/var/cache/modules/gateway"
+  /// In zos' layout, and where the package has it on a node without.
+  static let roots = ["/var/cache/modules/gateway", "/var/lib/gateway-module"]
 
   @Test func traefikRunsAsWithZinit() throws {
     let unit = try SystemdUnit("gateway-traefik.service")
     let zinit = try ZinitUnit("traefik")
     let command = try zinit.command("exec").joined(separator: " ")
-    #expect(unit["ExecStart"] == [command])
-    #expect(unit.environment == zinit.environment)
+    #expect(unit["ExecStart"].map { $0.replacing("${GATEWAY_ROOT}", with: Self.roots[0]) } == [command])
+    #expect(unit.environment == zinit.environment.merging(["GATEWAY_ROOT": Self.roots[0]]) { $1 })
   }
 
   @Test(arguments: ["gateway", "gateway-traefik"])
   func serviceWritesToTheGatewaysRootAlone(name: String) throws {
     let unit = try SystemdUnit("\(name).service")
     #expect(unit["ProtectSystem"] == ["strict"])
-    #expect(unit["ReadWritePaths"] == [Self.root])
+    #expect(Set(unit["ReadWritePaths"].flatMap { $0.split(separator: " ") }) == Set(Self.roots.map { "-\($0)" }))
+    #expect(unit.environment["GATEWAY_ROOT"] == Self.roots[0])
+  }
+
+  @Test func traefikDoesNotReadWhatIsTheGateways() throws {
+    #expect(try SystemdUnit("gateway.service")["EnvironmentFile"] == ["-/etc/default/gateway"])
+    #expect(try SystemdUnit("gateway-traefik.service")["EnvironmentFile"] == ["-/etc/default/gateway-traefik"])
+  }
+
+  @Test func gatewayStartsAfterRedisByAnyOfItsNames() throws {
+    let after = try SystemdUnit("gateway.service")["After"].flatMap { $0.split(separator: " ") }
+    #expect(Set(["redis", "redis-server", "valkey", "valkey-server"].map { "\($0).service" }).isSubset(of: after))
   }
 
   @Test func configurationThatIsWatchedIsTraefiks() throws {
-    #expect(try SystemdUnit("gateway-traefik-restart.path")["PathChanged"] == ["\(Self.root)/traefik.yaml"])
+    let changed = try SystemdUnit("gateway-traefik-restart.path")["PathChanged"]
+    #expect(Set(changed) == Set(Self.roots.map { "\($0)/traefik.yaml" }))
   }
+
+  // MARK: The settings that an installation writes
+
+  /// Runs what an installation runs, with these files there, and returns the settings of both services.
+  private func install(over files: [String: String]) async throws -> (gateway: String, traefik: String) {
+    try await TemporaryDirectory.withDirectory { directory in
+      for (path, content) in files {
+        _ = try directory.directory((path as NSString).deletingLastPathComponent)
+        try directory.write(content, to: path)
+      }
+      let defaults = Repository.file("packaging/defaults")
+      // Twice, since the second one changes nothing.
+      for _ in 0..<2 { try await Command.succeed(defaults, [Repository.file("systemd"), directory.path]) }
+      func text(_ name: String) throws -> String {
+        try String(contentsOfFile: directory.file("etc/default/\(name)"), encoding: .utf8)
+      }
+      return try (text("gateway"), text("gateway-traefik"))
+    }
+  }
+
+  @Test func newInstallationKeepsItsFilesWhereTheyLast() async throws {
+    let settings = try await install(over: [:])
+    for text in [settings.gateway, settings.traefik] { #expect(text.contains("\nGATEWAY_ROOT=\(Self.roots[1])\n")) }
+    #expect(settings.gateway.contains("\nGATEWAY_BROKER=") && !settings.traefik.contains("BROKER"))
+  }
+
+  @Test func installationOverAnEarlierGatewaysFilesNamesThem() async throws {
+    let settings = try await install(over: ["var/cache/modules/gateway/proxy/w.yaml": ""])
+    for text in [settings.gateway, settings.traefik] { #expect(text.contains("\nGATEWAY_ROOT=\(Self.roots[0])\n")) }
+  }
+
+  @Test func settingsThatAreThereStayAndTraefikGetsItsOwn() async throws {
+    let earlier = """
+      # mine
+      GATEWAY_BROKER=tcp://secret@127.0.0.1:6379
+      LEGO_CA_CERTIFICATES="/etc/ssl/own.pem"
+      #GOGC=100
+      GATEWAY_ROOT=/srv/gateway
+      GATEWAY_ROOTS=no
+
+      """
+    var settings = try await install(over: ["etc/default/gateway": earlier])
+    #expect(settings.gateway == earlier)
+    #expect(
+      settings.traefik.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        == ["LEGO_CA_CERTIFICATES=\"/etc/ssl/own.pem\"", "GATEWAY_ROOT=/srv/gateway"])
+
+    settings = try await install(over: ["etc/default/gateway": earlier, "etc/default/gateway-traefik": "A=b\n"])
+    #expect(settings.gateway == earlier && settings.traefik == "A=b\n")
+  }
+
+  // MARK: Readiness
 
   @Test(
     "systemd is told once Traefik's files are in place, whether there is a Redis or not",
