@@ -121,3 +121,9 @@ if Context.environment["BENCH"] != nil {
       name: "bench-scrape", dependencies: ["Files", "GatewayModule"], path: "Benchmarks/scrape", swiftSettings: settings
     ))
 }
+
+// The bus and its tests, for scripts/tsan.
+if Context.environment["BUS_ALONE"] != nil {
+  package.products.removeAll { $0.name != "RPC" }
+  package.targets.removeAll { !["CHiredis", "RPC", "TestSupport", "RPCTests"].contains($0.name) }
+}

@@ -75,7 +75,7 @@ struct RootTests {
       let before = try own()
       #expect(before.count == 7)
       try await Command.succeed("sh", ["-ec", "cd $0; \(command)", gateway.root.path])
-      try await eventually(within: .seconds(30)) {
+      try await eventually {
         try own()
       } until: {
         $0 == before

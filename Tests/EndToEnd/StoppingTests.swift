@@ -81,7 +81,7 @@ struct StoppingTests {
       let command = "sleep 600 & echo $! >> \(pids); wait"
       try await GatewayProcess.withGateway(GatewayProcess.node + ["--traefik-restart", command]) { gateway in
         func started(_ count: Int) async throws -> [Int32] {
-          try await eventually(within: .seconds(30)) {
+          try await eventually {
             ChildProcess.wholeLines(of: (try? String(contentsOfFile: pids, encoding: .utf8)) ?? "")
           } until: {
             $0.count == count
@@ -91,7 +91,7 @@ struct StoppingTests {
         for life in 1...2 {
           let child = try #require(try await started(life).last)
           gateway.signal(SIGTERM)
-          #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+          #expect(try await gateway.exit(within: Self.promise) == .code(0))
           // Where nobody reaps it, it stays as a zombie, which is dead as well.
           try await eventually {
             let state = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8).split(separator: " ")[2]
@@ -120,7 +120,7 @@ struct StoppingTests {
         try await gateway.restart()
         try await eventually { try Self.holds(gateway.pid, lock) }
         gateway.signal(SIGTERM)
-        #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+        #expect(try await gateway.exit(within: Self.promise) == .code(0))
         #expect(try gateway.logged("tidying up after DNS-01 challenges failed").isEmpty)
       }
     }

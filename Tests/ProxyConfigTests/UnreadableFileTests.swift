@@ -1,4 +1,5 @@
 import ProxyConfig
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import GatewayModule
@@ -173,7 +174,7 @@ struct ScrapeParserTests {
   /// The page with bytes changed, doubled and lost, in chunks of all lengths: nothing crashes, and whatever is counted is
   /// the same in one piece.
   @Test func noBytesCrashIt() {
-    var random = SplitMix64(state: 1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<2000 {
       var page = Self.page
       for _ in 0..<Int.random(in: 1...20, using: &random) {
@@ -194,7 +195,7 @@ struct ScrapeParserTests {
   }
 
   @Test func decimalsAreReadAsTheStandardLibraryReadsThem() {
-    var random = SplitMix64(state: 2)
+    var random = SeededGenerator(seed: 2)
     for _ in 0..<20_000 {
       let digits = (0..<Int.random(in: 1...24, using: &random)).map { _ in Int.random(in: 0...9, using: &random) }
       var text = digits.map(String.init).joined()
@@ -204,18 +205,5 @@ struct ScrapeParserTests {
       let read = Array(text.utf8).withUnsafeBufferPointer { Double(decimal: $0.span) }
       #expect(read == Double(text), "\(text)")
     }
-  }
-}
-
-/// Random numbers that are the same in every run.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
