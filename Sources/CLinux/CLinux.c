@@ -15,6 +15,10 @@ int clinux_rename_noreplace(const char *source, const char *target) {
   return renameat2(AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE);
 }
 
+int clinux_rename_exchange(const char *one, const char *other) {
+  return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+}
+
 int clinux_syncfs(int fd) { return syncfs(fd); }
 
 int clinux_pidfd_open(int pid) { return pidfd_open(pid, 0); }

@@ -113,6 +113,11 @@ package enum FileSystem {
     guard result == 0 else { throw FileError(target, "rename") }
   }
 
+  /// Gives each of two files the other's name, in one step. Not every file system can: `EINVAL`.
+  package static func exchange(_ one: String, with other: String) throws(FileError) {
+    guard clinux_rename_exchange(one, other) == 0 else { throw FileError(other, "rename") }
+  }
+
   /// Removes a file; one that is not there is fine.
   package static func remove(_ path: String) throws(FileError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileError(path, "unlink") }

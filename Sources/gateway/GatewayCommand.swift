@@ -153,6 +153,11 @@ struct GatewayCommand: AsyncParsableCommand {
     var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
     services.append(server)
+    services.append(
+      Watchdog(logger: logger) { [server] in
+        await server.takesTurn()
+        await store.takesTurn()
+      })
 
     // At the debug level it prints whole services, for thousands of bytes.
     var lifecycleLogger = logger

@@ -60,8 +60,10 @@ struct BusOptions: ParsableArguments {
         break
       }
     }
-    let takesThem = GatewayCtl.configuration.subcommands.contains { $0._commandName == rest.first }
-    return rest.prefix(1) + (takesThem ? moved : []) + rest.dropFirst()
+    let takesThem = rest.first.map { name in
+      GatewayCtl.configuration.subcommands.contains { $0.configuration.commandName == name }
+    }
+    return rest.prefix(1) + (takesThem == true ? moved : []) + rest.dropFirst()
   }
 
   /// How long somebody who sits in front of the program is left without a word when the broker cannot be reached.

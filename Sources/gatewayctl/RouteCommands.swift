@@ -209,7 +209,8 @@ private struct ProgressLine {
 }
 
 struct Delete: GatewayCtlCommand {
-  static let configuration = CommandConfiguration(abstract: "Withdraws what a workload published.")
+  static let configuration = CommandConfiguration(
+    commandName: "delete", abstract: "Withdraws what a workload published.")
 
   @Argument(help: "The workload's identifier; one that has no route is no error.") var workload: String
   @OptionGroup var bus: BusOptions
@@ -227,6 +228,7 @@ struct Delete: GatewayCtlCommand {
 
 struct List: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
+    commandName: "list",
     abstract: "Lists all routes, by workload.",
     discussion: """
       In a pattern * stands for any text, ? for one character and […] for one of several; it has to match the whole name. \
@@ -248,6 +250,7 @@ struct List: GatewayCtlCommand {
 
 struct Watch: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
+    commandName: "watch",
     abstract: "Prints what becomes of routes, a line each, until it is interrupted.",
     discussion: """
       A line has the time in UTC, what was done (set, replaced, deleted, quarantined), the workload and the domain; of a \

@@ -66,7 +66,8 @@ struct ShowMetrics: GatewayCtlCommand {
 }
 
 struct Status: GatewayCtlCommand {
-  static let configuration = CommandConfiguration(abstract: "Shows the module's objects and what its workers do.")
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Shows the module's objects and what its workers do.")
 
   @OptionGroup var bus: BusOptions
 

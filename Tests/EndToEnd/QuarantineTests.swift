@@ -83,6 +83,78 @@ struct QuarantineTests {
     }
   }
 
+  @Test("A file that cannot be moved away keeps no gateway from starting and harms nothing else")
+  func startsWithWhatCannotBeMovedAway() async throws {
+    try await GatewayProcess.withGateway { root in
+      _ = try root.directory("proxy")
+      _ = try root.directory("staging/no-file")
+      try root.write("a: [1", to: "proxy/bad.yaml")
+      try root.write("no directory", to: "quarantine")
+    } _: { gateway in
+      let stuck =
+        "file cannot be moved to quarantine and keeps Traefik from taking in any change: move it away by hand"
+      let line = try #require(try gateway.logged(stuck).first)
+      #expect(line["level"] == "error" && line["file"].string == gateway.root.file("proxy/bad.yaml"))
+      #expect(line["reason"].string == "rename \(gateway.root.path)/quarantine/bad.yaml: Not a directory")
+      try await gateway.setName("w", "w", "http://10.1.2.3")
+      try await gateway.setName("v", "v", "http://10.1.2.3")
+      try await gateway.delete("v")
+      // Said once, however often it is tried.
+      try gateway.root.write("a: [2", to: "proxy/worse.yaml")
+      try await eventually { try gateway.logged(stuck).count == 2 }
+      try await Command.succeed("sh", ["-ec", "cd $0; rm quarantine; mkdir quarantine", gateway.root.path])
+      try await eventually(within: .seconds(30)) {
+        try quarantined(gateway) == ["bad.yaml": "a: [1", "worse.yaml": "a: [2"]
+      }
+      #expect(try gateway.logged(stuck).count == 2)
+      #expect(try gateway.files(in: "proxy").keys.sorted() == ["", "w.yaml"])
+    }
+  }
+
+  @Test("Somebody's own good file is left alone, also when it names a workload's domain")
+  func leavesOthersFilesThatNameADomain() async throws {
+    let own = """
+      http:
+        routers: {mine: {rule: "Host(`a.test`) && PathPrefix(`/x`)", service: mine, tls: {}}}
+        services: {mine: {loadBalancer: {servers: [url: 'http://10.1.2.3']}}}
+      """
+    try await GatewayProcess.withGateway { root in
+      _ = try root.directory("proxy")
+      try root.write(own, to: "proxy/before.yaml")
+    } _: { gateway in
+      try await gateway.setFQDN("w", "a.test", "http://10.1.2.3")
+      try gateway.root.write(own, to: "proxy/after.yaml")
+      try gateway.root.write("a: [", to: "proxy/later.yaml")
+      try await eventually { try quarantined(gateway).keys.contains("later.yaml") }
+      try await gateway.restart()
+      #expect(try await gateway.domains() == ["w": "a.test"])
+      #expect(try gateway.files(in: "proxy").keys.sorted() == ["", "after.yaml", "before.yaml", "w.yaml"])
+      #expect(try gateway.files(in: "proxy")["after.yaml"]?.content == own)
+      #expect(try Array(quarantined(gateway).keys) == ["later.yaml"])
+    }
+  }
+
+  @Test("While the gateway runs a domain stays whose it is, however old the file is that claims it")
+  func runningOwnerKeepsTheDomain() async throws {
+    func file(_ workload: String) -> String {
+      """
+      http:
+        routers: {\(workload)-route: {rule: Host(`a.test`), service: \(workload), \
+      tls: {certResolver: resolver, domains: [main: a.test]}}}
+        services: {\(workload): {loadBalancer: {servers: [url: 'http://10.1.2.3']}}}
+      """
+    }
+    try await GatewayProcess.withGateway { gateway in
+      try await gateway.setFQDN("w", "a.test", "http://10.1.2.3")
+      let staged = try gateway.root.write(file("old"), to: "old.yaml")
+      try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 0)], ofItemAtPath: staged)
+      try FileManager.default.moveItem(atPath: staged, toPath: gateway.root.file("proxy/old.yaml"))
+      try await eventually { try quarantined(gateway) == ["old.yaml": file("old")] }
+      try await gateway.restart()
+      #expect(try await gateway.domains() == ["w": "a.test"])
+    }
+  }
+
   @Test("Of two files that claim one domain the older keeps it, at the start and later")
   func olderKeepsTheDomain() async throws {
     func file(_ workload: String) -> String {

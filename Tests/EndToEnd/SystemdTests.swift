@@ -113,6 +113,97 @@ struct SystemdTests {
     }
   }
 
+  /// Counts what is told until `condition` holds, and returns how often it was that the gateway is alive.
+  private static func lives(
+    _ socket: NotifySocket, until condition: () async throws -> Bool
+  ) async throws -> Int {
+    var count = 0
+    try await eventually(within: .seconds(60)) {
+      while let message = socket.message { if message == "WATCHDOG=1" { count += 1 } }
+      return try await condition()
+    }
+    return count
+  }
+
+  private static func waitForLives(_ socket: NotifySocket, _ number: Int) async throws {
+    var count = 0
+    try await eventually(within: .seconds(60)) {
+      while let message = socket.message { if message == "WATCHDOG=1" { count += 1 } }
+      return count >= number
+    }
+  }
+
+  @Test("systemd is told again and again that the gateway is alive, also without Redis")
+  func watchdogWithoutRedis() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let socket = try NotifySocket(directory.file("notify"))
+      try await ChildProcess.withProcess(
+        Repository.product("gateway"),
+        ["--broker", "unix://\(directory.file("nobody"))", "--root", directory.file("root")] + GatewayProcess.node,
+        environment: ["NOTIFY_SOCKET": socket.address, "WATCHDOG_USEC": "400000"], log: directory.file("log")
+      ) { gateway in
+        try await Self.waitForLives(socket, 5)
+        // One that is stopped says nothing.
+        gateway.signal(SIGSTOP)
+        try await eventually {
+          let state = try String(contentsOfFile: "/proc/\(gateway.pid)/stat", encoding: .utf8).split(separator: " ")[2]
+          return state == "T"
+        }
+        while socket.message != nil {}
+        let end = ContinuousClock.now + .seconds(1)
+        #expect(try await Self.lives(socket) { .now > end } == 0)
+        gateway.signal(SIGCONT)
+        try await Self.waitForLives(socket, 3)
+      }
+    }
+  }
+
+  @Test("systemd is not told that a gateway is alive whose writer hangs")
+  func watchdogOfAHangingWriter() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let socket = try NotifySocket(directory.file("notify"))
+      try await GatewayProcess.withGateway(
+        environment: ["NOTIFY_SOCKET": socket.address, "WATCHDOG_USEC": "400000"]
+      ) { gateway in
+        try await Self.waitForLives(socket, 3)
+        // Opening it to write waits until somebody reads.
+        let pipe = gateway.root.file("staging/w.yaml")
+        try await Command.succeed("mkfifo", [pipe])
+        async let reply = gateway.call("SetNamedProxy", "w", "shop", ["http://10.1.2.3"], false, within: .seconds(60))
+        // The turn that was being taken may have ended well.
+        var quiet = ContinuousClock.now
+        try await eventually(within: .seconds(60)) {
+          while socket.message != nil { quiet = .now }
+          return quiet + .seconds(2) < .now
+        }
+        // Other calls are answered, so that it is not the whole process that stands still.
+        #expect(try await gateway.domains() == [:])
+        #expect(socket.message == nil)
+        let reader = try #require(fopen(pipe, "r"))
+        defer { fclose(reader) }
+        try await Self.waitForLives(socket, 3)
+        _ = try await reply
+      }
+    }
+  }
+
+  @Test func watchdogOfAnotherProcessIsLeftAlone() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let socket = try NotifySocket(directory.file("notify"))
+      try await GatewayProcess.withGateway(
+        environment: ["NOTIFY_SOCKET": socket.address, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"]
+      ) { gateway in
+        let end = ContinuousClock.now + .seconds(1)
+        #expect(try await Self.lives(socket) { .now > end } == 0)
+      }
+    }
+  }
+
+  @Test func unitHasAWatchdog() throws {
+    let unit = try SystemdUnit("gateway.service")
+    #expect(unit["WatchdogSec"] == ["60"] && unit["Type"] == ["notify"] && unit["Restart"] == ["always"])
+  }
+
   @Test func gatewayThatCannotTellItsServiceManagerDoesNotStart() async throws {
     try await TemporaryDirectory.withDirectory { directory in
       let socket = directory.file("nobody")

@@ -126,6 +126,21 @@ struct WatchTests {
     }
   }
 
+  @Test func directoryThatStaysAwayIsMadeAgainWithAllRoutes() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      for name in ["w", "v"] { try await gateway.setName(name, name, "http://10.1.2.3") }
+      let (domains, files) = (try await gateway.domains(), try gateway.files(in: "proxy").mapValues(\.content))
+      try await Command.succeed("mv", [gateway.root.file("proxy"), gateway.root.file("away")])
+      try await eventually(within: .seconds(30)) { try gateway.files(in: "proxy").mapValues(\.content) == files }
+      #expect(try await gateway.domains() == domains)
+      try await eventually { try !gateway.logged("route files are watched again").isEmpty }
+      try gateway.root.write(file("new", "n.test"), to: "proxy/new.yaml")
+      try await waitForDomains(domains.merging(["new": "n.test"]) { $1 }, gateway)
+      try await gateway.restart()
+      #expect(try await gateway.domains().count == 3)
+    }
+  }
+
   @Test("Events that are lost because there are too many are made up for")
   func looksAgainWhenEventsAreLost() async throws {
     try await GatewayProcess.withGateway { gateway in

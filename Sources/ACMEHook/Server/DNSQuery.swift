@@ -33,14 +33,14 @@ package struct DNSQuery: Sendable {
 
   /// What came back.
   package struct Reply: Sendable {
-    /// One of c-ares: `ARES_SUCCESS` for an answer with records, `ARES_ENODATA` for one without, `ARES_ENOTFOUND` for
+    /// One of c-ares: `CARES_SUCCESS` for an answer with records, `CARES_ENODATA` for one without, `CARES_ENOTFOUND` for
     /// a name that does not exist.
     let status: CInt
     /// The whole message; empty when none came.
     package let message: [UInt8]
 
     /// Whether a server answered: with records, that there are none, or that there is no such name.
-    package var isAnswer: Bool { [ARES_SUCCESS, ARES_ENODATA, ARES_ENOTFOUND].contains(status) }
+    package var isAnswer: Bool { [CARES_SUCCESS, CARES_ENODATA, CARES_ENOTFOUND].contains(status) }
     /// The status in words.
     package var statusText: String { String(cString: ares_strerror(status)) }
   }
@@ -49,7 +49,7 @@ package struct DNSQuery: Sendable {
   ///
   /// - Parameter limit: how long to wait for an answer, at least a millisecond.
   package func ask(within limit: Duration) -> Reply {
-    guard let channel = makeChannel(limit) else { return Reply(status: ARES_ENOMEM, message: []) }
+    guard let channel = makeChannel(limit) else { return Reply(status: CARES_ENOMEM, message: []) }
     defer { ares_destroy(channel) }
     let box = Box()
     let internet: CInt = 1
@@ -87,9 +87,10 @@ package struct DNSQuery: Sendable {
       ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS
       | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST | ARES_OPT_EDNSPSZ | ARES_OPT_NOROTATE
     var channel: ares_channel?
-    guard ares_init_options(&channel, &options, given) == ARES_SUCCESS, let channel else { return nil }
+    let all = given | cares_remember_nothing(&options)
+    guard ares_init_options(&channel, &options, all) == CARES_SUCCESS, let channel else { return nil }
     let address = server.isIPv4 ? "\(server):\(port)" : "[\(server)]:\(port)"
-    guard ares_set_servers_ports_csv(channel, address) == ARES_SUCCESS else {
+    guard ares_set_servers_ports_csv(channel, address) == CARES_SUCCESS else {
       ares_destroy(channel)
       return nil
     }

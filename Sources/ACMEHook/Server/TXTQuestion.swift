@@ -30,10 +30,10 @@ struct TXTQuestion {
   }
 
   private static func answer(_ status: CInt, _ message: UnsafeBufferPointer<UInt8>) -> Answer {
-    guard status == ARES_SUCCESS else { return .failure(String(cString: ares_strerror(status))) }
+    guard status == CARES_SUCCESS else { return .failure(String(cString: ares_strerror(status))) }
     var first: UnsafeMutablePointer<ares_txt_reply>?
     let parsed = ares_parse_txt_reply(message.baseAddress, CInt(message.count), &first)
-    guard parsed == ARES_SUCCESS else { return .failure(String(cString: ares_strerror(parsed))) }
+    guard parsed == CARES_SUCCESS else { return .failure(String(cString: ares_strerror(parsed))) }
     defer { ares_free_data(first) }
     var values: Set<String> = []
     var next = first

@@ -15,6 +15,10 @@ int clinux_enter_network_namespace(int fd);
 /// Returns 0, or -1 with `errno` set.
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
 
+/// renameat2(2) with RENAME_EXCHANGE: gives each of two files the other's name; both must be there.
+/// Returns 0, or -1 with `errno` set.
+int clinux_rename_exchange(const char *_Nonnull one, const char *_Nonnull other);
+
 /// syncfs(2): syncs the file system that `fd` is on. Returns 0, or -1 with `errno` set.
 int clinux_syncfs(int fd);
 

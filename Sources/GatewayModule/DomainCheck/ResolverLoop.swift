@@ -143,10 +143,11 @@ final class ResolverLoop {
     let lookups = strdup("b")
     defer { free(lookups) }
     options.lookups = lookups
-    guard libraryIsReady, ares_init_options(&channel, &options, given) == ARES_SUCCESS, let channel else {
+    let all = given | cares_remember_nothing(&options)
+    guard libraryIsReady, ares_init_options(&channel, &options, all) == CARES_SUCCESS, let channel else {
       throw SystemError("ares_init_options", code: ENOMEM)
     }
-    guard ares_set_servers_ports_csv(channel, "\(resolver)") == ARES_SUCCESS else {
+    guard ares_set_servers_ports_csv(channel, "\(resolver)") == CARES_SUCCESS else {
       ares_destroy(channel)
       throw SystemError("ares_set_servers_ports_csv", code: ENOMEM)
     }
@@ -171,16 +172,16 @@ final class ResolverLoop {
 
   private func answer(_ kind: Kind, _ status: CInt, _ message: UnsafeBufferPointer<UInt8>) -> Answer {
     switch status {
-    case ARES_SUCCESS: Self.addresses(kind, in: message)
-    case ARES_ENODATA: .addresses([])
-    case ARES_ENOTFOUND: .failure(.noSuchDomain)
-    case ARES_ESERVFAIL: .failure(.serverFailure)
-    case ARES_EREFUSED: .failure(.refused)
-    case ARES_EFORMERR, ARES_ENOTIMP: .failure(.rejected)
-    case ARES_ETIMEOUT: .failure(.silence(limit))
-    case ARES_ECONNREFUSED: .failure(.unreachable)
-    case ARES_ECANCELLED, ARES_EDESTRUCTION: .failure(.cancelled)
-    case ARES_ENOMEM, ARES_EFILE: .failure(.outOfResources)
+    case CARES_SUCCESS: Self.addresses(kind, in: message)
+    case CARES_ENODATA: .addresses([])
+    case CARES_ENOTFOUND: .failure(.noSuchDomain)
+    case CARES_ESERVFAIL: .failure(.serverFailure)
+    case CARES_EREFUSED: .failure(.refused)
+    case CARES_EFORMERR, CARES_ENOTIMP: .failure(.rejected)
+    case CARES_ETIMEOUT: .failure(.silence(limit))
+    case CARES_ECONNREFUSED: .failure(.unreachable)
+    case CARES_ECANCELLED, CARES_EDESTRUCTION: .failure(.cancelled)
+    case CARES_ENOMEM, CARES_EFILE: .failure(.outOfResources)
     default: .failure(.malformedAnswer)
     }
   }
@@ -209,10 +210,10 @@ final class ResolverLoop {
     _ status: CInt, _ records: Slice<UnsafeMutableBufferPointer<Record>>, _ address: (Record) -> Address
   ) -> Answer {
     switch status {
-    case ARES_SUCCESS:
+    case CARES_SUCCESS:
       .addresses(records.compactMap { record in withUnsafeBytes(of: address(record)) { IPAddress(bytes: $0) } })
-    case ARES_ENODATA: .addresses([])
-    case ARES_ENOMEM: .failure(.outOfResources)
+    case CARES_ENODATA: .addresses([])
+    case CARES_ENOMEM: .failure(.outOfResources)
     default: .failure(.malformedAnswer)
     }
   }

@@ -4,7 +4,7 @@ public import RPC
 /// file is told when it is seen.
 ///
 /// On the wire it is a map of five: `Workload`, `Domain`, `Action` and `Reason` are strings, `Time` is a time, MessagePack's
-/// extension −1.
+/// extension −1. It has a sixth, `Previous`, a string, when the workload gave up another domain.
 public struct RouteChange: Hashable, Sendable, Codable {
   public enum Action: String, Hashable, Sendable, Codable {
     /// The workload has a route now, and had none.
@@ -26,13 +26,19 @@ public struct RouteChange: Hashable, Sendable, Codable {
   public let reason: String
   /// When that was.
   public let time: Timestamp
+  /// Of a route that was replaced by one with another domain: the domain that the workload gave up. nil otherwise.
+  public let previous: String?
 
-  public init(workload: String, domain: String, action: Action, reason: String = "", time: Timestamp = .now) {
+  public init(
+    workload: String, domain: String, action: Action, reason: String = "", time: Timestamp = .now,
+    previous: String? = nil
+  ) {
     self.workload = workload
     self.domain = domain
     self.action = action
     self.reason = reason
     self.time = time
+    self.previous = previous
   }
 
   package enum CodingKeys: String, CodingKey {
@@ -41,5 +47,6 @@ public struct RouteChange: Hashable, Sendable, Codable {
     case action = "Action"
     case reason = "Reason"
     case time = "Time"
+    case previous = "Previous"
   }
 }

@@ -13,6 +13,16 @@ enum Sighting: Equatable {
   case broken(String)
 }
 
+/// What is expected to stand where a workload's route is known to be.
+enum Expectation: Equatable {
+  /// Its file.
+  case file
+  /// Nothing any more: its file was removed, and may be back after a power cut, so that the workload still has its domain.
+  case nothing
+  /// Nothing yet: its file could not be written again.
+  case fileLater
+}
+
 /// What to do about a file that somebody put into Traefik's directory, changed or took away.
 enum Reconciliation: Equatable {
   case leave
@@ -24,30 +34,35 @@ enum Reconciliation: Equatable {
   case quarantine(reason: String)
   /// The same, and the workload's route is written again.
   case restore(Route, reason: String)
+  /// The workload's route is written again.
+  case rewrite(Route)
 
   /// - Parameters:
   ///   - sighting: what is on disk under the name.
-  ///   - route: the one that is known to be there; nil for none.
+  ///   - route: the one that the workload is known to have; nil for none.
+  ///   - expectation: what is expected in its place.
   ///   - owner: who has the domain of the route that is on disk, also by a claim.
-  init(_ sighting: Sighting, known route: Route?, owner: WorkloadID?) {
-    switch (sighting, route) {
+  init(_ sighting: Sighting, known route: Route?, expecting expectation: Expectation = .file, owner: WorkloadID?) {
+    // Over a route that was withdrawn there is nothing to be put back.
+    let kept = expectation == .nothing ? nil : route
+    switch (sighting, kept) {
     case (.unchanged, _), (.nothing, nil), (.foreign, nil):
       self = .leave
-    case (.nothing, let route?):
-      self = .forget(route.workload)
-    case (.route(let found, let stamp), let route):
+    case (.nothing, let kept?):
+      self = expectation == .fileLater ? .rewrite(kept) : .forget(kept.workload)
+    case (.route(let found, let stamp), let kept):
       if let owner, owner != found.workload {
         let reason = "domain already registered: \(found.domain), by the older \(owner)"
-        self = route.map { .restore($0, reason: reason) } ?? .quarantine(reason: reason)
+        self = kept.map { .restore($0, reason: reason) } ?? .quarantine(reason: reason)
       } else {
         self = .adopt(found, stamp)
       }
     case (.broken(let reason), nil):
       self = .quarantine(reason: reason)
-    case (.broken(let reason), let route?):
-      self = .restore(route, reason: reason)
-    case (.foreign(let reason), let route?):
-      self = .restore(route, reason: "no route any more: \(reason)")
+    case (.broken(let reason), let kept?):
+      self = .restore(kept, reason: reason)
+    case (.foreign(let reason), let kept?):
+      self = .restore(kept, reason: "no route any more: \(reason)")
     }
   }
 }

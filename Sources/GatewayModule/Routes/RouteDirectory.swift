@@ -60,6 +60,66 @@ struct RouteDirectory: Sendable {
     }
   }
 
+  /// Makes the names in the directory durable.
+  func sync() throws(FileError) { try FileSystem.syncDirectory(root.proxy) }
+
+  /// Makes the directory where it is missing.
+  func make() throws(FileError) { try FileSystem.makeDirectory(root.proxy, mode: 0o755) }
+
+  /// Whether there is a root and no directory of routes in it.
+  var isMissing: Bool {
+    guard (try? FileSystem.status("\(root.path)/.")) != nil else { return false }
+    do throws(FileError) {
+      _ = try FileSystem.status(root.proxy)
+      return false
+    } catch {
+      return error.code == ENOENT
+    }
+  }
+
+  /// Whether a file is there; false also where that cannot be seen.
+  func has(_ name: String) -> Bool { (try? FileSystem.status(path(name))) != nil }
+
+  /// Puts a route in the place of a file that is no route, and that file out of Traefik's sight. At no time is there
+  /// neither: what was acknowledged is not given up for what somebody wrote over it. Where the route cannot be written, the
+  /// other file is put away alone, because it would stop all the others.
+  ///
+  /// - Returns: where the file is now, and what became of the route.
+  /// - Throws: when the file could not be put away; what became of the route is then to be seen by looking again.
+  func replace(_ name: String, with route: Route) throws(FileError) -> (quarantine: String?, route: Outcome) {
+    let staged = stagingPath(route)
+    if case .failed(let error) = stage([.write(route, replacing: true)])[0] {
+      return (try quarantine(name), .failed(error))
+    }
+    let place: String?
+    do throws(FileError) {
+      do throws(FileError) {
+        try FileSystem.exchange(staged, with: path(name))
+      } catch {
+        guard error.code == EINVAL || error.code == ENOSYS else { throw error }
+        // In two steps, then; a power cut between them is one that the route does not survive.
+        let place = try quarantine(name)
+        try FileSystem.rename(staged, to: path(name), replacing: true)
+        return (place, finish(route))
+      }
+      place = try quarantine(name, at: staged)
+    } catch {
+      unlink(staged)
+      throw error
+    }
+    return (place, finish(route))
+  }
+
+  private func finish(_ route: Route) -> Outcome {
+    let stamp = try? FileSystem.status(path(route.fileName)).stamp
+    do throws(FileError) {
+      try sync()
+      return .durable(stamp)
+    } catch {
+      return .unsynced(stamp, error)
+    }
+  }
+
   /// How many files are open at the same time.
   private static let openFiles = 128
 
@@ -184,18 +244,26 @@ struct RouteDirectory: Sendable {
 
   /// Moves a file out of Traefik's sight, under a name that is free.
   ///
-  /// - Returns: its path there.
-  func quarantine(_ name: String) throws(FileError) -> String {
+  /// - Parameter place: where it is, when that is not where its name says.
+  /// - Returns: its path there; nil when it has vanished.
+  func quarantine(_ name: String, at place: String? = nil) throws(FileError) -> String? {
+    let place = place ?? path(name)
     // A file name has at most 255 bytes.
     let base = String(decoding: name.replacing("/", with: "_").utf8.suffix(200), as: UTF8.self)
     for attempt in 0... {
       let target = "\(root.quarantine)/\(base)" + (attempt == 0 ? "" : ".\(attempt)")
       do throws(FileError) {
-        try FileSystem.rename(path(name), to: target, replacing: false)
+        try FileSystem.rename(place, to: target, replacing: false)
         releaseReaders(of: target)
         return target
       } catch {
-        guard error.code == EEXIST else { throw error }
+        if error.code == EEXIST { continue }
+        guard error.code == ENOENT else { throw error }
+        if (try? FileSystem.status(place)) == nil { return nil }
+        guard (try? FileSystem.status(root.quarantine)) == nil else { throw error }
+        try FileSystem.makeDirectory(root.quarantine, mode: 0o755)
+        try FileSystem.rename(place, to: target, replacing: false)
+        return target
       }
     }
     preconditionFailure("more files than there are numbers")
@@ -223,9 +291,9 @@ struct RouteDirectory: Sendable {
     if pipe >= 0 { close(pipe) }
   }
 
-  /// Removes what a crash left half-written.
+  /// Removes what a crash left half-written. What cannot be removed is in nobody's way but that of a file of its name.
   func clearStaging() throws(FileError) {
-    for name in try FileSystem.names(in: root.staging) { try FileSystem.remove("\(root.staging)/\(name)") }
+    for name in try FileSystem.names(in: root.staging) { try? FileSystem.remove("\(root.staging)/\(name)") }
   }
 
   private func stagingPath(_ route: Route) -> String { "\(root.staging)/\(route.fileName)" }

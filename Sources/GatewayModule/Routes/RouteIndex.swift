@@ -79,6 +79,11 @@ struct RouteIndex {
     if entries[route.workload]?.route.domain != route.domain { owners[route.domain] = nil }
   }
 
+  /// The workload's file is there, and will be after a power cut.
+  mutating func trust(_ workload: WorkloadID) {
+    entries[workload]?.isDurable = true
+  }
+
   /// Whether the workload's file is there after a power cut is not known.
   mutating func doubt(_ workload: WorkloadID) {
     entries[workload]?.isDurable = false

@@ -22,14 +22,31 @@ public final class RouteStore: Sendable {
     var index = RouteIndex()
     var pending: [Job] = []
     var isWriting = false
-    /// What is still to be told of routes that are in place and could not be synced.
+    /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
     var untold: [WorkloadID: RouteChange.Action] = [:]
+    /// Whose files have to be written again and could not be.
+    var owed: Set<WorkloadID> = []
+    /// The files that could not be put away, and why.
+    var stuck: [String: FileError] = [:]
     /// Why files were moved to quarantine, by their names there.
     var quarantineReasons: [String: String] = [:]
 
     /// What a route that is in place means to those who know of `known`; nil for no news.
     func action(_ route: Route, replacing known: Route?) -> RouteChange.Action? {
-      untold[route.workload] ?? (known == nil ? .set : known == route ? nil : .replaced)
+      // Who was not told that it is gone knows it still.
+      if let action = untold[route.workload], action != .deleted { return action }
+      return known == nil ? .set : known == route ? nil : .replaced
+    }
+
+    /// The workload's file is gone, and may be back after a power cut.
+    mutating func leave(_ workload: WorkloadID) {
+      index.doubt(workload)
+      untold[workload] = .deleted
+    }
+
+    func expectation(of workload: WorkloadID) -> Expectation {
+      if untold[workload] == .deleted { return .nothing }
+      return owed.contains(workload) ? .fileLater : .file
     }
   }
 
@@ -54,6 +71,10 @@ public final class RouteStore: Sendable {
   enum Look: Sendable {
     case files([String])
     case everything
+    /// What could not be done before.
+    case unsettled
+    /// The directory is gone as a whole, and to be made again with all routes.
+    case loss
   }
 
   private typealias Outcome = RouteDirectory.Outcome
@@ -80,16 +101,24 @@ public final class RouteStore: Sendable {
 
   /// Takes over what is on disk: good routes into the index; files that keep Traefik from reading any, and the younger of
   /// two that claim one domain, into quarantine; other people's files are left alone.
-  public static func open(_ root: GatewayRoot, logger: Logger) async throws(FileError) -> RouteStore {
+  ///
+  /// A file that cannot be put away is told of, and tried again while a ``RouteWatch`` runs.
+  ///
+  /// - Throws: `FileError` when the root cannot be read or written.
+  public static func open(_ root: GatewayRoot, logger: Logger) async throws -> RouteStore {
     let clock = ContinuousClock.now
-    try root.prepare()
     let directory = RouteDirectory(root: root)
-    try directory.clearStaging()
     let store = RouteStore(directory: directory, logger: logger)
+    try await store.writer.runIfActive {
+      try root.prepare()
+      try directory.clearStaging()
+    }
     let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
-    for file in found { try store.reconcile(file, isStart: true) }
-    // What an earlier life put there may not be on disk yet.
-    try FileSystem.syncDirectory(root.proxy)
+    try await store.writer.runIfActive {
+      for file in found { store.reconcile(file, isStart: true) }
+      // What an earlier life put there may not be on disk yet.
+      try directory.sync()
+    }
     let routes = store.state.withLock { $0.index.count }
     logger.info(
       "routes read",
@@ -159,7 +188,8 @@ public final class RouteStore: Sendable {
     try check(await carryOut(.write(route)), route.workload)
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
-      metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"])
+      metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"]
+        .merging(RouteChange.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
     return old.map { .replaced($0) } ?? .created
   }
 
@@ -185,6 +215,14 @@ public final class RouteStore: Sendable {
   /// Brings the index and the directory together again where others may have changed that. Returns when that is done.
   func reconcile(_ look: Look) async {
     await withCheckedContinuation { continuation in submit(.look(look, continuation)) }
+  }
+
+  /// Returns once the thread that writes has come to it.
+  public func takesTurn() async { await reconcile(.files([])) }
+
+  /// Whether there is something to be tried again, by ``reconcile(_:)``.
+  var isUnsettled: Bool {
+    state.withLock { !$0.untold.isEmpty || !$0.owed.isEmpty || !$0.stuck.isEmpty }
   }
 
   private func carryOut(_ change: Job.Change) async -> Outcome {
@@ -273,24 +311,53 @@ public final class RouteStore: Sendable {
         switch (change, outcome) {
         case (.write(let route), .durable(let stamp)):
           state.index.confirm(route, isDurable: true, stamp: stamp)
-          if let action = state.action(route, replacing: known) { news.append(RouteChange(route, action)) }
+          if let action = state.action(route, replacing: known) {
+            news.append(RouteChange(route, action, replacing: known))
+          }
           state.untold[route.workload] = nil
+          state.owed.remove(route.workload)
         case (.write(let route), .unsynced(let stamp, _)):
           state.index.confirm(route, isDurable: false, stamp: stamp)
           state.untold[route.workload] = state.action(route, replacing: known)
+          state.owed.remove(route.workload)
         case (.write(let route), .failed): state.index.abandon(route)
         case (.remove(let workload), .durable):
           state.index.remove(workload)
           state.untold[workload] = nil
+          state.owed.remove(workload)
           if let known { news.append(RouteChange(known, .deleted)) }
-        // A power cut may bring the file back: the domain stays taken until the call is repeated, and then is synced.
-        case (.remove(let workload), .unsynced): state.index.doubt(workload)
+        // A power cut may bring the file back: the domain stays taken until that is synced.
+        case (.remove(let workload), .unsynced): if known != nil { state.leave(workload) }
         case (.remove, .failed): break
         }
       }
     }
     for change in news { self.changes.tell(change) }
+    // What was not synced before was now.
+    if outcomes.contains(where: { if case .durable = $0 { true } else { false } }) { settle() }
     return outcomes
+  }
+
+  /// Tells of the changes that were made and not synced, now that the directory is.
+  private func settle() {
+    let untold = state.withLock { $0.untold }
+    if untold.isEmpty { return }
+    let news = untold.compactMap { workload, action -> RouteChange? in
+      // One that is back, with the whole directory, was not withdrawn after all.
+      let isBack = action == .deleted && directory.has(workload.fileName)
+      return state.withLock { state in
+        state.untold[workload] = nil
+        guard let route = state.index[workload], !isBack else { return nil }
+        if action == .deleted { state.index.remove(workload) } else { state.index.trust(workload) }
+        return RouteChange(route, action)
+      }
+    }
+    for change in news {
+      changes.tell(change)
+      logger.info(
+        "route \(change.action), and synced now",
+        metadata: ["workload": "\(change.workload)", "domain": "\(change.domain)"])
+    }
   }
 
   /// Files that vanished come first, so that their domains are free, and then the older ones.
@@ -302,6 +369,12 @@ public final class RouteStore: Sendable {
       case .everything:
         let known = state.withLock { $0.index.routes.map(\.fileName) }
         names = Array(Set(try directory.names().files).union(known))
+      case .unsettled:
+        if state.withLock({ !$0.untold.isEmpty }), (try? directory.sync()) != nil { settle() }
+        names = state.withLock { Array(Set($0.stuck.keys).union($0.owed.map(\.fileName))) }
+      case .loss:
+        try directory.make()
+        return writeAll()
       }
       var found: [RouteDirectory.Found] = []
       for name in names {
@@ -309,12 +382,13 @@ public final class RouteStore: Sendable {
         let file = try directory.look(at: name, known: stamp)
         if file.sighting != .unchanged { found.append(file) }
       }
+      // A route is not forgotten before it is sure that its file does not come back.
+      var unsynced: FileError?
+      if found.contains(where: { $0.sighting == .nothing }) {
+        do throws(FileError) { try directory.sync() } catch { unsynced = error }
+      }
       for file in found.sorted(by: { ($0.modified, $0.name) < ($1.modified, $1.name) }) {
-        do throws(FileError) {
-          try reconcile(file, isStart: false)
-        } catch {
-          logger.error("file not dealt with", metadata: ["file": "\(file.name)", "reason": "\(error)"])
-        }
+        reconcile(file, isStart: false, unsynced)
       }
     } catch {
       // Where the whole directory is gone, nothing is known of the files. What was asked for fails by itself.
@@ -322,28 +396,54 @@ public final class RouteStore: Sendable {
     }
   }
 
-  private func reconcile(_ file: RouteDirectory.Found, isStart: Bool) throws(FileError) {
-    let known = Self.workload(of: file.name).flatMap { workload in state.withLock { $0.index[workload] } }
+  /// - Parameter unsynced: why what is missing may come back after a power cut; nil when it will not.
+  private func reconcile(_ file: RouteDirectory.Found, isStart: Bool, _ unsynced: FileError? = nil) {
+    do throws(FileError) {
+      try dealWith(file, isStart: isStart, unsynced)
+      state.withLock { $0.stuck[file.name] = nil }
+    } catch {
+      let isNew = state.withLock { $0.stuck.updateValue(error, forKey: file.name) != error }
+      guard isNew else { return }
+      logger.error(
+        "file cannot be moved to quarantine and keeps Traefik from taking in any change: move it away by hand",
+        metadata: ["file": "\(directory.path(file.name))", "reason": "\(error)"])
+    }
+  }
+
+  private func dealWith(_ file: RouteDirectory.Found, isStart: Bool, _ unsynced: FileError?) throws(FileError) {
+    let workload = Self.workload(of: file.name)
+    let (known, expectation) = state.withLock { state in
+      (workload.flatMap { state.index[$0] }, workload.map { state.expectation(of: $0) } ?? .file)
+    }
     var owner: WorkloadID?
     if case .route(let route, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
-    switch Reconciliation(file.sighting, known: known, owner: owner) {
+    switch Reconciliation(file.sighting, known: known, expecting: expectation, owner: owner) {
     case .leave:
       guard case .foreign(let reason) = file.sighting else { return }
       logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
     case .adopt(let route, let stamp):
       // Somebody else's file may not be on disk yet; at the start it has had the time.
       let action = state.withLock { state in
-        defer { state.untold[route.workload] = nil }
+        defer {
+          state.untold[route.workload] = nil
+          state.owed.remove(route.workload)
+        }
         state.index.adopt(route, isDurable: isStart, stamp: stamp)
         return state.action(route, replacing: known)
       }
-      if let action { changes.tell(RouteChange(route, action)) }
+      if let action { changes.tell(RouteChange(route, action, replacing: known)) }
       if !isStart {
         logger.info(
           "route taken over",
-          metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"])
+          metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"]
+            .merging(RouteChange.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
       }
     case .forget(let workload):
+      if let unsynced {
+        state.withLock { $0.leave(workload) }
+        logger.error("route not synced", metadata: ["workload": "\(workload)", "reason": "\(unsynced)"])
+        return
+      }
       state.withLock { state in
         state.index.remove(workload)
         state.untold[workload] = nil
@@ -351,18 +451,51 @@ public final class RouteStore: Sendable {
       if let known { changes.tell(RouteChange(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
-      try quarantine(file, reason)
+      if let path = try directory.quarantine(file.name) { tellOfQuarantine(file, reason, path) }
     case .restore(let route, let reason):
-      try quarantine(file, reason)
-      switch directory.apply([.write(route, replacing: false)])[0] {
+      let (path, outcome) = try directory.replace(file.name, with: route)
+      if let path { tellOfQuarantine(file, reason, path) }
+      written([route], [outcome])
+    case .rewrite(let route):
+      written([route], directory.apply([.write(route, replacing: false)]))
+    }
+  }
+
+  /// Writes the files of all routes, none of which is there any more.
+  private func writeAll() {
+    let routes = state.withLock { state in
+      state.index.routes.filter { state.expectation(of: $0.workload) != .nothing }
+    }
+    logger.notice("the route files were gone with their directory", metadata: ["routes": "\(routes.count)"])
+    written(routes, directory.apply(routes.map { .write($0, replacing: false) }))
+  }
+
+  /// Routes that had no file any more were written again, or were not.
+  private func written(_ routes: [Route], _ outcomes: [Outcome]) {
+    for (route, outcome) in zip(routes, outcomes) {
+      let workload = route.workload
+      switch outcome {
       case .durable(let stamp):
-        state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
-        logger.notice("route written again", metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)"])
+        state.withLock { state in
+          state.index.adopt(route, isDurable: true, stamp: stamp)
+          state.owed.remove(workload)
+        }
+        logger.notice("route written again", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
       case .unsynced(let stamp, let error):
-        state.withLock { $0.index.adopt(route, isDurable: false, stamp: stamp) }
-        logger.error("route not synced", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+        state.withLock { state in
+          state.index.adopt(route, isDurable: false, stamp: stamp)
+          state.owed.remove(workload)
+        }
+        logger.error("route not synced", metadata: ["workload": "\(workload)", "reason": "\(error)"])
       case .failed(let error):
-        throw error
+        let isNew = state.withLock { state in
+          state.index.doubt(workload)
+          return state.owed.insert(workload).inserted
+        }
+        guard isNew else { continue }
+        logger.error(
+          "route cannot be written again, and is not served until it is",
+          metadata: ["workload": "\(workload)", "domain": "\(route.domain)", "reason": "\(error)"])
       }
     }
   }
@@ -370,8 +503,7 @@ public final class RouteStore: Sendable {
   /// How many reasons are kept; more files than that are not looked through one by one.
   private static let manyReasons = 1000
 
-  private func quarantine(_ file: RouteDirectory.Found, _ reason: String) throws(FileError) {
-    let path = try directory.quarantine(file.name)
+  private func tellOfQuarantine(_ file: RouteDirectory.Found, _ reason: String, _ path: String) {
     state.withLock { state in
       let name = path.split(separator: "/").last.map(String.init) ?? path
       if state.quarantineReasons.count < Self.manyReasons { state.quarantineReasons[name] = reason }
@@ -392,8 +524,15 @@ public final class RouteStore: Sendable {
 }
 
 extension RouteChange {
-  fileprivate init(_ route: Route, _ action: Action) {
-    self.init(workload: route.workload.rawValue, domain: route.domain.rawValue, action: action)
+  fileprivate init(_ route: Route, _ action: Action, replacing known: Route? = nil) {
+    self.init(
+      workload: route.workload.rawValue, domain: route.domain.rawValue, action: action,
+      previous: action == .replaced ? Self.previous(of: known, before: route)?.rawValue : nil)
+  }
+
+  /// The domain that a workload gave up for that of another route.
+  fileprivate static func previous(of known: Route?, before route: Route) -> Domain? {
+    known.flatMap { $0.domain == route.domain ? nil : $0.domain }
   }
 }
 

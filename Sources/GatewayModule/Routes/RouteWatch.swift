@@ -17,6 +17,8 @@ public struct RouteWatch: Service {
   private static let share = 100
   /// How often a directory that is gone is looked for.
   private static let pause = Duration.seconds(1)
+  /// How long it has to be gone before it is made again: who replaces it with another takes it away first.
+  private static let grace = Duration.seconds(3)
 
   private let store: RouteStore
   private let directory: RouteDirectory
@@ -33,17 +35,20 @@ public struct RouteWatch: Service {
     waiter.start()
     await cancelWhenGracefulShutdown {
       var reported: String?
+      var missing: ContinuousClock.Instant?
       while !Task.isCancelled {
         do {
           try await watch(on: waiter) {
             if reported != nil { logger.notice("route files are watched again") }
-            reported = nil
+            (reported, missing) = (nil, nil)
           }
         } catch {
           if reported == nil, !Task.isCancelled {
             reported = "\(error)"
             logger.error("route files are not watched", metadata: ["reason": "\(error)"])
           }
+          missing = directory.isMissing ? missing ?? .now : nil
+          if let since = missing, since + Self.grace < .now { await store.reconcile(.loss) }
           try? await Task.sleep(for: Self.pause)
         }
       }
@@ -64,11 +69,14 @@ public struct RouteWatch: Service {
     // What happened before there was a watch.
     await store.reconcile(.everything)
     while !Task.isCancelled {
+      // What could not be done is tried again.
+      let limit = store.isUnsettled ? Self.pause : nil
       let events = try await withTaskCancellationHandler {
-        try await waiter.runIfActive { try inotify.read() }
+        try await waiter.runIfActive { try inotify.read(within: limit) }
       } onCancel: {
         inotify.wake()
       }
+      if limit != nil { await store.reconcile(.unsettled) }
       var names: [String] = []
       for event in events {
         guard !event.callsForNewWatches, let folder = folders[event.watch] else { return }

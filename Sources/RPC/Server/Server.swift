@@ -24,6 +24,8 @@ public struct Server: Service {
   public let workers: Int
   private let logger: Logger
   private var objects = ObjectTable()
+  /// All calls are taken and answered on it.
+  private let loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
   /// - Parameters:
   ///   - module: the module's name, the first part of its queues' names.
@@ -44,6 +46,11 @@ public struct Server: Service {
     objects.add(object, members())
   }
 
+  /// Returns once the event loop that takes and answers calls has come to it, whether or not the broker is there.
+  public func takesTurn() async {
+    await withCheckedContinuation { continuation in loop.execute { continuation.resume() } }
+  }
+
   /// Serves until the task is cancelled, or gracefully shut down: then no more requests are taken, and those in hand
   /// are finished and answered, for 8 s at most. What is not finished by then is run again by the next server.
   ///
@@ -51,7 +58,7 @@ public struct Server: Service {
   public func run() async throws {
     let dispatcher = Dispatcher(
       module: module, broker: broker, objects: objects, limits: .init(workers: workers), logger: logger,
-      loop: MultiThreadedEventLoopGroup.singleton.next())
+      loop: loop)
     try await withGracefulShutdownHandler {
       try await dispatcher.run()
     } onGracefulShutdown: {

@@ -43,6 +43,7 @@ struct ChangesTests {
           if change.workload == "mark" { break }
           #expect(change.reason.isEmpty && abs(change.time.seconds - Timestamp.now.seconds) < 60)
           told.append("\(change.action) \(change.workload) \(change.domain)")
+          #expect(change.previous == (change.action == .replaced ? "a.test" : nil))
         }
         #expect(told == ["set w a.test", "replaced w b.test", "deleted w b.test"])
       }

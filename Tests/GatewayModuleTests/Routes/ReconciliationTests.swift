@@ -58,6 +58,23 @@ struct ReconciliationTests {
     #expect(Reconciliation(.broken("bad"), known: known, owner: nil) == .restore(known, reason: "bad"))
   }
 
+  @Test func routeThatCouldNotBeWrittenIsOwedAndNotForgotten() {
+    #expect(Reconciliation(.nothing, known: known, expecting: .fileLater, owner: nil) == .rewrite(known))
+    #expect(
+      Reconciliation(.route(edited, stamp), known: known, expecting: .fileLater, owner: nil) == .adopt(edited, stamp))
+  }
+
+  @Test func routeThatWasWithdrawnIsNeitherForgottenTwiceNorPutBack() {
+    #expect(Reconciliation(.nothing, known: known, expecting: .nothing, owner: nil) == .leave)
+    #expect(Reconciliation(.broken("bad"), known: known, expecting: .nothing, owner: nil) == .quarantine(reason: "bad"))
+    #expect(Reconciliation(.foreign("other"), known: known, expecting: .nothing, owner: nil) == .leave)
+    #expect(Reconciliation(.route(known, stamp), known: known, expecting: .nothing, owner: own) == .adopt(known, stamp))
+    let reason = "domain already registered: b.test, by the older other"
+    #expect(
+      Reconciliation(.route(edited, stamp), known: known, expecting: .nothing, owner: other)
+        == .quarantine(reason: reason))
+  }
+
   @Test func foreignFileIsLeftUnlessARouteWasThere() {
     #expect(Reconciliation(.foreign("other"), known: nil, owner: nil) == .leave)
     #expect(
