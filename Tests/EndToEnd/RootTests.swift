@@ -56,6 +56,41 @@ struct RootTests {
     }
   }
 
+  @Test func rootThatIsReplacedByAnEmptyOneIsTakenAndFilled() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await gateway.setName("w", "shop", "http://10.1.2.3")
+      let (route, configuration) = (try gateway.routeFile("w")?.content, try gateway.files()["traefik.yaml"]?.content)
+      try await Command.succeed("sh", ["-ec", "mv $0 $0.away; mkdir $0", gateway.root.path])
+      try await eventually(within: .seconds(60)) {
+        try gateway.routeFile("w")?.content == route && gateway.files()["traefik.yaml"]?.content == configuration
+      }
+      let outcome = try await Command.run(Repository.product("gateway"), ["--root", gateway.root.path])
+      #expect(outcome.standardError.contains(" is already served by another gateway: pid \(gateway.pid), "))
+      try await gateway.setName("v", "other", "http://10.1.2.3")
+      try FileManager.default.removeItem(atPath: gateway.root.path + ".away")
+    }
+  }
+
+  @Test func rootThatIsReplacedByAnotherGatewaysEndsThisOne() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await TemporaryDirectory.withDirectory { directory in
+        let other = gateway.root.path + ".other"
+        try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
+        try await ChildProcess.withProcess("flock", ["--no-fork", other, "sleep", "600"], log: directory.file("log")) {
+          holder in
+          // It has the directory open once it is about to lock it, and is another program once it has.
+          try await eventually {
+            try String(contentsOfFile: "/proc/\(holder.pid)/comm", encoding: .utf8) == "sleep\n"
+          }
+          try await Command.succeed("sh", ["-ec", "mv $0 $0.away; mv $0.other $0", gateway.root.path])
+          #expect(try await gateway.exit(within: .seconds(60)) == .code(1))
+          #expect(try gateway.files().keys.sorted() == [""])
+        }
+        try FileManager.default.removeItem(atPath: gateway.root.path + ".away")
+      }
+    }
+  }
+
   /// Shell commands that somebody runs in the root.
   static let damage = [
     "rm traefik.yaml", "echo 'log: {}' > traefik.yaml", "mv traefik.yaml mine.yaml",

@@ -12,7 +12,8 @@ struct ChallengeRecords: Hashable, Sendable {
   /// behind by a client that died.
   static let lifetime = 3600
 
-  /// With the time each was presented first, in seconds since 1970.
+  /// With the time each was presented last, in seconds since 1970. In no order: ``challenges`` and all that is made of it are
+  /// sorted by name and value, and not by that time.
   private(set) var presented: [Challenge: Int] = [:]
 
   init(presented: [Challenge: Int] = [:]) {

@@ -3,7 +3,8 @@ import ProxyConfig
 /// What dnsmasq is told: to answer for the pending challenges and refuse all else.
 ///
 /// Not with dnsmasq's `auth-zone`: that answers for a name and all below it, so the name server's own address would bring
-/// the rest of the node's domain with it, and it only has authority at addresses that an interface is configured with.
+/// the rest of the node's domain with it, it only has authority at addresses that an interface is configured with, and has one
+/// name server's name for all zones. The price is empty answers without authority: docs/certificates.md.
 /// Records of its own dnsmasq serves with authority and as they are; with no server to pass questions on to, it refuses
 /// (RCODE 5) what it has no record for.
 struct DnsmasqConfiguration: Hashable, Sendable {

@@ -23,6 +23,7 @@ public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible
     try container.encode(change.action, forKey: .action)
     try container.encode(change.reason, forKey: .reason)
     try container.encode(time, forKey: .time)
+    try container.encodeIfPresent(change.previous, forKey: .previous)
   }
 
   private var time: String { UTCTime(change.time).description }

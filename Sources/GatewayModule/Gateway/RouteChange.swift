@@ -41,6 +41,17 @@ public struct RouteChange: Hashable, Sendable, Codable {
     self.previous = previous
   }
 
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(workload, forKey: .workload)
+    try container.encode(domain, forKey: .domain)
+    try container.encode(action, forKey: .action)
+    try container.encode(reason, forKey: .reason)
+    try container.encode(time, forKey: .time)
+    // Not as nil: callers know five.
+    if let previous { try container.encode(previous, forKey: .previous) }
+  }
+
   package enum CodingKeys: String, CodingKey {
     case workload = "Workload"
     case domain = "Domain"

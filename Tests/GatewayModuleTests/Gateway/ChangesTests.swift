@@ -129,4 +129,11 @@ struct ChangesTests {
     #expect(bytes.suffix(11) == time[...])
     #expect(try MessagePackDecoder().decode(RouteChange.self, from: bytes) == change)
   }
+
+  @Test func domainThatWasGivenUpIsASixth() throws {
+    let change = RouteChange(workload: "w", domain: "b.test", action: .replaced, previous: "a.test")
+    let bytes = try MessagePackEncoder().encode(change)
+    #expect(bytes.first == 0x86 && bytes.suffix(16) == [0xa8] + Array("Previous".utf8) + [0xa6] + Array("a.test".utf8))
+    #expect(try MessagePackDecoder().decode(RouteChange.self, from: bytes) == change)
+  }
 }
