@@ -60,6 +60,8 @@ public struct RouteWatch: Service {
   private func watch(on waiter: NIOThreadPool, didBegin: () -> Void) async throws {
     let inotify = try Inotify()
     var folders: [CInt: String] = [try inotify.watch(directory.root.proxy, for: Self.mask): ""]
+    // Moved with the root, the directory itself does not notice.
+    _ = try inotify.watch(directory.root.path, for: UInt32(IN_DELETE_SELF | IN_MOVE_SELF))
     for folder in try directory.names().folders {
       // One that vanished meanwhile has been told of as an event of the folder it was in.
       guard let watch = try? inotify.watch(directory.path(folder), for: Self.mask) else { continue }
