@@ -73,6 +73,7 @@ static bool read_socket(const struct nlmsghdr *header, struct clinux_tcp_socket 
   memcpy(socket->address, message->id.idiag_dst, socket->is_ipv6 ? 16 : 4);
   socket->port = ntohs(message->id.idiag_dport);
   socket->state = message->idiag_state;
+  socket->unread = message->idiag_rqueue;
 
   unsigned left = header->nlmsg_len - NLMSG_LENGTH(sizeof *message);
   const struct rtattr *attribute = (const struct rtattr *)(message + 1);

@@ -18,7 +18,7 @@ struct MetricsTests {
           try await gateway.setFQDN("1-2-secure", "secure.example.org", secure.url)
           try await gateway.setFQDN("1-3-passed", "passed.example.org", secure.endpoint)
           try await gateway.withTraefik { traefik in
-            let client = try await traefik.client("web-secure")
+            let client = try await traefik.client("web-secure").overHTTP1
             for host in ["plain.\(zone)", "secure.example.org", "passed.example.org"] {
               try await eventually {
                 try await client.fetch("https://\(host)/bytes/1").status == 200

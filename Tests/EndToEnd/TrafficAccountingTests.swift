@@ -14,7 +14,7 @@ struct TrafficAccountingTests {
       try await GatewayProcess.withGateway { gateway in
         try await gateway.setName("w", "site", backend.url)
         try await gateway.withTraefik { traefik in
-          let client = try await traefik.client("web-secure")
+          let client = try await traefik.client("web-secure").overHTTP1
           // So long as there is no route, nothing is counted.
           try await eventually {
             try await client.fetch("https://site.\(zone)/bytes/0").status == 200
@@ -64,7 +64,7 @@ struct TrafficAccountingTests {
       try await GatewayProcess.withGateway { gateway in
         try await gateway.setName("w", "site", backend.url)
         try await gateway.withTraefik { traefik in
-          let client = try await traefik.client("web-secure")
+          let client = try await traefik.client("web-secure").overHTTP1
           try await eventually {
             try await client.fetch("https://site.\(zone)/bytes/5000").status == 200
           }
@@ -206,12 +206,12 @@ struct TrafficAccountingTests {
         try await gateway.setName("w", "site", backend.url)
         try await gateway.setFQDN("passed", "passed.example.org", backend.endpoint)
         try await gateway.withTraefik { traefik in
-          let client = try await traefik.client("web-secure")
+          let client = try await traefik.client("web-secure").overHTTP1
           try await eventually {
             try await client.fetch("https://site.\(zone)/bytes/5000").status == 200
           }
           for _ in 0..<3 { try await Self.expect(gateway, "w", response: 5000) }
-          let lines = try gateway.logged("TLS passed through is not counted")
+          let lines = try gateway.logged("connections to backends are not counted")
           #expect(lines.map(\.["reason"].string) == ["socket: Protocol not supported"])
         }
       }

@@ -31,6 +31,15 @@ public struct HTTPClient: Sendable {
   private let address: String
   private let trust: Trust
   private let limit: Duration
+  private var protocolFlag = "--http2"
+
+  /// The same over HTTP/1.1. Over HTTP/2 curl hangs up as soon as it has the last byte, which Traefik may take for a transfer
+  /// that was broken off: it is then counted by the kernel's figures, which are not exact.
+  public var overHTTP1: HTTPClient {
+    var client = self
+    client.protocolFlag = "--http1.1"
+    return client
+  }
 
   /// - Parameters:
   ///   - address: where every request goes, such as `127.0.0.1:8080` or `[::1]:8080`; where the URL says when nil.
@@ -49,7 +58,7 @@ public struct HTTPClient: Sendable {
     _ url: String, method: String = "GET", headers: [String: String] = [:], body: String? = nil
   ) async throws -> Response {
     var arguments = ["--silent", "--show-error", "--globoff", "--noproxy", "*", "--path-as-is"]
-    arguments += ["--max-time", "\(limit.components.seconds)"]
+    arguments += [protocolFlag, "--max-time", "\(limit.components.seconds)"]
     arguments += method == "HEAD" ? ["--head", "--output", "/dev/null"] : ["--request", method]
     arguments += headers.flatMap { ["--header", "\($0): \($1)"] }
     if let body { arguments += ["--data-raw", body] }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A web server that answers with who it is and what it was asked, as JSON; /bytes/N with N bytes,
-/bytes/N/STATUS with another status than 200.
+/bytes/N/STATUS with another status than 200; /stall/N/M with the first N bytes of M, until the client is gone;
+/swallow with nothing, until the client is gone; /upgrade/N/M, where it takes N bytes and then sends M, as a WebSocket would.
 
 http_backend.py NAME ADDRESS [CERTIFICATE KEY]
 
@@ -18,7 +19,36 @@ class Backend(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     name = ""
 
+    def transfer(self):
+        """Answers what is none of the usual: true when it was that."""
+        kind, *numbers = self.path.split("/")[1:]
+        if kind not in ("stall", "swallow", "upgrade"):
+            return False
+        self.close_connection = True
+        if kind == "swallow":
+            while self.rfile.read1(1 << 16):
+                pass
+            return True
+        first, second = map(int, numbers)
+        if kind == "stall":
+            self.send_response(200)
+            self.send_header("Content-Length", str(second))
+            self.end_headers()
+            self.wfile.write(b"x" * first)
+            self.rfile.read(1)
+        else:
+            self.send_response(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "websocket")
+            self.end_headers()
+            self.rfile.read(first)
+            self.wfile.write(b"x" * second)
+            self.rfile.read(1)
+        return True
+
     def answer(self):
+        if self.transfer():
+            return
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status = ""
         if self.path.startswith("/bytes/"):

@@ -24,6 +24,8 @@ struct clinux_tcp_socket {
   uint64_t sent;
   /// tcpi_bytes_received, which counts the peer's FIN as a byte.
   uint64_t received;
+  /// Of these, how many the program did not read, in a socket that was destroyed too.
+  uint32_t unread;
 };
 
 /// Joins the groups in which the kernel tells of each TCP socket of the network namespace that is destroyed. From then on

@@ -130,7 +130,7 @@ public struct Gateway: Sendable {
   private func publish(_ route: Route) async throws {
     await meter.settle(route.workload, before: route)
     _ = try await store.set(route)
-    if route.tls == .passthrough { await meter.follow() }
+    await meter.follow(route)
   }
 
   private func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {

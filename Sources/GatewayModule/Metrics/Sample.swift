@@ -1,11 +1,15 @@
-/// One line of a scrape that counts a service's bytes.
+/// One line of a scrape that counts a service's bytes or requests.
 struct Sample {
-  enum Direction {
+  enum Quantity {
+    /// Bytes.
     case request
+    /// Bytes.
     case response
+    /// Requests that began.
+    case requests
   }
 
-  let direction: Direction
+  let quantity: Quantity
   /// Where in the line the value of the label `service` stands.
   let service: Range<Int>
   /// Whether that has escapes.
@@ -19,10 +23,13 @@ struct Sample {
   init?(_ line: Span<UInt8>) {
     var index = line.skippingBlanks(from: 0)
     if let end = line.end(of: "traefik_service_requests_bytes_total", at: index) {
-      direction = .request
+      quantity = .request
       index = end
     } else if let end = line.end(of: "traefik_service_responses_bytes_total", at: index) {
-      direction = .response
+      quantity = .response
+      index = end
+    } else if let end = line.end(of: "traefik_service_requests_tls_total", at: index) {
+      quantity = .requests
       index = end
     } else {
       return nil

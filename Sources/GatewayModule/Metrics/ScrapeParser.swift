@@ -1,10 +1,11 @@
 import Glibc
 
-/// Finds each workload's bytes in the metrics that Traefik writes, as they come in.
+/// Finds each workload's bytes and requests in the metrics that Traefik writes, as they come in.
 ///
-/// Reads Prometheus' text format, version 0.0.4. Of all series only `traefik_service_requests_bytes_total` and
-/// `traefik_service_responses_bytes_total` count, and of those the ones whose label `service` reads `<workload>@file`; one
-/// workload's series (codes, methods, protocols) are added up. `process_start_time_seconds` tells one Traefik from the next. A line that breaks the format, is longer than
+/// Reads Prometheus' text format, version 0.0.4. Of all series only `traefik_service_requests_bytes_total`,
+/// `traefik_service_responses_bytes_total` and `traefik_service_requests_tls_total` count, and of those the ones whose
+/// label `service` reads `<workload>@file`; one workload's series (codes, methods, protocols) are added up.
+/// `process_start_time_seconds` tells one Traefik from the next. A line that breaks the format, is longer than
 /// ``longestLine`` or has a value that is no finite number from 0 upwards counts for nothing.
 ///
 /// Memory grows with the number of workloads, not with that of lines, and no `String` is made before the end.
@@ -77,9 +78,9 @@ public struct ScrapeParser: Sendable {
     }
     if sample.isServiceEscaped {
       guard let service = unescaped(line.extracting(sample.service)) else { return }
-      services.add(sample.value, to: sample.direction, service: service.span)
+      services.add(sample.value, to: sample.quantity, service: service.span)
     } else {
-      services.add(sample.value, to: sample.direction, service: line.extracting(sample.service))
+      services.add(sample.value, to: sample.quantity, service: line.extracting(sample.service))
     }
   }
 

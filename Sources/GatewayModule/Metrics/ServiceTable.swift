@@ -1,4 +1,4 @@
-/// Bytes by service: a hash table keyed by the bytes of a name, so that counting a line makes no `String`.
+/// Bytes and requests by service: a hash table keyed by the bytes of a name, so that counting a line makes no `String`.
 ///
 /// Open addressing with linear probing. Names come from callers, so the hash is the standard library's seeded one.
 struct ServiceTable {
@@ -8,6 +8,7 @@ struct ServiceTable {
     let name: Range<Int>
     var request: Double?
     var response: Double?
+    var requests: Double?
   }
 
   private var services: [Service] = []
@@ -17,14 +18,15 @@ struct ServiceTable {
 
   private static let free: Int32 = -1
 
-  /// Adds to a workload's bytes if `service` is one that the file provider made from a workload's route.
-  mutating func add(_ value: Double, to direction: Sample.Direction, service: Span<UInt8>) {
+  /// Adds to what is known of a workload if `service` is one that the file provider made from a workload's route.
+  mutating func add(_ value: Double, to quantity: Sample.Quantity, service: Span<UInt8>) {
     let length = service.count - Self.provider.utf8CodeUnitCount
     guard length > 0, service.hasText(Self.provider, at: length) else { return }
     let index = index(of: service.extracting(first: length))
-    switch direction {
+    switch quantity {
     case .request: services[index].request = (services[index].request ?? 0) + value
     case .response: services[index].response = (services[index].response ?? 0) + value
+    case .requests: services[index].requests = (services[index].requests ?? 0) + value
     }
   }
 
@@ -37,6 +39,7 @@ struct ServiceTable {
       let name = String(decoding: names[service.name], as: UTF8.self)
       if let bytes = service.request { traffic.request[name, default: 0] += bytes }
       if let bytes = service.response { traffic.response[name, default: 0] += bytes }
+      if let count = service.requests { traffic.requests[name, default: 0] += count }
     }
     return traffic
   }

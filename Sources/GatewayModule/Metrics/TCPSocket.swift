@@ -15,11 +15,19 @@ struct TCPSocket: Hashable, Sendable {
   /// kernel counts as a byte. A socket that is gone does not tell whether there was one, so it is taken for granted: a
   /// connection that was reset is one byte short and none is ever too large.
   let bytes: ByteCount
+  /// What of the received bytes was not read, and never will be when the socket is closed.
+  let unread: Double
 
-  init(cookie: UInt64, remote: Endpoint, bytes: ByteCount) {
+  init(cookie: UInt64, remote: Endpoint, bytes: ByteCount, unread: Double = 0) {
     self.cookie = cookie
     self.remote = remote
     self.bytes = bytes
+    self.unread = unread
+  }
+
+  /// The bytes without those that were not read.
+  var readBytes: ByteCount {
+    ByteCount(request: bytes.request, response: max(0, bytes.response - unread))
   }
 
   /// `nil` for a socket without a peer.
@@ -29,7 +37,8 @@ struct TCPSocket: Hashable, Sendable {
     let hadFIN = Self.statesAfterFIN.contains(CInt(socket.state)) && socket.received > 0
     self.init(
       cookie: socket.cookie, remote: Endpoint(address: address, port: socket.port),
-      bytes: ByteCount(request: Double(socket.sent), response: Double(socket.received - (hadFIN ? 1 : 0))))
+      bytes: ByteCount(request: Double(socket.sent), response: Double(socket.received - (hadFIN ? 1 : 0))),
+      unread: Double(socket.unread))
   }
 
   private static let statesAfterFIN = Set([TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING].map(CInt.init))

@@ -1,10 +1,13 @@
+import ProxyConfig
+
 /// What was counted for each workload since it was first seen: sums that only ever rise, whatever happens to the counters they
 /// are read from. A value without I/O and clock.
 ///
 /// **TLS terminated by Traefik.** A reading is what a service's counters in Traefik show, summed over their series (codes,
 /// methods, protocols): series are only ever added, and dropped all at once when Traefik forgets the service. What is added to
 /// the total is how far the reading is above the previous one; all of it when either direction is below the previous one, when
-/// the service was missing meanwhile, or when Traefik was started anew, whatever the readings.
+/// the service was missing meanwhile, or when Traefik was started anew, whatever the readings. What came from or went to
+/// backends beyond that is added by ``BackendTraffic``, which withdraws it when Traefik tells of it.
 ///
 /// **TLS passed through.** A reading is what the kernel counted for one connection to a backend. A connection belongs to the
 /// workloads that had its backend when it was first seen, until it is closed; several share its bytes in equal parts.
@@ -21,8 +24,17 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     var total = ByteCount()
     /// What Traefik showed last; nil when it did not show the service.
     var reading: ByteCount?
+    /// How many requests Traefik showed last; nil when it showed none.
+    var requests: Double?
+    /// What is in the total that Traefik did not show, and may still; nil for nothing.
+    var ahead: ByteCount?
     /// For how long there has been nothing to count, in seconds.
     var absence = 0.0
+
+    /// What Traefik showed is no more gone on from.
+    mutating func forgetTraefik() {
+      (reading, requests, ahead) = (nil, nil, nil)
+    }
   }
 
   private struct Connection: Equatable, Sendable, Codable {
@@ -59,7 +71,9 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     traefikStart = try container.decodeIfPresent(Double.self, forKey: .traefikStart)
     connections = try container.decode([UInt64: Connection].self, forKey: .connections)
     let isValid =
-      accounts.values.allSatisfy { $0.total.isValid && $0.reading?.isValid != false && $0.absence >= 0 }
+      accounts.values.allSatisfy {
+        $0.total.isValid && $0.reading?.isValid != false && $0.ahead?.isValid != false && $0.absence >= 0
+      }
       && connections.values.allSatisfy { $0.bytes.isValid && !$0.workloads.isEmpty } && traefikStart?.isFinite != false
     guard isValid else {
       throw DecodingError.dataCorrupted(
@@ -73,29 +87,60 @@ struct TrafficLedger: Equatable, Sendable, Codable {
   /// The machine was started anew: nothing that was counted then is counted on.
   mutating func machineRestarted() {
     traefikStart = nil
-    for workload in accounts.keys { accounts[workload]?.reading = nil }
+    for workload in accounts.keys { accounts[workload]?.forgetTraefik() }
     connections = [:]
   }
 
   // MARK: TLS terminated by Traefik
 
-  /// Takes in what Traefik shows.
+  /// Takes in what Traefik shows, and what it does not.
   ///
-  /// - Parameter start: when Traefik was started, in seconds after the machine; nil when that is not known.
-  mutating func take(_ reading: Traffic, start: Double?) {
+  /// - Parameters:
+  ///   - start: when Traefik was started, in seconds after the machine; nil when that is not known.
+  ///   - backends: what came over the wire, looked at after Traefik was asked.
+  ///   - owners: who has a backend.
+  mutating func take(
+    _ reading: Traffic, start: Double?, _ backends: inout BackendTraffic,
+    owners: (Endpoint) -> BackendTraffic.Owners?
+  ) {
     let isOther = start.flatMap { start in traefikStart.map { abs($0 - start) > Self.tolerance } } ?? false
     traefikStart = start ?? traefikStart
+    if isOther {
+      for workload in accounts.keys { accounts[workload]?.forgetTraefik() }
+      backends.traefikRestarted()
+    }
     var shown: [String: ByteCount] = [:]
     for (workload, bytes) in reading.request { shown[workload, default: .init()].request = bytes }
     for (workload, bytes) in reading.response { shown[workload, default: .init()].response = bytes }
-    for workload in accounts.keys where shown[workload] == nil { accounts[workload]?.reading = nil }
+    // Before its first request is over a service has no bytes.
+    for workload in reading.requests.keys { shown[workload] = shown[workload] ?? .init() }
+    for workload in accounts.keys where shown[workload] == nil { accounts[workload]?.forgetTraefik() }
+
+    var told: [String: BackendTraffic.Told] = [:]
     for (workload, bytes) in shown {
       // In a sum of large numbers there may be one that is none.
       let bytes = ByteCount() + bytes
-      let previous = isOther ? nil : accounts[workload]?.reading
-      add(bytes.rise(since: previous ?? .init()), to: workload)
-      accounts[workload]?.reading = bytes
+      var account = accounts[workload] ?? Account()
+      let requests = reading.requests[workload]
+      told[workload] = BackendTraffic.Told(
+        bytes: bytes.rise(since: account.reading ?? .init()),
+        requests: requests.map { max(0, $0 - (account.requests ?? 0)) })
+      (account.reading, account.requests) = (bytes, requests)
+      accounts[workload] = account
     }
+    let changes = backends.take(told, ahead: { accounts[$0]?.ahead ?? .init() }, owners: owners)
+    for (workload, told) in told {
+      let change = changes[workload] ?? .init()
+      add(told.bytes + change, to: workload)
+      let ahead = (accounts[workload]?.ahead ?? .init()) + change
+      accounts[workload]?.ahead = ahead == ByteCount() ? nil : ahead
+    }
+  }
+
+  /// Takes in what Traefik shows, where nothing is known of the wire.
+  mutating func take(_ reading: Traffic, start: Double?) {
+    var backends = BackendTraffic()
+    take(reading, start: start, &backends) { _ in nil }
   }
 
   private mutating func add(_ bytes: ByteCount, to workload: String) {

@@ -24,7 +24,8 @@ public actor TrafficMeter: Service {
   private let logger: Logger
 
   /// Shared with the event loop that hears of closed connections.
-  private let ledger: Mutex<TrafficLedger>
+  private let counts: Mutex<Counts>
+  private let hasFollowed = Atomic(false)
   private var running: Reading?
   private var next: Reading?
 
@@ -38,9 +39,14 @@ public actor TrafficMeter: Service {
   /// What is said once when it begins and once when it is over.
   private var faults: [Fault: String] = [:]
 
+  private struct Counts: Sendable {
+    var ledger: TrafficLedger
+    var backends = BackendTraffic()
+  }
+
   private enum Fault: String {
     case scrape = "traffic through Traefik is not counted"
-    case connections = "TLS passed through is not counted"
+    case connections = "connections to backends are not counted"
     case file = "traffic is not stored"
   }
 
@@ -78,7 +84,7 @@ public actor TrafficMeter: Service {
       }
       logger.error("traffic totals are damaged: counting begins anew", metadata: metadata)
     }
-    ledger = Mutex(stored)
+    counts = Mutex(Counts(ledger: stored))
   }
 
   /// Takes a reading again and again, and a last one at the end.
@@ -117,16 +123,19 @@ public actor TrafficMeter: Service {
     return try await task.value.get()
   }
 
-  /// Sees to it that connections to backends are counted when they are closed, however soon after they were opened.
+  /// Sees to it that connections to a route's backends are counted when they are closed, however soon after they were
+  /// opened.
   ///
-  /// To be called when a route that passes TLS through was set.
-  func follow() async {
-    do {
-      try await followClosedSockets()
-      isOver(.connections)
-    } catch {
-      began(.connections, "\(error)")
-    }
+  /// To be called when a route was set.
+  nonisolated func follow(_ route: Route) async {
+    // Each reading sees to it too. So after the first route there is nothing to wait for, but where the kernel's counts are
+    // all there is.
+    let isFirst = !hasFollowed.exchange(true, ordering: .relaxed)
+    if isFirst || route.tls == .passthrough { await beginFollowing() }
+  }
+
+  private func beginFollowing() async {
+    if closedSockets?.isCurrent != true { await lookAtConnections() }
   }
 
   /// Counts the open connections to a workload's backends, which are then its own until they are closed, whatever becomes of
@@ -141,21 +150,29 @@ public actor TrafficMeter: Service {
   // MARK: - A reading
 
   private func take() async -> Result<[String: ByteCount], any Error> {
+    // In this order: what Traefik counted, the kernel counted before.
+    let reading = await lookAtTraefik()
     await lookAtConnections()
-    let failure = await lookAtTraefik()
+    let owners = terminatedOwners
+    counts.withLock {
+      switch reading {
+      case .success(let (traffic, start)): $0.ledger.take(traffic, start: start, &$0.backends, owners: owners)
+      case .failure(let failure): if failure.reason == .notRunning { $0.backends.traefikIsNotRunning() }
+      }
+    }
     let now = ContinuousClock.now
     let elapsed = lastReading.duration(to: now) / .seconds(1)
     lastReading = now
-    let state = ledger.withLock { [routes] ledger in
-      ledger.age(by: elapsed) { (try? WorkloadID($0)).flatMap(routes.tls) != nil }
-      return ledger
+    let state = counts.withLock { [routes] counts in
+      counts.ledger.age(by: elapsed) { (try? WorkloadID($0)).flatMap(routes.tls) != nil }
+      return counts.ledger
     }
     do {
       try await store(state)
     } catch {
       return .failure(error)
     }
-    if let failure, failure.reason != .notRunning { return .failure(failure) }
+    if case .failure(let failure) = reading, failure.reason != .notRunning { return .failure(failure) }
     return .success(state.totals)
   }
 
@@ -171,48 +188,67 @@ public actor TrafficMeter: Service {
     }
   }
 
-  private func lookAtTraefik() async -> ScrapeError? {
+  /// What Traefik shows, and when it was started, in seconds after the machine.
+  private func lookAtTraefik() async -> Result<(Traffic, start: Double?), ScrapeError> {
     let bootTime = BootClock.bootTime
     do throws(ScrapeError) {
       let reading = try await scrape.read()
       // A clock that was set meanwhile makes the start look like another one's.
       let isSteady = BootClock.bootTime == bootTime
       let start = isSteady ? bootTime.flatMap { bootTime in reading.started.map { $0 - bootTime } } : nil
-      ledger.withLock { $0.take(reading, start: start) }
       isOver(.scrape)
-      return nil
+      return .success((reading, start))
     } catch {
       // At the start of a node this module comes first.
       if error.reason != .cancelled { began(.scrape, "\(error)", error.reason == .notRunning ? .info : .warning) }
-      return error
+      return .failure(error)
     }
   }
 
-  // MARK: - TLS passed through
+  // MARK: - Connections to backends
 
   /// The workloads that have the other end of a connection as a backend.
   private nonisolated var owners: @Sendable (TCPSocket) -> [String] {
     { [routes] socket in routes.passthroughOwners(of: socket.remote).map(\.rawValue) }
   }
 
+  /// The workloads that have a backend for requests whose TLS Traefik ends.
+  private nonisolated var terminatedOwners: @Sendable (Endpoint) -> BackendTraffic.Owners? {
+    { [routes] endpoint in
+      routes.terminatedOwners(of: endpoint).map {
+        BackendTraffic.Owners(workloads: $0.workloads.map(\.rawValue), isSecure: $0.isSecure)
+      }
+    }
+  }
+
+  private nonisolated var isBackend: @Sendable (TCPSocket) -> Bool {
+    { [routes] socket in routes.terminatedOwners(of: socket.remote) != nil }
+  }
+
   private func lookAtConnections() async {
     let owned = routes.passthroughOwners
     report(sharing: owned.filter { $0.value.count > 1 })
-    let isNeeded = !owned.isEmpty || closedSockets != nil || ledger.withLock { $0.hasConnections }
+    let isNeeded =
+      !owned.isEmpty || routes.hasTerminatedRoutes || closedSockets != nil
+      || counts.withLock { $0.ledger.hasConnections }
     guard isNeeded else { return }
     do {
       // First, so that none is closed unseen.
       try await followClosedSockets()
-      ledger.withLock { $0.beginLook() }
+      counts.withLock {
+        $0.ledger.beginLook()
+        $0.backends.beginLook()
+      }
       do {
         let sockets = try await NIOThreadPool.singleton.runIfActive { [self] in
           try diagnostics.openSockets { socket in
-            !owners(socket).isEmpty || ledger.withLock { $0.isKnown(socket) }
+            isBackend(socket) || !owners(socket).isEmpty
+              || counts.withLock { $0.ledger.isKnown(socket) || $0.backends.isKnown(socket) }
           }
         }
-        ledger.withLock { $0.endLook(sockets, owners: owners) }
+        endLook(sockets)
       } catch {
-        ledger.withLock { $0.endLook(nil, owners: owners) }
+        endLook(nil)
         throw error
       }
       isOver(.connections)
@@ -226,6 +262,13 @@ public actor TrafficMeter: Service {
     }
   }
 
+  private func endLook(_ sockets: [TCPSocket]?) {
+    counts.withLock {
+      $0.ledger.endLook(sockets, owners: owners)
+      $0.backends.endLook(sockets, isCounted: isBackend)
+    }
+  }
+
   private func followClosedSockets() async throws {
     // Never two at the same time, which would count each connection twice.
     if let subscribing { return try await subscribing.value }
@@ -234,7 +277,10 @@ public actor TrafficMeter: Service {
       defer { subscribing = nil }
       let subscription = try await ClosedSockets.follow(diagnostics) { [weak self] socket in
         guard let self else { return }
-        ledger.withLock { $0.close(socket, owners: owners) }
+        counts.withLock {
+          $0.ledger.close(socket, owners: owners)
+          $0.backends.close(socket, isCounted: isBackend)
+        }
       }
       (closedSockets, drops) = (subscription, 0)
     }

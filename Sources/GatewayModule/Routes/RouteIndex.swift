@@ -26,6 +26,8 @@ struct RouteIndex {
   private var owners: [Domain: WorkloadID] = [:]
   /// Who passes TLS through to which backend.
   private(set) var passthroughOwners: [Endpoint: [WorkloadID]] = [:]
+  /// Who has which backend for requests whose TLS ends at Traefik.
+  private(set) var terminatedOwners: [Endpoint: [WorkloadID]] = [:]
   /// The domains of the routes that are being written.
   private var claims: [WorkloadID: Domain] = [:]
 
@@ -97,25 +99,30 @@ struct RouteIndex {
   }
 
   private mutating func offerBackends(of route: Route) {
-    for endpoint in route.passthroughEndpoints { passthroughOwners[endpoint, default: []].append(route.workload) }
+    for endpoint in Set(route.backends.map(\.endpoint)) {
+      switch route.tls.mode {
+      case .passthrough: passthroughOwners[endpoint, default: []].append(route.workload)
+      case .terminated: terminatedOwners[endpoint, default: []].append(route.workload)
+      }
+    }
   }
 
   private mutating func withdrawBackends(of route: Route) {
-    for endpoint in route.passthroughEndpoints {
-      passthroughOwners[endpoint]?.removeAll { $0 == route.workload }
-      if passthroughOwners[endpoint]?.isEmpty == true { passthroughOwners[endpoint] = nil }
+    func withdraw(_ endpoint: Endpoint, from owners: inout [Endpoint: [WorkloadID]]) {
+      owners[endpoint]?.removeAll { $0 == route.workload }
+      if owners[endpoint]?.isEmpty == true { owners[endpoint] = nil }
+    }
+    for endpoint in Set(route.backends.map(\.endpoint)) {
+      switch route.tls.mode {
+      case .passthrough: withdraw(endpoint, from: &passthroughOwners)
+      case .terminated: withdraw(endpoint, from: &terminatedOwners)
+      }
     }
   }
 
   /// A domain that is no longer on disk is free, unless its workload is just about to publish it again.
   private mutating func release(_ route: Route) {
     if claims[route.workload] != route.domain { owners[route.domain] = nil }
-  }
-}
-
-extension Route {
-  fileprivate var passthroughEndpoints: Set<Endpoint> {
-    tls == .passthrough ? Set(backends.map(\.endpoint)) : []
   }
 }
 

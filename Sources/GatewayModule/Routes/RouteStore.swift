@@ -175,6 +175,25 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index.passthroughOwners }
   }
 
+  /// Who gets the requests that Traefik sends to a backend once it ended their TLS, in any order, and whether it speaks TLS
+  /// with the backend. Returns nil when nobody does, and for a backend that somebody passes TLS through to.
+  func terminatedOwners(of backend: Endpoint) -> (workloads: [WorkloadID], isSecure: Bool)? {
+    state.withLock { state in
+      guard let workloads = state.index.terminatedOwners[backend], state.index.passthroughOwners[backend] == nil else {
+        return nil
+      }
+      let isSecure = workloads.contains { workload in
+        state.index[workload]?.backends.contains { $0.endpoint == backend && $0.scheme == .https } == true
+      }
+      return (workloads, isSecure)
+    }
+  }
+
+  /// Whether any connection from Traefik to a backend is somebody's.
+  var hasTerminatedRoutes: Bool {
+    state.withLock { !$0.index.terminatedOwners.isEmpty }
+  }
+
   /// Throws when another workload has the route's domain.
   public func checkOwner(of route: Route) throws(DomainTaken) {
     try state.withLock { state throws(DomainTaken) in try state.index.checkOwner(of: route) }

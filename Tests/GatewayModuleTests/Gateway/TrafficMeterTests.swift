@@ -149,16 +149,16 @@ struct TrafficMeterTests {
       try await TemporaryDirectory.withDirectory { directory in
         let root = GatewayRoot(directory.path)
         let store = try await RouteStore.open(root, logger: .silent)
-        _ = try await store.set(
-          Route(
-            workload: WorkloadID("w"), domain: Domain("w.test"), tls: .passthrough, backends: [peers.endpoint],
-            under: .alreadyAccepted))
+        let route = try Route(
+          workload: WorkloadID("w"), domain: Domain("w.test"), tls: .passthrough, backends: [peers.endpoint],
+          under: .alreadyAccepted)
+        _ = try await store.set(route)
         let meter = TrafficMeter(
           TraefikScrape(address: try Endpoint("127.0.0.1:\(FreePort.next())"), namespace: nil), namespace: nil,
           routes: store, root: root, logger: .silent)
         await withTaskGroup(of: Void.self) { group in
           for _ in 0..<20 {
-            group.addTask { await meter.follow() }
+            group.addTask { await meter.follow(route) }
             group.addTask { _ = try? await meter.read() }
             group.addTask { await meter.settle(try! WorkloadID("w")) }
           }
