@@ -11,6 +11,8 @@ package struct FileStatus: Hashable, Sendable {
   }
 
   package let kind: Kind
+  /// Who may do what with it: the lowest nine bits.
+  package let mode: UInt32
   /// Its names.
   package let links: Int
   package let stamp: FileStamp
@@ -23,6 +25,7 @@ package struct FileStatus: Hashable, Sendable {
       case S_IFIFO: .pipe
       default: .other
       }
+    mode = UInt32(status.st_mode) & 0o777
     links = Int(status.st_nlink)
     stamp = FileStamp(status)
   }

@@ -100,8 +100,10 @@ package enum FileSystem {
     if file >= 0 { close(file) }
   }
 
-  /// Sets who may do what with a file or a directory.
+  /// Sets who may do what with a file or a directory. One that has that mode is not touched.
   package static func setMode(_ mode: UInt32, of path: String) throws(FileError) {
+    var status = stat()
+    if stat(path, &status) == 0, UInt32(status.st_mode) & 0o7777 == mode { return }
     guard chmod(path, mode) == 0 else { throw FileError(path, "chmod") }
   }
 

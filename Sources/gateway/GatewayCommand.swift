@@ -133,7 +133,8 @@ struct GatewayCommand: AsyncParsableCommand {
       services.append(client)
       network = .bus(NetworkModule(client: client, logger: logger))
     }
-    services += try traefikServices(for: network, root, lock, logger)
+    let certificates = acme.certificates == nil ? nil : CertificateStorage(root, logger: logger)
+    services += try traefikServices(for: network, root, lock, certificates, logger)
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
@@ -148,7 +149,7 @@ struct GatewayCommand: AsyncParsableCommand {
       meter: meter,
       description: NodeDescription(
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
-        authority: acme.certificates?.authority),
+        authority: acme.certificates?.authority, certificates: certificates),
       allowsLoopbackBackends: allowLoopbackBackends)
     var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
@@ -172,9 +173,16 @@ struct GatewayCommand: AsyncParsableCommand {
 
   /// Writes what Traefik needs at its start, and what keeps that in step with the public network.
   private func traefikServices(
-    for network: PublicNetworkSource, _ root: GatewayRoot, _ lock: RootLock, _ logger: Logger
+    for network: PublicNetworkSource, _ root: GatewayRoot, _ lock: RootLock, _ storage: CertificateStorage?,
+    _ logger: Logger
   ) throws -> [any Service] {
     let certificates = acme.certificates
+    // Before Traefik starts.
+    do throws(FileError) {
+      try storage?.repair()
+    } catch {
+      logger.error("Traefik's certificate storage cannot be looked after", metadata: ["reason": "\(error)"])
+    }
     if certificates == nil { logger.warning("no certificates will be asked for: --acme-email is not given") }
     let setup = TraefikSetup(
       root: root,
@@ -190,6 +198,7 @@ struct GatewayCommand: AsyncParsableCommand {
       if try zone.repair() {
         logger.notice("the hook's zone was changed by somebody else: written again", metadata: ["root": "\(root.path)"])
       }
+      try storage?.repair()
       try setup.repair()
     }
     @Sendable func follow(_ network: PublicNetwork) throws {

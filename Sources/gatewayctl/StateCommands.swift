@@ -99,6 +99,8 @@ struct CheckNode: GatewayCtlCommand {
     help: .init(
       "Whom to ask what the world sees of the node's domain; also given by GATEWAY_RESOLVER.", valueName: "ip[:port]"))
   var resolver = NodeOptions.variable("GATEWAY_RESOLVER") ?? "8.8.8.8"
+  @Flag(help: "Look up every FQDN too, and tell which of them no longer point to this node.")
+  var domains = false
   @OptionGroup var node: NodeOptions
   @OptionGroup var bus: BusOptions
 
@@ -117,7 +119,7 @@ struct CheckNode: GatewayCtlCommand {
       // A broker that does not answer is found out about soon enough.
       let check = NodeCheck(
         client: client, root: node.givenRoot, namespace: try node.namespace, resolver: try resolverEndpoint,
-        timeout: min(timeout, .seconds(5)))
+        timeout: min(timeout, .seconds(5)), checksDomains: domains)
       return try await check.run { check in
         if !bus.json { try StandardOutput.print(check.line(for: .standardOutput)) }
       }

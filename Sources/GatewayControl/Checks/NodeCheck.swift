@@ -13,6 +13,7 @@ public struct NodeCheck: Sendable {
   private let namespace: NetworkNamespace?
   private let resolver: Endpoint
   private let timeout: Duration
+  private let checksDomains: Bool
 
   /// - Parameters:
   ///   - client: one that runs.
@@ -20,14 +21,17 @@ public struct NodeCheck: Sendable {
   ///   - namespace: the one that Traefik runs in; nil for the one that the gateway tells of.
   ///   - resolver: whom to ask what the world sees of the node's zone.
   ///   - timeout: how long the broker and the module may take.
+  ///   - checksDomains: whether every FQDN is looked up.
   public init(
-    client: Client, root: String?, namespace: NetworkNamespace?, resolver: Endpoint, timeout: Duration
+    client: Client, root: String?, namespace: NetworkNamespace?, resolver: Endpoint, timeout: Duration,
+    checksDomains: Bool
   ) {
     self.client = client
     self.root = root
     self.namespace = namespace
     self.resolver = resolver
     self.timeout = timeout
+    self.checksDomains = checksDomains
   }
 
   /// Looks at everything at the same time, and tells of it in an order that is always the same, as soon as it is known.
@@ -51,6 +55,8 @@ public struct NodeCheck: Sendable {
       async let zone = ZoneCheck.check(node, resolver: resolver)
       try add([TraefikCheck.check(info)])
       try add(await zone)
+      try add(await CertificateCheck(node: node, resolver: resolver).checkCertificates())
+      if checksDomains { try add(await checkDomains(node, gateway)) }
       return checks
     }
     let traefik = TraefikCheck(node: node)
@@ -58,10 +64,13 @@ public struct NodeCheck: Sendable {
     async let metrics = checkMetrics(node)
     async let machine = onThread { [traefik.check()] + ports.checkAll() }
     async let zone = ZoneCheck.check(node, resolver: resolver)
+    async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates()
     async let rest = onThread { [ClockCheck.check()] + (node.root.map { [DiskCheck(root: $0).check()] } ?? []) }
     try add(try await machine)
     try add([await metrics])
     try add(await zone)
+    try add(await certificates)
+    if checksDomains { try add(await checkDomains(node, gateway)) }
     try add(try await rest)
     return checks
   }
@@ -139,6 +148,16 @@ public struct NodeCheck: Sendable {
         "files", "in quarantine: \(shown.joined(separator: ", "))\(more)",
         "mend or remove them; they are in \(node.info?.root ?? node.root?.path ?? "")/quarantine"))
     return checks
+  }
+
+  private func checkDomains(_ node: NodeView, _ gateway: Client.RemoteObject) async -> [Check] {
+    do {
+      let routes = try await gateway.call("Routes", as: [RouteInfo].self)
+      let domains = try routes.filter { $0.kind == .fqdn }.map { try Domain($0.fqdn) }
+      return await CertificateCheck(node: node, resolver: resolver).checkDomains(domains)
+    } catch {
+      return [.warning("domains", "not looked at: \(error)")]
+    }
   }
 
   private func checkMetrics(_ node: NodeView) async -> Check {

@@ -12,6 +12,7 @@ public struct NodeDescription: Sendable {
   private let metrics: Endpoint
   private let namespace: NetworkNamespace?
   private let authority: CertificateAuthority?
+  private let certificates: CertificateStorage?
   private let started = Timestamp.now
 
   /// - Parameters:
@@ -20,9 +21,10 @@ public struct NodeDescription: Sendable {
   ///   - metrics: where Traefik's metrics are to be.
   ///   - namespace: the one that Traefik runs in; nil for this process's own.
   ///   - authority: where Traefik is to get certificates; nil for none.
+  ///   - certificates: where Traefik keeps them; nil for none.
   public init(
     root: GatewayRoot, http: ListenAddress, https: ListenAddress, metrics: Endpoint, namespace: NetworkNamespace?,
-    authority: CertificateAuthority?
+    authority: CertificateAuthority?, certificates: CertificateStorage?
   ) {
     self.root = root
     self.http = http
@@ -30,6 +32,7 @@ public struct NodeDescription: Sendable {
     self.metrics = metrics
     self.namespace = namespace
     self.authority = authority
+    self.certificates = certificates
   }
 
   /// All that is told, with what others know.
@@ -47,12 +50,19 @@ public struct NodeDescription: Sendable {
       addresses = network.addresses.map(\.description)
     case .failure(let error): fault = "\(error)"
     }
+    let now = Double(Timestamp.now.seconds)
+    let missing = certificates.map { certificates in
+      store.certifiedNames(writtenBefore: Int64((now - NodeInfo.certificatePatience) * 1e9))
+        .subtracting(certificates.names).sorted()
+    }
     return NodeInfo(
       version: ProgramVersion.text, pid: Int(getpid()), started: started, machine: BootClock.bootID,
       host: Self.hostName, root: root.path, domain: domain, publicIPs: addresses, networkFault: fault,
       httpAddress: "\(http)", httpsAddress: "\(https)", traefikAddress: "\(metrics)", netns: namespace?.name ?? "",
       certificateAuthority: authority?.directory ?? "", routes: store.count, quarantined: quarantine?.count ?? 0,
-      quarantine: quarantine?.files ?? [], traefik: await traefik)
+      quarantine: quarantine?.files ?? [], traefik: await traefik,
+      withoutCertificates: missing?.count,
+      withoutCertificate: missing.map { Array($0.prefix(NodeInfo.quarantineLimit)) })
   }
 
   private func traefik() async -> TraefikInfo {

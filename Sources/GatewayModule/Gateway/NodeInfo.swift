@@ -37,6 +37,14 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   /// Those files by name, the first ``quarantineLimit`` of them.
   public var quarantine: [QuarantinedFile]
   public var traefik: TraefikInfo
+  /// How many names there are that sites want a certificate for since ``certificatePatience`` and that Traefik has stored none
+  /// for; nil when the gateway does not tell.
+  public var withoutCertificates: Int?
+  /// Those names in their order, the first ``quarantineLimit`` of them; wildcards as `*.DOMAIN`.
+  public var withoutCertificate: [String]?
+
+  /// How long Traefik may take to get a certificate, in seconds.
+  public static let certificatePatience = 120.0
 
   /// How many files in quarantine are told of by name.
   public static let quarantineLimit = 100
@@ -60,6 +68,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     case quarantined = "Quarantined"
     case quarantine = "Quarantine"
     case traefik = "Traefik"
+    case withoutCertificates = "Uncertified"
+    case withoutCertificate = "WithoutCertificate"
   }
 }
 

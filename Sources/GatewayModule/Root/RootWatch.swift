@@ -65,6 +65,8 @@ public struct RootWatch: Service {
       // A directory that is watched already gets no second watch.
       _ = try inotify.watch(root.path, for: Self.mask)
       _ = try? inotify.watch(root.acme, for: Self.mask)
+      // Here also what others may read.
+      _ = try? inotify.watch(root.traefik, for: Self.mask | UInt32(IN_ATTRIB))
       try lock.renew()
       try lookAfterDirectories(&missing)
       if missing.isEmpty {

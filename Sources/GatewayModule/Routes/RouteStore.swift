@@ -135,6 +135,23 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index.routes }.sorted { $0.workload < $1.workload }
   }
 
+  /// Sites whose TLS ends at Traefik and whose route was written before a time, by the names that their certificates are for.
+  ///
+  /// - Parameter time: in nanoseconds since the epoch.
+  func certifiedNames(writtenBefore time: Int64) -> Set<String> {
+    state.withLock { state in
+      state.index.routes.reduce(into: []) { names, route in
+        guard case .terminated(let certificate) = route.tls,
+          state.index.stamp(of: route.workload).map({ $0.modified < time }) != false
+        else { return }
+        switch certificate {
+        case .own: names.insert(route.domain.rawValue)
+        case .wildcard(let zone): names.insert("*.\(zone)")
+        }
+      }
+    }
+  }
+
   /// How many routes there are.
   var count: Int { state.withLock { $0.index.count } }
 

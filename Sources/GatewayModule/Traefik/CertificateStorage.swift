@@ -1,0 +1,152 @@
+public import Files
+import Glibc
+public import Logging
+import ProxyConfig
+import Synchronization
+
+/// Looks after the files in which Traefik keeps its account and its certificates.
+///
+/// Traefik writes them in place: on a full disk, or when the power is cut, the end is missing or all of it. When it then starts
+/// it uses nothing of them, asks for no certificate and shows its own for every site; and it does so when others may read
+/// them. So there is a copy of each as it was when it was last whole.
+public final class CertificateStorage: Sendable {
+  /// What no storage of certificates takes, in bytes.
+  private static let largest = 1 << 28
+
+  private struct Known {
+    /// Of the file when it was last looked into.
+    var stamp: FileStamp?
+    var names: Set<String> = []
+  }
+
+  private struct State {
+    var known: [CertificateResolvers.Storage: Known] = [:]
+    /// Why no copy can be made.
+    var fault: String?
+  }
+
+  private let root: GatewayRoot
+  private let logger: Logger
+  private let state = Mutex(State())
+
+  public init(_ root: GatewayRoot, logger: Logger) {
+    self.root = root
+    self.logger = logger
+  }
+
+  /// The names that Traefik has a certificate for, as it stored them; wildcards as `*.DOMAIN`.
+  var names: Set<String> {
+    state.withLock { $0.known.values.reduce(into: []) { $0.formUnion($1.names) } }
+  }
+
+  /// Makes the files private, copies those that are whole and puts the copy in the place of one that is not; blocks the
+  /// thread. What is right already is not touched.
+  public func repair() throws(FileError) {
+    try state.withLock { state throws(FileError) in
+      for storage in CertificateResolvers.Storage.allCases {
+        let file = "\(root.traefik)/\(storage.rawValue)"
+        // What was put in its place is looked at as well.
+        if try !isWhole(file, &state.known[storage, default: Known()], &state.fault) {
+          _ = try isWhole(file, &state.known[storage, default: Known()], &state.fault)
+        }
+      }
+    }
+  }
+
+  /// Returns false when another file was put in its place.
+  private func isWhole(_ file: String, _ known: inout Known, _ fault: inout String?) throws(FileError) -> Bool {
+    let copy = "\(file).kept"
+    guard let status = try Self.status(file) else {
+      guard try Self.status(copy) != nil else {
+        known = Known()
+        return true
+      }
+      try replace(file, by: copy, "it was gone")
+      return false
+    }
+    if status.mode & 0o077 != 0 {
+      try FileSystem.setMode(0o600, of: file)
+      logger.notice(
+        "others could read Traefik's certificate storage: made private; Traefik uses it from its next start on",
+        metadata: ["file": "\(file)"])
+    }
+    guard known.stamp != status.stamp else { return true }
+    let (bytes, stamp) = try FileSystem.read(file, limit: Self.largest)
+    if let content = StoredCertificates(bytes) {
+      known = Known(stamp: stamp, names: content.names)
+      keep(bytes, as: copy, &fault)
+      return true
+    }
+    if bytes.isEmpty, try Self.status(copy) == nil {
+      known = Known(stamp: stamp)
+      return true
+    }
+    if !bytes.isEmpty { try FileSystem.rename(file, to: "\(file).damaged", replacing: true) }
+    try replace(file, by: copy, bytes.isEmpty ? "it was empty" : "its end was missing, or it was no JSON")
+    return false
+  }
+
+  private func replace(_ file: String, by copy: String, _ reason: String) throws(FileError) {
+    let hasCopy = try Self.status(copy) != nil
+    if hasCopy {
+      do throws(FileError) {
+        try restore(file, from: copy)
+      } catch {
+        // The copy is worth more than what is left of the file, and the file more than the copy.
+        try FileSystem.remove("\(file).damaged")
+        do throws(FileError) {
+          try restore(file, from: copy)
+        } catch {
+          try FileSystem.rename(copy, to: file, replacing: true)
+        }
+      }
+    } else {
+      try FileSystem.create(file, mode: 0o600)
+    }
+    try FileSystem.syncDirectory(root.traefik)
+    logger.error(
+      "Traefik's certificate storage was damaged",
+      metadata: ["file": "\(file)", "reason": "\(reason)", "replaced-by": hasCopy ? "the last copy" : "an empty one"])
+  }
+
+  private func restore(_ file: String, from copy: String) throws(FileError) {
+    let staged = "\(file).new"
+    do throws(FileError) {
+      try FileSystem.write(FileSystem.read(copy, limit: Self.largest).bytes, to: staged, mode: 0o600)
+      try FileSystem.rename(staged, to: file, replacing: true)
+    } catch {
+      try? FileSystem.remove(staged)
+      throw error
+    }
+  }
+
+  private func keep(_ bytes: [UInt8], as copy: String, _ fault: inout String?) {
+    let staged = "\(copy).new"
+    do throws(FileError) {
+      if let old = try? FileSystem.read(copy, limit: Self.largest).bytes, old == bytes {
+        fault = nil
+        return
+      }
+      try FileSystem.write(bytes, to: staged, mode: 0o600)
+      try FileSystem.rename(staged, to: copy, replacing: true)
+      try FileSystem.syncDirectory(root.traefik)
+      fault = nil
+    } catch {
+      try? FileSystem.remove(staged)
+      if fault != "\(error)" {
+        logger.warning("no copy of Traefik's certificate storage can be made", metadata: ["reason": "\(error)"])
+      }
+      fault = "\(error)"
+    }
+  }
+
+  /// nil when there is no such file.
+  private static func status(_ path: String) throws(FileError) -> FileStatus? {
+    do throws(FileError) {
+      return try FileSystem.status(path)
+    } catch {
+      guard error.code == ENOENT else { throw error }
+      return nil
+    }
+  }
+}
