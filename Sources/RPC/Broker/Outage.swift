@@ -1,11 +1,17 @@
 import Logging
 
-/// The time without a broker: says once that it began and once that it is over, and paces the attempts in between.
+/// The time without a broker: says once that it began, once for each further reason why it lasts, and once that it is
+/// over, and paces the attempts in between.
 struct Outage {
+  /// How many reasons are told of one outage.
+  private static let reasonLimit = 16
+
   private let logger: Logger
   private var backoff = Backoff()
   private var random = SystemRandomNumberGenerator()
   private var since: ContinuousClock.Instant?
+  /// Those that were told.
+  private var reasons: Set<BrokerError> = []
   private var wasConnected = false
 
   init(logger: Logger) {
@@ -15,11 +21,15 @@ struct Outage {
   /// An attempt failed, or the connection broke.
   ///
   /// - Throws: the error itself when the broker denies access to a program that it has never let in.
-  mutating func began(_ error: BrokerError) throws(BrokerError) {
+  mutating func failed(_ error: BrokerError) throws(BrokerError) {
     guard error.isTransient || wasConnected else { throw error }
-    guard since == nil else { return }
-    since = .now
-    logger.warning("broker away, trying again until it is back", metadata: ["reason": "\(error)"])
+    guard reasons.count < Self.reasonLimit, reasons.insert(error).inserted else { return }
+    if since == nil {
+      since = .now
+      logger.warning("broker away, trying again until it is back", metadata: ["reason": "\(error)"])
+    } else {
+      logger.warning("broker still away, now for another reason", metadata: ["reason": "\(error)"])
+    }
   }
 
   /// The pause before the next attempt.
@@ -32,6 +42,7 @@ struct Outage {
     backoff.reset()
     guard let since else { return }
     self.since = nil
+    reasons = []
     let seconds = since.duration(to: .now) / .seconds(1)
     logger.notice("broker is back", metadata: ["after-seconds": "\((seconds * 10).rounded() / 10)"])
   }
