@@ -1,4 +1,3 @@
-import Glibc
 public import Logging
 
 /// How log events look on standard error, one line each.
@@ -10,8 +9,8 @@ public enum LogFormat: String, CaseIterable, Sendable {
 }
 
 extension Logger {
-  /// A logger that writes to standard error.
+  /// A logger that writes to standard error, and never waits for who reads there.
   public init(label: String, level: Logger.Level, format: LogFormat) {
-    self.init(label: label) { _ in LineLogHandler(level: level, format: format, output: STDERR_FILENO) }
+    self.init(label: label) { _ in LineLogHandler(level: level, format: format, writer: .standardError(format)) }
   }
 }

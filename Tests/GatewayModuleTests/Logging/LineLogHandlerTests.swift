@@ -19,7 +19,8 @@ struct LineLogHandlerTests {
     #expect(socketpair(AF_UNIX, Int32(type), 0, &ends) == 0)
     defer { for end in ends { close(end) } }
     var logger = Logger(label: "test") { _ in
-      var handler = LineLogHandler(level: .info, format: format, output: ends[1])
+      var handler = LineLogHandler(
+        level: .info, format: format, writer: LogWriter(output: ends[1], format: format))
       handler.metadataProvider = provider
       return handler
     }
@@ -68,7 +69,7 @@ struct LineLogHandlerTests {
   }
 
   @Test func aClosedOutputHarmsNothing() {
-    let handler = LineLogHandler(level: .info, format: .text, output: -1)
+    let handler = LineLogHandler(level: .info, format: .text, writer: LogWriter(output: -1, format: .text))
     Logger(label: "test") { _ in handler }.info("lost")
   }
 }
