@@ -84,7 +84,7 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
-      name: "RPCTests", dependencies: ["RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
+      name: "RPCTests", dependencies: ["CLinux", "RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
       exclude: ["zbus.tsv"], swiftSettings: settings),
     .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
     .testTarget(

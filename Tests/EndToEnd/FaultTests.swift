@@ -190,6 +190,79 @@ struct FaultTests {
     }
   }
 
+  /// Requests of a megabyte each that wait for a resolver which does not answer: many more than may be in memory.
+  @Test func largeRequestsInHandAreBoundedAlsoWhenTheyAreLeftBehind() async throws {
+    try await Dnsmasq.withServer([.silent("silent.example.org")]) { resolver in
+      try await GatewayProcess.withGateway(GatewayProcess.node + ["--resolver", resolver.address]) { gateway in
+        let proxy: JSON = [
+          "FQDN": "silent.example.org", "TLSPassthrough": false, "Backends": ["http://10.1.2.3"],
+          "Unknown": .string(String(repeating: "x", count: 1_000_000)),
+        ]
+        let large = try await gateway.caller.request(
+          "SetFQDNProxy", with: ["w", proxy], object: "manager@0.0.1", id: "large")
+        try await gateway.caller.push(large, to: "large-request")
+        let before = try Self.peakMemory(gateway.pid)
+        let script = """
+          local request = redis.call('LINDEX', KEYS[1], 0)
+          for i = 1, 250 do redis.call('RPUSH', KEYS[2], request) end
+          """
+        _ = try await gateway.redis.command("EVAL", script, "2", "large-request", "gateway.manager@0.0.1")
+        func length(_ list: String) async throws -> Int {
+          try #require(Int(try await gateway.redis.command("LLEN", list)))
+        }
+        // What was asked for before anybody knew how large it is; it waits in Redis.
+        try await eventually { try await length("gateway.manager@0.0.1.in-flight") >= 128 }
+        // The gateway is there for others, and does not grow when it is asked.
+        for _ in 0..<20 { #expect(try await gateway.caller.status(within: .seconds(10)).protocolError == nil) }
+        let peak = try Self.peakMemory(gateway.pid) - before
+        #expect(peak < 80 << 20, "\(peak >> 20) MiB")
+
+        gateway.signal(SIGKILL)
+        _ = try await gateway.exit()
+        try await gateway.start()
+        try await eventually(within: .seconds(30)) { try await length("gateway.in-flight.suspects") >= 16 }
+        let peakAfter = try Self.peakMemory(gateway.pid) - before
+        #expect(peakAfter < 80 << 20, "\(peakAfter >> 20) MiB")
+        #expect(try await length("gateway.manager@0.0.1.in-flight") >= 120)
+        // It would finish what is in hand first.
+        gateway.signal(SIGKILL)
+        _ = try await gateway.exit()
+      }
+    }
+  }
+
+  /// The most memory that a process has had so far, in bytes.
+  private static func peakMemory(_ pid: Int32) throws -> Int {
+    let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+    return try #require(Int(line.filter(\.isNumber))) << 10
+  }
+
+  @Test func standardErrorThatNobodyReadsHoldsUpNoCallNorTheEnd() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let pipe = directory.file("pipe")
+      #expect(mkfifo(pipe, 0o600) == 0)
+      // Open, and not read.
+      let reader = open(pipe, O_RDWR | O_CLOEXEC)
+      defer { close(reader) }
+      let wrapper = ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>'\(pipe)'"]
+      try await GatewayProcess.withGateway(wrapper: wrapper) { gateway in
+        // Each is a line of the log: together more than a pipe holds.
+        for number in 0..<1_000 { try await gateway.setName("w", "n\(number % 2)", "http://10.1.2.3") }
+        var waiting: Int32 = 0
+        #expect(ioctl(reader, UInt(FIONREAD), &waiting) == 0)
+        #expect(waiting > 60_000, "the pipe is full")
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exit(within: .seconds(10)) == .code(0))
+        // What fitted is there, from its beginning.
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        let count = read(reader, &buffer, buffer.count)
+        let text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        #expect(text.contains("\"message\":\"serving\""))
+      }
+    }
+  }
+
   private static func residentMemory(_ pid: Int32) throws -> Int {
     let fields = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ")
     return try #require(fields.count > 1 ? Int(fields[1]) : nil) * Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -60,6 +60,31 @@ struct StoppingTests {
     }
   }
 
+  /// With a client of its own, too, since it asks for its public network on the bus.
+  @Test(arguments: ["hangs", "is dead"])
+  func busyGatewayStopsInTimeWhenItsBroker(does: String) async throws {
+    try await Dnsmasq.withServer([.silent("silent.example.org")]) { resolver in
+      try await GatewayProcess.withGateway(["--resolver", resolver.address]) { gateway in
+        let config: JSON = ["IPv4": ["$net": "203.0.113.7/24"], "IPv6": ["IP": nil, "Mask": nil], "Domain": ""]
+        _ = try await gateway.caller.serve(
+          "network@0.0.1", of: "network", methods: ["GetPublicConfig": ["result": config]])
+        for number in 0..<20 {
+          let request = try await gateway.caller.request(
+            "SetFQDNProxy", with: ["w\(number)", "silent.example.org", ["http://10.1.2.3"], false],
+            object: "manager@0.0.1", id: "reply\(number)")
+          try await gateway.caller.push(request, to: "gateway.manager@0.0.1")
+        }
+        try await eventually { try await gateway.redis.command("LLEN", "gateway.manager@0.0.1.in-flight") == "20" }
+        if does == "hangs" { gateway.redis.pause() } else { try await gateway.redis.kill() }
+        let start = ContinuousClock.now
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exit(within: .seconds(20)) == .code(0))
+        #expect(start.duration(to: .now) < .seconds(10))
+        if does == "hangs" { gateway.redis.resume() } else { try await gateway.redis.start() }
+      }
+    }
+  }
+
   @Test func gatewayThatHasNeverSeenItsBrokerStopsInTime() async throws {
     try await TemporaryDirectory.withDirectory { directory in
       try await ChildProcess.withProcess(

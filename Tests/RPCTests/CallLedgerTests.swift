@@ -220,10 +220,114 @@ struct CallLedgerTests {
     _ = ledger.nextBatch()
     ledger.disconnected()
     // "a" is carried out, and before "b" stands what an earlier connection took.
-    #expect(ledger.found(["lost", "b", "c"].map(Ledger.payload)) == [Ledger.payload("lost")])
+    #expect(ledger.found(["lost", "b", "c"].map { Ledger.payload($0) }) == [Ledger.payload("lost")])
     #expect(ledger.nextRemovals() == [])
     ledger.finish(calls[1])
     #expect(ledger.nextRemovals() == [.init(source: 0, what: .one(Ledger.payload("b")))])
+  }
+
+  // MARK: Bytes
+
+  @Test func largeRequestsNarrowTheWindowUntilTheyAreSmallAgain() throws {
+    let ledger = Ledger(workers: 4, window: 64, queueBytes: 64 << 10)
+    #expect(ledger.ask(0) == 64)
+    try ledger.admit("large", bytes: 8 << 10)
+    for _ in 0..<63 { try ledger.admit("small") }
+    // As if all that are asked for were nearly as large.
+    while let call = ledger.start(now: Timestamp(seconds: 1)) { ledger.settle(call) }
+    let narrow = ledger.ask(0)
+    #expect((6...30).contains(narrow), "\(narrow)")
+    for _ in 0..<600 {
+      _ = ledger.ask(0)
+      ledger.settle(try ledger.take("small"))
+    }
+    // All of the window is asked for, or missing by less than what is worth a command.
+    #expect(ledger.ask(0) + ledger.asked(0) > 48)
+  }
+
+  @Test func queueIsFullWhenSoManyBytesAreInHandUntilTheyAreConfirmed() throws {
+    let ledger = Ledger(workers: 4, window: 64, queueBytes: 10_000)
+    _ = ledger.ask(0)
+    for _ in 0..<3 { try ledger.admit("large", bytes: 3_000) }
+    #expect(!ledger.isFull(0))
+    try ledger.admit("large", bytes: 3_000)
+    #expect(ledger.isFull(0) && !ledger.isFull(1))
+    let call = try #require(ledger.start(now: Timestamp(seconds: 1)))
+    // Its reply is in hand, too.
+    ledger.finish(call, reply: [UInt8](repeating: 0, count: 2_000))
+    #expect(ledger.isFull(0))
+    _ = ledger.nextBatch()
+    #expect(ledger.isFull(0))
+    ledger.confirm(1)
+    #expect(!ledger.isFull(0))
+    // One that gives its worker back is counted elsewhere.
+    try ledger.admit("large", bytes: 3_000)
+    #expect(ledger.isFull(0))
+    #expect(ledger.release(try #require(ledger.start(now: Timestamp(seconds: 1))), now: Timestamp(seconds: 1)))
+    #expect(!ledger.isFull(0))
+  }
+
+  @Test func callsDoNotStartWhileTooMuchIsOwed() throws {
+    let ledger = Ledger(workers: 4, owedBytes: 10_000)
+    _ = ledger.ask(0)
+    let (first, second) = (try ledger.take("a"), try ledger.take("b"))
+    try ledger.admit("c")
+    ledger.finish(first, reply: [UInt8](repeating: 0, count: 9_000))
+    #expect(ledger.canStart)
+    ledger.finish(second, reply: [UInt8](repeating: 0, count: 9_000))
+    #expect(!ledger.canStart && ledger.start(now: Timestamp(seconds: 1)) == nil)
+    ledger.disconnected()
+    _ = ledger.nextBatch()
+    #expect(!ledger.canStart)
+    ledger.confirm(2)
+    #expect(ledger.canStart)
+
+    ledger.finish(try #require(ledger.start(now: Timestamp(seconds: 1))), reply: [UInt8](repeating: 0, count: 20_000))
+    try ledger.admit("d")
+    #expect(!ledger.canStart)
+    #expect(ledger.expire(before: Ledger.start + .seconds(1)) == 1)
+    #expect(ledger.canStart, "what nobody waits for any more takes no room")
+  }
+
+  @Test func settlementsAreSentInBatchesOfBoundedSizeAndNotTooManyAtOnce() throws {
+    let ledger = Ledger(workers: 64, queueBytes: 64 << 20, owedBytes: 64 << 20)
+    _ = ledger.ask(0)
+    let sizes = [300_000, 300_000, 300_000, 300_000, 2_000_000, 10, 10] + Array(repeating: 900_000, count: 6)
+    for size in sizes {
+      ledger.finish(try ledger.take("a"), reply: [UInt8](repeating: 0, count: size))
+    }
+    var batches: [Int] = []
+    while let batch = ledger.nextBatch() { batches.append(batch.settlements.count) }
+    // A large one goes alone; beyond 4 MiB they wait.
+    #expect(batches == [3, 1, 1, 3, 1] && ledger.isHeldBack)
+    ledger.confirm(3)
+    #expect(ledger.nextBatch()?.settlements.count == 1)
+    ledger.disconnected()
+    #expect(!ledger.isHeldBack)
+    #expect(ledger.nextBatch()?.isRepeated == true)
+  }
+
+  @Test func leftoversKeepTheirPlacesWhileOthersLeave() throws {
+    let ledger = Ledger(workers: 8)
+    _ = ledger.ask(0)
+    let calls = try ["a", "b"].map { try ledger.take($0) }
+    ledger.disconnected()
+    ledger.lookThrough(["a", "x", "b", "y", "z"].map { Ledger.payload($0) })
+    #expect(ledger.unreadLeftovers == 3 && ledger.firstLeftover == 1)
+    ledger.finish(calls[0])
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .first(1))])
+    #expect(ledger.firstLeftover == 0)
+    ledger.finish(calls[1])
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .one(Ledger.payload("b")))])
+    ledger.readLeftover(Ledger.payload("x"))
+    #expect(ledger.firstLeftover == 1)
+    try ledger.admitLeftover("x")
+    ledger.finish(try #require(ledger.start(now: Timestamp(seconds: 1))))
+    #expect(ledger.nextRemovals() == [.init(source: 0, what: .first(1))])
+    // Somebody emptied the list.
+    ledger.readLeftover(nil)
+    ledger.readLeftover(nil)
+    #expect(ledger.firstLeftover == nil && ledger.unreadLeftovers == 0)
   }
 
   // MARK: Outages
@@ -291,8 +395,9 @@ struct CallLedgerTests {
     _ = try ledger.take("running")
     _ = try ledger.take("busy")
     try ledger.admit("waiting")
-    let inFlight = ["stray", "unconfirmed", "owed", "released", "running", "busy", "waiting", "other"].map(
-      Ledger.payload)
+    let inFlight = ["stray", "unconfirmed", "owed", "released", "running", "busy", "waiting", "other"].map {
+      Ledger.payload($0)
+    }
     #expect(ledger.found(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
     ledger.disconnected()
     #expect(ledger.found(inFlight) == [Ledger.payload("stray"), Ledger.payload("other")])
@@ -343,15 +448,23 @@ struct CallLedgerTests {
 private final class Ledger {
   static let start = ContinuousClock.now
   private var ledger: CallLedger
+  private var askedFor = [0, 0]
 
-  init(workers: Int = 2, window: Int = 64, released: Int = 1024, bytes: Int = 1 << 20) {
+  init(
+    workers: Int = 2, window: Int = 64, released: Int = 1024, bytes: Int = 1 << 20, queueBytes: Int = 1 << 20,
+    owedBytes: Int = 1 << 20
+  ) {
     ledger = CallLedger(
-      sources: 2, limits: .init(workers: workers, window: window, released: released, releasedBytes: bytes),
+      sources: 2,
+      limits: .init(
+        workers: workers, window: window, bytes: queueBytes, owedBytes: owedBytes, released: released,
+        releasedBytes: bytes),
       now: Timestamp(seconds: 0))
   }
 
-  static func payload(_ method: String) -> [UInt8] {
-    Request.encode(id: "id", inputs: [], object: ObjectID("o", version: "1"), method: method, replyTo: "r")
+  static func payload(_ method: String, bytes: Int = 0) -> [UInt8] {
+    let inputs = bytes == 0 ? [] : [[UInt8](repeating: 0, count: bytes)]
+    return Request.encode(id: "id", inputs: inputs, object: ObjectID("o", version: "1"), method: method, replyTo: "r")
   }
 
   var isIdle: Bool { ledger.isIdle }
@@ -363,7 +476,13 @@ private final class Ledger {
   }
   var workerStatus: [ModuleStatus.Worker] { ledger.workerStatus }
 
-  func ask(_ source: Int) -> Int { ledger.ask(source) }
+  /// How many were asked for and have not come.
+  func asked(_ source: Int) -> Int { askedFor[source] }
+  func ask(_ source: Int) -> Int {
+    let count = ledger.ask(source)
+    askedFor[source] += count
+    return count
+  }
   func start(now: Timestamp) -> CallLedger.Running? { ledger.start(now: now) }
   func release(_ call: CallLedger.Running, now: Timestamp) -> Bool { ledger.release(call, now: now) }
   func nextBatch() -> CallLedger.Batch? { ledger.nextBatch() }
@@ -373,17 +492,54 @@ private final class Ledger {
   func disconnected() { ledger.disconnected() }
   func forgetRepeats() { ledger.forgetRepeats() }
   func expire(before instant: ContinuousClock.Instant) -> Int { ledger.expire(before: instant) }
-  func found(_ inFlight: [[UInt8]], from source: Int = 0) -> [[UInt8]] { ledger.found(inFlight, from: source) }
+  var isHeldBack: Bool { ledger.isHeldBack }
+  var canStart: Bool { ledger.canStart }
+  func isFull(_ source: Int) -> Bool { ledger.isFull(source) }
+
+  /// Looks through the in-flight list of a queue, a few at a time, and returns what was left there.
+  func found(_ inFlight: [[UInt8]], from source: Int = 0) -> [[UInt8]] {
+    ledger.beginLookingThrough()
+    for start in stride(from: 0, to: inFlight.count, by: 3) {
+      ledger.found(Array(inFlight[start..<min(start + 3, inFlight.count)]), from: source)
+    }
+    ledger.endLookingThrough()
+    var leftovers: [[UInt8]] = []
+    while let place = ledger.firstLeftover(of: source) {
+      leftovers.append(inFlight[place])
+      ledger.readLeftover(inFlight[place], of: source)
+    }
+    return leftovers
+  }
+
+  /// Looks through the in-flight list of the first queue, and reads nothing that was left there.
+  func lookThrough(_ inFlight: [[UInt8]]) {
+    ledger.beginLookingThrough()
+    ledger.found(inFlight, from: 0)
+    ledger.endLookingThrough()
+  }
+
+  var unreadLeftovers: Int { ledger.unreadLeftovers }
+  var firstLeftover: Int? { ledger.firstLeftover(of: 0) }
+  func readLeftover(_ payload: [UInt8]?) { ledger.readLeftover(payload, of: 0) }
+
+  /// A request of about so many bytes arrives.
+  func admit(_ method: String, bytes: Int) throws {
+    let payload = Self.payload(method, bytes: bytes)
+    askedFor[0] -= 1
+    ledger.took(payload, from: 0)
+    ledger.admit(try Request(payload), payload: payload, source: 0)
+  }
 
   /// A request that was asked for arrives.
   func admit(_ method: String) throws {
+    askedFor[0] -= 1
     ledger.took(Self.payload(method), from: 0)
     ledger.admit(try Request(Self.payload(method)), payload: Self.payload(method), source: 0)
   }
 
   /// A request that an earlier life took is found.
   func admitLeftover(_ method: String) throws {
-    ledger.tookLeftover(from: 0)
+    ledger.tookLeftover(Self.payload(method), from: 0)
     ledger.admit(try Request(Self.payload(method)), payload: Self.payload(method), source: 0)
   }
 

@@ -89,6 +89,50 @@ struct SuccessionTests {
     }
   }
 
+  /// The next one begins a second after the one that runs alone, whatever those do that had their time.
+  @Test func requestLeftBehindRunsAloneForItsWholeTime() async throws {
+    try await RedisServer.withServer { redis in
+      try await RawCaller.withCaller(on: redis.unixURL) { caller in
+        let left = ["short", "long", "longer", "harmful", "innocent"]
+        try await caller.push(
+          left.map { request("Wait", [encoded($0)], replyTo: $0) }, to: "server.probe@1.0.in-flight")
+        let (long, longer, harmful, starts) = (Gate(), Gate(), Gate(), Order())
+        let second = try probeServer(on: redis.unixURL, workers: 8) {
+          Method("Wait") { (name: String) in
+            await starts.begins(name)
+            switch name {
+            // Its time would be up while the next one runs alone.
+            case "short": try await Task.sleep(for: .milliseconds(600))
+            case "long": await long.pass()
+            case "longer":
+              await CurrentCall.releaseWorker()
+              await longer.pass()
+            default: await harmful.pass()
+            }
+          }
+        }
+        try await running(second) {
+          try await long.holds(1)
+          // It lets go of its worker at once, so the next one begins beside it; and both are over then.
+          try await longer.holds(1)
+          try await harmful.holds(1)
+          await long.open()
+          await longer.open()
+          for name in ["short", "long", "longer"] { _ = try await caller.reply(on: name) }
+          #expect(await starts.time(from: "long", to: "longer") >= .milliseconds(990))
+          // Long before its time is up, it is the only suspect.
+          let suspects = try await caller.command("LRANGE", "server.in-flight.suspects", "0", "-1")
+          if await starts.names.count == 4 {
+            #expect(suspects == .array([.bytes(request("Wait", [encoded("harmful")], replyTo: "harmful"))]))
+          }
+          try await harmful.holds(2)
+          #expect(await starts.time(from: "harmful", to: "innocent") >= .milliseconds(990))
+        }
+        #expect(await starts.names == left)
+      }
+    }
+  }
+
   @Test func secondServerOfAModuleSaysSoAndTakesNothing() async throws {
     try await RedisServer.withServer { redis in
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
@@ -166,6 +210,17 @@ private actor Order {
   private(set) var numbers: [Int] = []
   private(set) var mostAtOnce = 0
   private var now = 0
+  private(set) var names: [String] = []
+  private var starts: [String: ContinuousClock.Instant] = [:]
+
+  func begins(_ name: String) {
+    names.append(name)
+    starts[name] = .now
+  }
+
+  func time(from earlier: String, to later: String) -> Duration {
+    starts[earlier]!.duration(to: starts[later]!)
+  }
 
   func note(_ number: Int) async {
     numbers.append(number)

@@ -66,6 +66,12 @@ public final class RedisServer: Fixture {
   /// - Throws: ``FixtureError`` for an error reply, or when the server does not answer.
   @discardableResult
   public func command(_ arguments: String...) async throws -> String {
+    try await command(arguments)
+  }
+
+  /// The same, of arguments that come as an array.
+  @discardableResult
+  public func command(_ arguments: [String]) async throws -> String {
     let output = try await Command.succeed(
       Repository.program("redis-cli"), ["-e", "-s", socket] + arguments,
       environment: password.map { ["REDISCLI_AUTH": $0] } ?? [:])

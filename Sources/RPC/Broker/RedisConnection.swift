@@ -9,10 +9,18 @@ import NIOPosix
 final class RedisConnection: @unchecked Sendable {
   typealias Completion = @Sendable (Result<RedisReply, BrokerError>) -> Void
 
-  /// How long making a connection may take. It cannot be cancelled, so it is short: a server has to stop in time.
+  /// How long making a connection may take.
   static let connectTimeout = TimeAmount.seconds(1)
   /// How long the broker's answer to the first commands may take.
   static let setupTimeout = TimeAmount.seconds(5)
+
+  /// When a broker that has vanished without a word is taken for gone: the kernel asks after 5 s of silence whether the peer
+  /// is there, once more after 5 s, and gives up 5 s later; as it does when what was sent is not acknowledged for 15 s. A
+  /// broker that hangs is not gone: its kernel answers.
+  private static let tcpOptions: [(NIOBSDSocket.Option, Int)] = [
+    (.init(rawValue: TCP_KEEPIDLE), 5), (.init(rawValue: TCP_KEEPINTVL), 5), (.init(rawValue: TCP_KEEPCNT), 2),
+    (.init(rawValue: CInt(TCP_USER_TIMEOUT)), 15_000),
+  ]
 
   let broker: BrokerURL
   let loop: any EventLoop
@@ -39,19 +47,22 @@ final class RedisConnection: @unchecked Sendable {
     onMessage: (@Sendable (RedisReply) -> Void)? = nil
   ) async throws(BrokerError) -> RedisConnection {
     do {
-      let bootstrap = ClientBootstrap(group: loop)
+      var bootstrap = ClientBootstrap(group: loop)
         .connectTimeout(connectTimeout)
-        .channelOption(.socketOption(.so_keepalive), value: 1)
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(
               Handler(broker: broker, maximumReply: maximumReply, onMessage: onMessage))
           }
         }
+      if case .tcp = broker.address {
+        bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
+        for (option, value) in tcpOptions { bootstrap = bootstrap.channelOption(.tcpOption(option), value: value) }
+      }
       let channel =
         switch broker.address {
-        case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path).get()
-        case .tcp(let host, let port): try await bootstrap.connect(host: host, port: port).get()
+        case .unix(let path): try await cancellable(bootstrap.connect(unixDomainSocketPath: path))
+        case .tcp(let host, let port): try await cancellable(bootstrap.connect(host: host, port: port))
         }
       let connection = try await channel.eventLoop.submit {
         RedisConnection(
@@ -76,6 +87,18 @@ final class RedisConnection: @unchecked Sendable {
       throw BrokerError(broker, .unreachable("no connection within 1 s"))
     } catch {
       throw BrokerError(broker, .unreachable("\(error)"))
+    }
+  }
+
+  /// The channel, or an error at once when the task is cancelled: what then still connects is closed.
+  private static func cancellable(_ connect: EventLoopFuture<any Channel>) async throws -> any Channel {
+    let outcome = connect.eventLoop.makePromise(of: (any Channel).self)
+    connect.cascade(to: outcome)
+    outcome.futureResult.whenFailure { _ in connect.whenSuccess { $0.close(promise: nil) } }
+    return try await withTaskCancellationHandler {
+      try await outcome.futureResult.get()
+    } onCancel: {
+      outcome.fail(CancellationError())
     }
   }
 
@@ -114,12 +137,12 @@ final class RedisConnection: @unchecked Sendable {
   }
 
   /// Queues commands that the broker carries out as one step, or not at all (`MULTI`, `EXEC`), and others behind them. The
-  /// reply is that of `EXEC`, an array with the reply of each, in which errors may be; it is handed on when the others
-  /// have been answered as well. To be called on the event loop.
+  /// reply is an array: that of `EXEC`, itself an array with the reply of each, in which errors may be, and then those of the
+  /// others. To be called on the event loop.
   ///
   /// - Parameters:
   ///   - write: appends the commands, and returns how many there are.
-  ///   - writeFollowing: appends those behind, whose replies matter only when they are errors.
+  ///   - writeFollowing: appends those behind, and returns how many there are.
   func sendTransaction(
     _ write: (inout RedisCommands) -> Int, then writeFollowing: (inout RedisCommands) -> Int,
     _ completion: @escaping Completion
@@ -128,7 +151,7 @@ final class RedisConnection: @unchecked Sendable {
     outgoing.append(["MULTI"])
     let count = write(&outgoing)
     outgoing.append(["EXEC"])
-    handler.expectReply(after: 1 + count, before: writeFollowing(&outgoing), completion)
+    handler.expectTransaction(of: 1 + count, before: writeFollowing(&outgoing), completion)
   }
 
   /// Sends the queued commands in one write. To be called on the event loop.
@@ -150,6 +173,14 @@ final class RedisConnection: @unchecked Sendable {
     return try result.get()
   }
 
+  /// Whether replies are read from the broker, or left there. To be used on the event loop.
+  var isReading = true {
+    didSet {
+      loop.preconditionInEventLoop()
+      if isReading != oldValue { try? channel.syncOptions?.setOption(.autoRead, value: isReading) }
+    }
+  }
+
   /// Closes the connection; commands without a reply fail.
   func close(because reason: BrokerError.Reason = .closed("by this side")) {
     loop.execute { [self] in handler.close(with: BrokerError(broker, reason)) }
@@ -158,8 +189,14 @@ final class RedisConnection: @unchecked Sendable {
   /// Waits until the connection is closed, by whichever side, and tells why.
   func closed() async -> BrokerError {
     await withCheckedContinuation { continuation in
-      loop.execute { [self] in handler.whenClosed { continuation.resume(returning: $0) } }
+      loop.execute { [self] in whenClosed { continuation.resume(returning: $0) } }
     }
+  }
+
+  /// Tells once why the connection was closed. To be called on the event loop.
+  func whenClosed(_ observer: @escaping @Sendable (BrokerError) -> Void) {
+    loop.preconditionInEventLoop()
+    handler.whenClosed(observer)
   }
 
   /// The connection's end in the channel.
@@ -184,37 +221,31 @@ final class RedisConnection: @unchecked Sendable {
     /// What is to happen with the next replies.
     private struct Expectation {
       /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
-      var preliminary: Int
-      /// How many are for the completion.
-      var times: Int
-      /// How many come behind that, and are of interest only when they are errors.
-      var following: Int
+      var preliminary = 0
+      /// How many make up what is for the completion, as an array; 0 when each is for it on its own.
+      var parts = 0
+      /// How often there is something for the completion.
+      var times = 1
       let completion: Completion
-      /// What waits for those.
-      var waiting: RedisReply?
+      /// The parts that are there.
+      var taken: [RedisReply] = []
       var error: RedisReply?
 
       /// Takes the next reply, and returns what is for the completion, when it is time.
       mutating func take(_ reply: RedisReply) -> RedisReply? {
+        guard preliminary > 0 || parts > 0 else {
+          times -= 1
+          return reply
+        }
+        if reply.refusal != nil, error == nil { error = reply }
         if preliminary > 0 {
           preliminary -= 1
-          note(reply)
           return nil
         }
-        if waiting != nil {
-          following -= 1
-          note(reply)
-        } else if following > 0 {
-          waiting = reply
-          return nil
-        }
-        guard following == 0 else { return nil }
+        taken.append(reply)
+        guard taken.count == parts else { return nil }
         times -= 1
-        return error ?? waiting ?? reply
-      }
-
-      private mutating func note(_ reply: RedisReply) {
-        if reply.refusal != nil, error == nil { error = reply }
+        return error ?? .array(taken)
       }
 
       func fail(_ failure: BrokerError) {
@@ -222,11 +253,15 @@ final class RedisConnection: @unchecked Sendable {
       }
     }
 
-    func expectReply(
-      after preliminary: Int = 0, times: Int = 1, before following: Int = 0, _ completion: @escaping Completion
-    ) {
-      let expectation = Expectation(
-        preliminary: preliminary, times: times, following: following, completion: completion)
+    func expectReply(times: Int, _ completion: @escaping Completion) {
+      expect(Expectation(times: times, completion: completion))
+    }
+
+    func expectTransaction(of queued: Int, before following: Int, _ completion: @escaping Completion) {
+      expect(Expectation(preliminary: queued, parts: 1 + following, completion: completion))
+    }
+
+    private func expect(_ expectation: Expectation) {
       if let failure { return expectation.fail(failure) }
       expected.append(expectation)
     }

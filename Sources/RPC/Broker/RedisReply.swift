@@ -38,7 +38,7 @@ struct RedisReplyParser: ~Copyable {
 
   private let reader: UnsafeMutablePointer<redisReader>
   private let builder: UnsafeMutablePointer<RedisReplyBuilder>
-  /// The most bytes that an unfinished reply may have.
+  /// The most bytes that an unfinished reply may have, in memory.
   private let limit: Int
 
   init(limit: Int) {
@@ -67,7 +67,7 @@ struct RedisReplyParser: ~Copyable {
     var object: UnsafeMutableRawPointer?
     guard redisReaderGetReply(reader, &object) == REDIS_OK else { throw failure }
     if object != nil { return builder.pointee.take() }
-    guard reader.pointee.len - reader.pointee.pos <= limit else {
+    guard reader.pointee.len - reader.pointee.pos + builder.pointee.size <= limit else {
       throw Failure(description: "a reply of more than \(limit) bytes")
     }
     return nil
@@ -83,15 +83,24 @@ struct RedisReplyParser: ~Copyable {
 
 /// Puts a reply together while hiredis reads it, so that nothing is allocated which is not part of the reply.
 private struct RedisReplyBuilder {
+  /// What an array of bytes takes in memory beside them, its place in another array included.
+  private static let overhead = 48
+
   private var arrays: [(elements: [RedisReply], count: Int)] = []
   private var reply: RedisReply?
+  /// How many bytes the parts of the reply take that are there.
+  private(set) var size = 0
 
   mutating func take() -> RedisReply? {
-    defer { reply = nil }
+    defer {
+      reply = nil
+      size = 0
+    }
     return reply
   }
 
   private mutating func begin(count: Int) {
+    size += Self.overhead
     guard count > 0 else { return end(.array([])) }
     var elements: [RedisReply] = []
     // What a server announces is not taken for granted.
@@ -100,7 +109,8 @@ private struct RedisReplyBuilder {
   }
 
   /// Takes the next value, and every array whose last element it is.
-  private mutating func end(_ value: RedisReply) {
+  private mutating func end(_ value: RedisReply, bytes: Int = 0) {
+    size += Self.overhead + bytes
     var value = value
     while let last = arrays.indices.last {
       arrays[last].elements.append(value)
@@ -129,7 +139,7 @@ private struct RedisReplyBuilder {
         case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
         default: .bytes(Array(bytes))
         }
-      builder(task).pointee.end(value)
+      builder(task).pointee.end(value, bytes: count)
       return task!.pointee.privdata
     }
     functions.createArray = { task, count in
@@ -196,7 +206,10 @@ struct RedisCommands {
     append(UnsafeBufferPointer(start: argument.utf8Start, count: argument.utf8CodeUnitCount))
   }
 
-  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+  /// How much memory is kept for the next commands.
+  private static let keptCapacity = 256 << 10
+
+  mutating func removeAll() { bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptCapacity) }
 
   private mutating func appendLine(_ number: Int) {
     if number >= 10 { appendDigits(number / 10) }

@@ -18,6 +18,7 @@ public struct Client: Service {
   /// Where calls go.
   public let broker: BrokerURL
   private let connectTimeout: Duration?
+  private let loop: any EventLoop
   private let exchange: Exchange
   private let logger: Logger
 
@@ -30,10 +31,17 @@ public struct Client: Service {
   ///     somebody sits.
   ///   - logger: takes what an operator should know, outages above all.
   public init(broker: BrokerURL, connectTimeout: Duration? = nil, logger: Logger) {
+    self.init(
+      broker: broker, connectTimeout: connectTimeout, logger: logger, loop: MultiThreadedEventLoopGroup.singleton.next()
+    )
+  }
+
+  init(broker: BrokerURL, connectTimeout: Duration? = nil, logger: Logger, loop: any EventLoop) {
     self.broker = broker
     self.connectTimeout = connectTimeout
     self.logger = logger
-    exchange = Exchange(broker: broker, logger: logger, loop: MultiThreadedEventLoopGroup.singleton.next())
+    self.loop = loop
+    exchange = Exchange(broker: broker, logger: logger, loop: loop)
   }
 
   /// Keeps the client connected until the task is cancelled or gracefully shut down. Calls that are open then fail.
@@ -70,7 +78,7 @@ public struct Client: Service {
   ) -> EventStream<Event> {
     EventStream(
       broker: broker, channel: object.channel(of: stream, module: module), connectTimeout: connectTimeout,
-      logger: logger)
+      loop: loop, logger: logger)
   }
 
   fileprivate func call(

@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import NIOPosix
 import Synchronization
 
 /// The events of another module's stream, as they come, each decoded.
@@ -15,6 +14,7 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
   let broker: BrokerURL
   let channel: String
   let connectTimeout: Duration?
+  let loop: any EventLoop
   let logger: Logger
 
   public func makeAsyncIterator() -> AsyncThrowingStream<Event, any Error>.AsyncIterator {
@@ -32,7 +32,6 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
   }
 
   private func subscribe(_ events: AsyncThrowingStream<Event, any Error>.Continuation) async throws {
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
     var outage = Outage(logger: logger)
     let reason = Mutex<BrokerError?>(nil)
     let giveUp = connectTimeout.map { limit in
@@ -66,7 +65,7 @@ public struct EventStream<Event: Decodable & Sendable>: AsyncSequence, Sendable 
       } catch {
         try Task.checkCancellation()
         reason.withLock { $0 = error }
-        try outage.began(error)
+        try outage.failed(error)
       }
       try await Task.sleep(for: outage.pause())
     }

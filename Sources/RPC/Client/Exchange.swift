@@ -68,7 +68,7 @@ actor Exchange {
       outageReason = reason
       try Task.checkCancellation()
       do {
-        try outage.began(reason)
+        try outage.failed(reason)
       } catch {
         denial = error
         for id in Array(calls.keys) { end(id, .failure(.broker(error))) }

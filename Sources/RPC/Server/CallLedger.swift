@@ -11,6 +11,10 @@ struct CallLedger {
     var workers: Int
     /// How many calls of one queue may be asked for or in hand.
     var window = 128
+    /// How many bytes the requests in hand of one queue may have, with their replies, before no more are read.
+    var bytes = 16 << 20
+    /// How many bytes settlements may have, all together, before no more calls are started.
+    var owedBytes = 16 << 20
     /// How many running calls may have given their worker back, and how many bytes their requests may have.
     var released = 1024
     var releasedBytes = 16 << 20
@@ -57,6 +61,9 @@ struct CallLedger {
       let address: ReplyAddress
       let bytes: [UInt8]
     }
+
+    /// How many bytes it has.
+    var size: Int { payload.count + (reply?.bytes.count ?? 0) }
   }
 
   /// Settlements that were sent together.
@@ -90,10 +97,16 @@ struct CallLedger {
   private struct Source {
     /// Requests asked for and not arrived.
     var asked = 0
-    /// Requests in hand that count against the window.
+    /// Requests in hand that count against the window, and how many bytes they and their replies have.
     var held = 0
-    /// What is on the in-flight list, in its order; but for what arrives there now.
-    var inFlight = CircularBuffer<[UInt8]>()
+    var heldBytes = 0
+    /// How large a request may well be: as the largest of late was.
+    var expectedBytes = 0
+    /// What is on the in-flight list, in its order; but for what arrives there now. Nil is what was left there and has not
+    /// been read yet.
+    var inFlight = CircularBuffer<[UInt8]?>()
+    /// What is in hand and has not been found on the list yet, while that is looked through; how often each.
+    var sought: [[UInt8]: Int] = [:]
   }
 
   private struct Worker {
@@ -101,8 +114,11 @@ struct CallLedger {
     var call: Call?
   }
 
-  /// How many settlements one batch may have.
+  /// How many settlements one batch may have, and how many bytes, unless it has but one.
   static let batchLimit = 128
+  static let batchBytes = 1 << 20
+  /// How many bytes of settlements may be sent and not confirmed, before no more are sent.
+  static let unconfirmedLimit = 4 << 20
 
   private let limits: Limits
   private var sources: [Source]
@@ -113,6 +129,9 @@ struct CallLedger {
   /// Running calls that have given their worker back.
   private var released: [Call.ID: Call] = [:]
   private var releasedBytes = 0
+  /// Of all settlements, and of those that are sent.
+  private var owedBytes = 0
+  private var unconfirmedBytes = 0
   private var owed = CircularBuffer<Settlement>()
   private var repeated = CircularBuffer<Settlement>()
   private var unconfirmed = CircularBuffer<Settlement>()
@@ -144,52 +163,103 @@ struct CallLedger {
     return missing
   }
 
-  /// Requests are asked for in lots, so that a caller who is alone does not cost a command of its own each time.
+  /// Requests are asked for in lots, so that a caller who is alone does not cost a command of its own each time; and fewer
+  /// when they are large, since what is asked for comes, and waits in the broker's memory for being read.
   private func missing(_ source: Source) -> Int {
-    let missing = limits.window - source.asked - source.held
-    return missing >= max(1, limits.window / 4) || source.asked == 0 ? max(0, missing) : 0
+    let window = min(limits.window, max(1, limits.bytes / max(1, source.expectedBytes)))
+    let missing = window - source.asked - source.held
+    return missing >= max(1, window / 4) || source.asked == 0 ? max(0, missing) : 0
   }
 
   /// A request that was asked for has arrived.
   mutating func took(_ payload: [UInt8], from source: Int) {
     sources[source].asked -= 1
-    sources[source].held += 1
     sources[source].inFlight.append(payload)
+    let expected = sources[source].expectedBytes
+    sources[source].expectedBytes = max(payload.count, expected - expected / 64)
+    hold(payload, of: source)
   }
 
-  /// Takes note of what is on the in-flight list of a queue while nothing is asked for, and returns what an earlier life,
-  /// or a lost connection, has left there: those requests which are not in hand.
-  mutating func found(_ inFlight: [[UInt8]], from source: Int) -> [[UInt8]] {
-    sources[source].inFlight = CircularBuffer(inFlight)
-    var known: [[UInt8]: Int] = [:]
-    for call in [Array(waiting), workers.compactMap(\.call), Array(released.values)].joined()
-    where call.source == source {
-      known[call.payload, default: 0] += 1
+  private mutating func hold(_ payload: [UInt8], of source: Int) {
+    sources[source].held += 1
+    sources[source].heldBytes += payload.count
+  }
+
+  /// Whether so much of a queue is in hand that no more is to be read from it.
+  func isFull(_ source: Int) -> Bool { sources[source].heldBytes >= limits.bytes }
+
+  // MARK: What is on the in-flight lists
+
+  /// Begins to take note of what is on the in-flight lists, from their beginnings, while nothing is asked for or settled.
+  mutating func beginLookingThrough() {
+    for index in sources.indices {
+      sources[index].inFlight.removeAll()
+      sources[index].sought.removeAll()
     }
-    for settlement in [owed, repeated, unconfirmed].joined() where settlement.source == source {
-      known[settlement.payload, default: 0] += 1
+    for call in [Array(waiting), workers.compactMap(\.call), Array(released.values)].joined() {
+      sources[call.source].sought[call.payload, default: 0] += 1
     }
-    return inFlight.filter { payload in
-      guard let count = known[payload], count > 0 else { return true }
-      known[payload] = count - 1
-      return false
+    for settlement in [owed, repeated, unconfirmed].joined() {
+      sources[settlement.source].sought[settlement.payload, default: 0] += 1
+    }
+  }
+
+  /// Takes note of what is next on the in-flight list of a queue. What is not in hand was left there by an earlier life, or
+  /// by a lost connection: only its place is remembered, since all of it together may be more than should be in memory.
+  mutating func found(_ inFlight: [[UInt8]], from source: Int) {
+    for payload in inFlight {
+      if let count = sources[source].sought[payload] {
+        sources[source].sought[payload] = count > 1 ? count - 1 : nil
+        sources[source].inFlight.append(payload)
+      } else {
+        sources[source].inFlight.append(nil)
+      }
+    }
+  }
+
+  /// The lists have been looked through to their ends.
+  mutating func endLookingThrough() {
+    for index in sources.indices { sources[index].sought.removeAll() }
+  }
+
+  /// How many leftovers have not been read.
+  var unreadLeftovers: Int { sources.reduce(0) { $0 + $1.inFlight.count { $0 == nil } } }
+
+  /// Where on the list of a queue the first leftover is that has not been read.
+  func firstLeftover(of source: Int) -> Int? {
+    let list = sources[source].inFlight
+    return list.firstIndex { $0 == nil }.map { list.distance(from: list.startIndex, to: $0) }
+  }
+
+  /// The first leftover that was not read has been: it is this one; none, when it is gone.
+  mutating func readLeftover(_ payload: [UInt8]?, of source: Int) {
+    guard let index = sources[source].inFlight.firstIndex(where: { $0 == nil }) else { return }
+    if let payload {
+      sources[source].inFlight[index] = payload
+    } else {
+      sources[source].inFlight.remove(at: index)
     }
   }
 
   /// Counts a leftover as taken, though it was not asked for.
-  mutating func tookLeftover(from source: Int) {
-    sources[source].held += 1
+  mutating func tookLeftover(_ payload: [UInt8], from source: Int) {
+    hold(payload, of: source)
   }
 
-  mutating func admit(_ request: consuming Request, payload: [UInt8], source: Int) {
+  // MARK: Admitting
+
+  /// Lets a request wait for a worker.
+  @discardableResult
+  mutating func admit(_ request: consuming Request, payload: [UInt8], source: Int) -> Call.ID {
+    defer { nextID += 1 }
     waiting.append(Call(id: nextID, payload: payload, request: request, source: source))
-    nextID += 1
+    return nextID
   }
 
   // MARK: Running
 
-  /// Whether a call waits and a worker is free for it.
-  var canStart: Bool { !waiting.isEmpty && !freeWorkers.isEmpty }
+  /// Whether a call waits, a worker is free for it, and there is room for its reply.
+  var canStart: Bool { !waiting.isEmpty && !freeWorkers.isEmpty && owedBytes < limits.owedBytes }
 
   /// The next call to run, if a worker is free.
   mutating func start(now: Timestamp) -> Running? {
@@ -210,6 +280,7 @@ struct CallLedger {
     released[call.id] = call
     releasedBytes += call.payload.count
     sources[call.source].held -= 1
+    sources[call.source].heldBytes -= call.payload.count
     return true
   }
 
@@ -223,7 +294,7 @@ struct CallLedger {
       guard released.removeValue(forKey: call.id) != nil else { return }
       releasedBytes -= call.payload.count
     }
-    owed.append(
+    owe(
       Settlement(
         payload: call.payload, reply: .init(address: call.request.replyTo, bytes: bytes), source: call.source,
         isHeld: isHeld, since: instant))
@@ -231,7 +302,13 @@ struct CallLedger {
 
   /// A request that needs no worker is over.
   mutating func settle(_ payload: [UInt8], reply: Settlement.Reply?, source: Int, at instant: Instant) {
-    owed.append(Settlement(payload: payload, reply: reply, source: source, isHeld: true, since: instant))
+    owe(Settlement(payload: payload, reply: reply, source: source, isHeld: true, since: instant))
+  }
+
+  private mutating func owe(_ settlement: Settlement) {
+    owed.append(settlement)
+    owedBytes += settlement.size
+    if settlement.isHeld { sources[settlement.source].heldBytes += settlement.size - settlement.payload.count }
   }
 
   private mutating func free(_ worker: Int, _ now: Timestamp) {
@@ -251,12 +328,16 @@ struct CallLedger {
 
   var owesBatch: Bool { !owed.isEmpty || !repeated.isEmpty }
 
+  /// Whether settlements wait until others are confirmed.
+  var isHeldBack: Bool { unconfirmedBytes >= Self.unconfirmedLimit && owesBatch }
+
   /// What to send next; it is to be confirmed, in the order sent.
   mutating func nextBatch() -> Batch? {
+    guard owesBatch, unconfirmedBytes < Self.unconfirmedLimit else { return nil }
     let isRepeated = !repeated.isEmpty
     let settlements = isRepeated ? Self.takeBatch(of: &repeated) : Self.takeBatch(of: &owed)
-    guard !settlements.isEmpty else { return nil }
     unconfirmed.append(contentsOf: settlements)
+    for settlement in settlements { unconfirmedBytes += settlement.size }
     return Batch(settlements: settlements, removals: remove(settlements), isRepeated: isRepeated)
   }
 
@@ -287,14 +368,24 @@ struct CallLedger {
   }
 
   private static func takeBatch(of settlements: inout CircularBuffer<Settlement>) -> [Settlement] {
-    let batch = Array(settlements.prefix(batchLimit))
-    settlements.removeFirst(batch.count)
-    return batch
+    var bytes = 0
+    let batch = settlements.prefix(batchLimit).prefix { settlement in
+      defer { bytes += settlement.size }
+      return bytes == 0 || bytes + settlement.size <= batchBytes
+    }
+    defer { settlements.removeFirst(batch.count) }
+    return Array(batch)
   }
 
   /// The broker has carried out the oldest `count` unconfirmed settlements.
   mutating func confirm(_ count: Int) {
-    for settlement in unconfirmed.prefix(count) where settlement.isHeld { sources[settlement.source].held -= 1 }
+    for settlement in unconfirmed.prefix(count) {
+      owedBytes -= settlement.size
+      unconfirmedBytes -= settlement.size
+      guard settlement.isHeld else { continue }
+      sources[settlement.source].held -= 1
+      sources[settlement.source].heldBytes -= settlement.size
+    }
     unconfirmed.removeFirst(count)
   }
 
@@ -304,6 +395,7 @@ struct CallLedger {
     unconfirmed.append(contentsOf: repeated)
     repeated = unconfirmed
     unconfirmed.removeAll()
+    unconfirmedBytes = 0
   }
 
   /// The broker has lost its data, so nothing that is to be repeated was carried out.
@@ -320,8 +412,10 @@ struct CallLedger {
     func strip(_ settlements: CircularBuffer<Settlement>) -> CircularBuffer<Settlement> {
       CircularBuffer(
         settlements.map { settlement in
-          guard settlement.reply != nil, settlement.since < instant else { return settlement }
+          guard let reply = settlement.reply, settlement.since < instant else { return settlement }
           expired += 1
+          owedBytes -= reply.bytes.count
+          if settlement.isHeld { sources[settlement.source].heldBytes -= reply.bytes.count }
           return Settlement(
             payload: settlement.payload, reply: nil, source: settlement.source, isHeld: settlement.isHeld,
             since: settlement.since)

@@ -11,6 +11,8 @@ actor Dispatcher {
   static let drainTimeout = Duration.seconds(8)
   /// How long a reply is worth keeping while the broker is away.
   static let replyLifetime = Duration.seconds(300)
+  /// The most bytes of a reply that is no request: a list of all clients, some requests in flight.
+  static let maximumReply = 64 << 20
   /// How many events of streams may be on their way to a broker that is slow to take them.
   static let eventLimit = 1024
 
@@ -43,6 +45,9 @@ actor Dispatcher {
   /// Another process that serves the module, if there is one.
   private var owner: Ownership.Taken?
   var recovery: Recovery
+  /// The recovery, while it waits for the leftover that runs alone, or for room for the next one.
+  var follower: CheckedContinuation<Void, Never>?
+  private var roomSeeker: CheckedContinuation<Void, Never>?
   private var malformed = MalformedCount()
   /// Published, and not yet taken by the broker.
   private var eventsOnTheWay = 0
@@ -52,7 +57,8 @@ actor Dispatcher {
   /// The connections that are up at the same time and fall together.
   private struct Session {
     let main: RedisConnection
-    let takers: [RedisConnection]
+    /// By queue. While leftovers are run, there is one for the module's status alone: no later request goes before them.
+    var takers: [Int: RedisConnection] = [:]
   }
 
   init(
@@ -96,7 +102,9 @@ actor Dispatcher {
     guard !isDraining else { return }
     isDraining = true
     logger.info("stopping", metadata: ["calls-in-hand": "\(ledger.count)"])
-    for taker in session?.takers ?? [] { taker.close() }
+    closeTakers()
+    resumeFollower()
+    resumeRoomSeeker()
     if ledger.isIdle { sessions?.cancel() }
     loop.scheduleTask(in: TimeAmount(Self.drainTimeout)) { self.assumeIsolated { $0.sessions?.cancel() } }
   }
@@ -112,7 +120,7 @@ actor Dispatcher {
       ledger.disconnected()
       if Task.isCancelled { break }
       if let owner { throw owner }
-      try outage.began(end)
+      try outage.failed(end)
       try? await Task.sleep(for: outage.pause())
     }
     guard isDraining else { throw CancellationError() }
@@ -124,7 +132,7 @@ actor Dispatcher {
   /// Connects, serves, and tells why it ended.
   private func runSession(onReady: () -> Void) async -> BrokerError {
     do throws(BrokerError) {
-      let main = try await RedisConnection.connect(to: broker, on: loop)
+      let main = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumReply)
       defer { main.close() }
       return await withTaskCancellationHandler {
         await serve(on: main, onReady: onReady)
@@ -137,28 +145,45 @@ actor Dispatcher {
   }
 
   private func serve(on main: RedisConnection, onReady: () -> Void) async -> BrokerError {
-    var takers: [RedisConnection] = []
-    defer { for taker in takers { taker.close() } }
+    defer {
+      closeTakers()
+      session = nil
+    }
     do throws(BrokerError) {
-      // Nothing is settled before the session stands: a call that ends during the recovery would look like a leftover.
       owner = try await ownership.claim(on: main)
       if let owner { return BrokerError(broker, .refused(owner.description)) }
-      try await recover(on: main)
-      for _ in queues where !isDraining {
-        let taker = try await RedisConnection.connect(
-          to: broker, on: loop, maximumReply: Request.maximumSize + 1024)
-        takers.append(taker)
-        try await ownership.name(taker)
-      }
-      session = Session(main: main, takers: takers)
+      // Nothing is settled before all that is in flight is known: a call that ended meanwhile would look like a leftover.
+      try await lookThroughInFlight(on: main)
+      session = Session(main: main)
+      main.whenClosed { _ in self.assumeIsolated { $0.resumeRoomSeeker() } }
+      flush()
+      try await take(from: statusSource)
+      try await runLeftovers(on: main)
+      for source in queues.indices where source != statusSource { try await take(from: source) }
     } catch {
       return error
     }
-    defer { session = nil }
-    if isDraining { for taker in takers { taker.close() } }
     onReady()
-    flush()
-    return await firstToClose([main] + takers)
+    return await firstToClose([main] + (session.map { Array($0.takers.values) } ?? []))
+  }
+
+  private func closeTakers() {
+    guard let session else { return }
+    for taker in session.takers.values { taker.close() }
+  }
+
+  /// Begins to take requests from a queue.
+  private func take(from source: Int) async throws(BrokerError) {
+    guard !isDraining else { return }
+    let taker = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Request.maximumSize + 1024)
+    do throws(BrokerError) {
+      try await ownership.name(taker)
+    } catch {
+      taker.close()
+      throw error
+    }
+    session?.takers[source] = taker
+    if isDraining { taker.close() } else { askForRequests() }
   }
 
   private func firstToClose(_ connections: [RedisConnection]) async -> BrokerError {
@@ -174,27 +199,31 @@ actor Dispatcher {
 
   // MARK: Taking
 
-  private func took(_ result: Result<RedisReply, BrokerError>, from source: Int) {
+  private func took(_ result: Result<RedisReply, BrokerError>, from source: Int, by taker: RedisConnection) {
     switch result {
     case .success(.bytes(let payload)):
       ledger.took(payload, from: source)
       handle(payload, from: source)
+      if ledger.isFull(source) { taker.isReading = false }
     case .success(let reply):
-      session?.takers[source].close(because: .closed("it answered BLMOVE with \(reply)"))
+      taker.close(because: .closed("it answered BLMOVE with \(reply)"))
     case .failure(let error):
       // The broker refuses (read-only, out of memory): the next session begins when that is over.
-      session?.takers[source].close(because: error.reason)
+      taker.close(because: error.reason)
     }
   }
 
-  func handle(_ payload: [UInt8], from source: Int) {
+  /// Returns the call that a request has become, unless it is answered already.
+  @discardableResult
+  func handle(_ payload: [UInt8], from source: Int) -> CallLedger.Call.ID? {
     do throws(Request.Fault) {
       let request = try Request(payload)
       if source == statusSource {
         answerStatus(request, payload)
       } else {
-        ledger.admit(request, payload: payload, source: source)
+        let call = ledger.admit(request, payload: payload, source: source)
         startCalls()
+        return call
       }
     } catch {
       switch error {
@@ -206,6 +235,7 @@ actor Dispatcher {
         settle(payload, reply: .init(address: address, bytes: bytes), source: source)
       }
     }
+    return nil
   }
 
   private func answerStatus(_ request: Request, _ payload: [UInt8]) {
@@ -273,13 +303,14 @@ actor Dispatcher {
 
   private func finish(_ running: CallLedger.Running, _ outcome: Response.Outcome, _ now: Timestamp) {
     let call = running.call
-    recovery.isOver(call.payload)
+    if recovery.isOver(call.id) { resumeFollower() }
     ledger.finish(running, reply: Response.encode(id: call.request.id, outcome), now: now, at: .now)
   }
 
   func releaseWorker(of running: CallLedger.Running) {
-    recovery.goesOn()
+    mayFollow(running.call.id)
     if ledger.release(running, now: .now) {
+      readOn()
       startCalls()
       scheduleFlush()
     }
@@ -288,7 +319,6 @@ actor Dispatcher {
   // MARK: Settling
 
   func settle(_ payload: [UInt8], reply: CallLedger.Settlement.Reply?, source: Int) {
-    recovery.isOver(payload)
     ledger.settle(payload, reply: reply, source: source, at: .now)
     scheduleFlush()
   }
@@ -318,7 +348,7 @@ actor Dispatcher {
         main.send(Settling.command(batch, inFlight: inFlight), settled)
       } else {
         main.sendTransaction(
-          { Settling.write(batch, inFlight: inFlight, to: &$0) }, then: { Settling.writeExpiries(batch, to: &$0) },
+          { Settling.write(batch, inFlight: inFlight, to: &$0) }, then: { Settling.writeCount(batch, to: &$0) },
           settled)
       }
     }
@@ -330,12 +360,12 @@ actor Dispatcher {
 
   private func askForRequests() {
     guard let session, !isDraining else { return }
-    for (source, taker) in session.takers.enumerated() {
+    for (source, taker) in session.takers {
       let count = ledger.ask(source)
       guard count > 0 else { continue }
       let (queue, list) = (RedisArgument.text(queues[source]), RedisArgument.text(inFlight[source]))
       taker.send(["BLMOVE", queue, list, "LEFT", "RIGHT", "0"], times: count) { result in
-        self.assumeIsolated { $0.took(result, from: source) }
+        self.assumeIsolated { $0.took(result, from: source, by: taker) }
       }
       taker.flush()
     }
@@ -346,11 +376,13 @@ actor Dispatcher {
     do {
       var misdirected = 0
       switch try result.get() {
-      case .array(let results):
-        let addresses = try Settling.misdirected(batch, results)
-        for address in addresses { session.main.send(["PERSIST", .bytes(address.key)]) { _ in } }
-        session.main.flush()
+      case .array(let parts):
+        let addresses = try Settling.misdirected(batch, parts[0].elements ?? [])
         misdirected = addresses.count
+        if parts.count > 1, parts[1] != .integer(0) {
+          for command in Settling.expiries(batch, without: addresses) { session.main.send(command) { _ in } }
+          session.main.flush()
+        }
       case .integer(let count): misdirected = count
       case let reply: return session.main.close(because: .closed("it answered a settlement with \(reply)"))
       }
@@ -362,8 +394,42 @@ actor Dispatcher {
     } catch {
       return session.main.close(because: .refused("\(error)"))
     }
+    let wasHeldBack = ledger.isHeldBack
     ledger.confirm(batch.settlements.count)
-    if isDraining, ledger.isIdle { sessions?.cancel() } else if ledger.asksForRequests { scheduleFlush() }
+    readOn()
+    startCalls()
+    if isDraining, ledger.isIdle {
+      sessions?.cancel()
+    } else if wasHeldBack || ledger.asksForRequests {
+      scheduleFlush()
+    }
+  }
+
+  /// Goes on reading from the queues of which no longer too much is in hand.
+  private func readOn() {
+    for (source, taker) in session?.takers ?? [:] where !taker.isReading && !ledger.isFull(source) {
+      taker.isReading = true
+    }
+    resumeRoomSeeker()
+  }
+
+  // MARK: Waiting
+
+  /// Waits until something is confirmed or lets go of its worker, so that there may be room for a leftover.
+  func waitForRoom(on main: RedisConnection) async throws(BrokerError) {
+    await withCheckedContinuation { roomSeeker = $0 }
+    // Fails when that is why.
+    _ = try await main.call(["PING"])
+  }
+
+  func resumeFollower() {
+    follower?.resume()
+    follower = nil
+  }
+
+  private func resumeRoomSeeker() {
+    roomSeeker?.resume()
+    roomSeeker = nil
   }
 
   // MARK: Streams

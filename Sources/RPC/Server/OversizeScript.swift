@@ -20,19 +20,25 @@ enum OversizeScript {
     end
 
     local count = 0
-    for _, request in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-      if #request > tonumber(ARGV[1]) then
-        local id = field(request, '\162ID', string.find(request, '\162ID', 1, true))
-        local address = field(request, '\167ReplyTo', string.match(request, '^.*()\167ReplyTo'))
-        local remains = string.sub(request, 1, 48)
-        if address ~= '' then
-          local size = tostring(#request)
-          remains = string.char(id == '' and 0x82 or 0x83) .. id .. address .. '\168Oversize'
-            .. string.char(0xa0 + #size) .. size
+    -- A few at a time: all of them together may be more than should be in memory twice.
+    local at, last = 0, redis.call('LLEN', KEYS[1])
+    while at < last do
+      local requests = redis.call('LRANGE', KEYS[1], at, math.min(at + 16, last) - 1)
+      at = at + #requests
+      for _, request in ipairs(requests) do
+        if #request > tonumber(ARGV[1]) then
+          local id = field(request, '\162ID', string.find(request, '\162ID', 1, true))
+          local address = field(request, '\167ReplyTo', string.match(request, '^.*()\167ReplyTo'))
+          local remains = string.sub(request, 1, 48)
+          if address ~= '' then
+            local size = tostring(#request)
+            remains = string.char(id == '' and 0x82 or 0x83) .. id .. address .. '\168Oversize'
+              .. string.char(0xa0 + #size) .. size
+          end
+          redis.call('LREM', KEYS[1], 1, request)
+          redis.call('RPUSH', KEYS[1], remains)
+          at, last, count = at - 1, last - 1, count + 1
         end
-        redis.call('LREM', KEYS[1], 1, request)
-        redis.call('RPUSH', KEYS[1], remains)
-        count = count + 1
       end
     end
     return count

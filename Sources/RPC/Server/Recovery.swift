@@ -2,8 +2,11 @@
 ///
 /// A request that was in hand when the process died may have killed it. So those which an earlier life left behind are run
 /// one at a time, and each is noted in Redis as a suspect for as long as it runs: one that was a suspect when the process
-/// died a second time is not run again.
+/// died a second time is not run again. The next one begins when the one that runs alone is over, needs no more than to
+/// wait, or has had its time; what becomes of those that had theirs before concerns nobody but themselves.
 struct Recovery {
+  typealias Call = CallLedger.Call.ID
+
   /// The list of suspects.
   let suspectsKey: String
   /// The value that tells one life of the broker's data from the next.
@@ -15,9 +18,10 @@ struct Recovery {
   /// The suspects that the earlier life left behind, once they are known.
   var guilty: Set<[UInt8]>?
 
-  private var suspects: Set<[UInt8]> = []
+  /// The requests of the calls that are noted in Redis.
+  private var suspects: [Call: [UInt8]] = [:]
+  private var alone: Call?
   private var cleared: [[UInt8]] = []
-  private var waiter: CheckedContinuation<Void, Never>?
 
   /// - Parameter inFlight: what the keys begin with.
   init(inFlight: String) {
@@ -25,23 +29,29 @@ struct Recovery {
     epochKey = "\(inFlight).epoch"
   }
 
-  /// A request is about to run alone; `waiter` is resumed when the next one may.
-  mutating func begins(_ payload: [UInt8], _ waiter: CheckedContinuation<Void, Never>) {
-    suspects.insert(payload)
-    self.waiter = waiter
+  /// A call, whose request is noted as a suspect, runs alone from now on.
+  mutating func begins(_ call: Call, _ payload: [UInt8]) {
+    suspects[call] = payload
+    alone = call
   }
 
-  /// The request that runs alone needs no more than to wait, or has had its time: the next one may run beside it.
-  mutating func goesOn() {
-    waiter?.resume()
-    waiter = nil
+  /// A call needs no more than to wait, or has had its time. Returns whether the next one may begin for that.
+  mutating func goesOn(beside call: Call) -> Bool {
+    guard alone == call else { return false }
+    alone = nil
+    return true
   }
 
-  /// A request is answered.
-  mutating func isOver(_ payload: [UInt8]) {
-    guard !suspects.isEmpty, suspects.remove(payload) != nil else { return }
+  /// A call is over. Returns whether the next one may begin for that.
+  mutating func isOver(_ call: Call) -> Bool {
+    guard !suspects.isEmpty, let payload = suspects.removeValue(forKey: call) else { return false }
     cleared.append(payload)
-    goesOn()
+    return goesOn(beside: call)
+  }
+
+  /// A request that is noted as a suspect was answered without a call.
+  mutating func clear(_ payload: [UInt8]) {
+    cleared.append(payload)
   }
 
   /// Former suspects, to be taken off the list.
@@ -60,10 +70,12 @@ private struct Leftover {
 extension Dispatcher {
   /// How long a request that was left behind may run alone.
   private static let timeAlone = Duration.seconds(1)
+  /// How many requests are read of a list at once: each may have ``Request/maximumSize``.
+  private static let piece = 8
 
-  /// Runs what an earlier life, or the last session, left in flight. That it can write tells that the broker takes
-  /// writes again: `LMOVE` onto the same end changes nothing.
-  func recover(on main: RedisConnection) async throws(BrokerError) {
+  /// Takes note of what is in flight, before anything is settled. That it can write tells that the broker takes writes
+  /// again: `LMOVE` onto the same end changes nothing.
+  func lookThroughInFlight(on main: RedisConnection) async throws(BrokerError) {
     for list in inFlight.map(RedisArgument.text) {
       let cutDown = try await main.call([
         "EVAL", .text(OversizeScript.source), "1", list, "\(Request.maximumSize)",
@@ -82,58 +94,99 @@ extension Dispatcher {
     if expired > 0 {
       logger.warning("dropped replies that nobody waits for any more", metadata: ["replies": "\(expired)"])
     }
-    var leftovers: [Leftover] = []
+    ledger.beginLookingThrough()
     for (source, list) in inFlight.enumerated() {
-      let reply = try await main.call(["LRANGE", .text(list), "0", "-1"])
-      let payloads = ledger.found((reply.elements ?? []).compactMap(\.bytes), from: source)
-      leftovers += payloads.map { Leftover(payload: $0, source: source) }
+      try await read(list, on: main) { ledger.found($0, from: source) }
     }
-    guard !isDraining else { return }
-    if !leftovers.isEmpty {
-      logger.notice("running requests left in flight", metadata: ["requests": "\(leftovers.count)"])
-    }
-    if recovery.isDone {
-      // Taken by this process and lost with the connection on their way here: they have not run.
-      for leftover in leftovers { handle(leftover) }
-    } else {
-      try await runAlone(leftovers, on: main)
-      recovery.isDone = true
+    ledger.endLookingThrough()
+  }
+
+  /// Reads a list, some elements at a time.
+  private func read(
+    _ list: String, on main: RedisConnection, _ take: ([[UInt8]]) -> Void
+  ) async throws(BrokerError) {
+    var start = 0
+    while true {
+      let range: [RedisArgument] = ["LRANGE", .text(list), "\(start)", "\(start + Self.piece - 1)"]
+      let elements = (try await main.call(range).elements ?? []).compactMap(\.bytes)
+      take(elements)
+      start += elements.count
+      if elements.count < Self.piece { return }
     }
   }
 
-  private func runAlone(_ leftovers: [Leftover], on main: RedisConnection) async throws(BrokerError) {
-    let suspects = RedisArgument.text(recovery.suspectsKey)
-    let guilty: Set<[UInt8]>
-    if let known = recovery.guilty {
-      guilty = known
-    } else {
-      let reply = try await main.call(["LRANGE", suspects, "0", "-1"])
-      guilty = Set((reply.elements ?? []).compactMap(\.bytes))
+  /// Runs what an earlier life, or the last session, left in flight: one after the other, so that no more of it is in memory
+  /// than there is room for.
+  func runLeftovers(on main: RedisConnection) async throws(BrokerError) {
+    let unread = ledger.unreadLeftovers
+    if unread > 0, !isDraining {
+      logger.notice("running requests left in flight", metadata: ["requests": "\(unread)"])
+    }
+    if recovery.guilty == nil {
+      var guilty: Set<[UInt8]> = []
+      try await read(recovery.suspectsKey, on: main) { guilty.formUnion($0) }
       recovery.guilty = guilty
     }
-    for leftover in leftovers {
-      if guilty.contains(leftover.payload) {
-        refuse(leftover)
-        continue
-      }
-      _ = try await main.call(["RPUSH", suspects, .bytes(leftover.payload)])
-      await withCheckedContinuation { waiter in
-        recovery.begins(leftover.payload, waiter)
-        loop.scheduleTask(in: .init(Self.timeAlone)) { self.assumeIsolated { $0.recovery.goesOn() } }
-        handle(leftover)
+    for source in inFlight.indices {
+      while ledger.firstLeftover(of: source) != nil {
+        while ledger.isFull(source), !isDraining { try await waitForRoom(on: main) }
+        if isDraining { return }
+        let payload = try await readLeftover(of: source, on: main)
+        ledger.readLeftover(payload, of: source)
+        if let payload { try await run(Leftover(payload: payload, source: source), on: main) }
       }
     }
-    // The guilty are answered as soon as the session stands, and are not suspects of the next life.
-    for payload in guilty { _ = try await main.call(["LREM", suspects, "0", .bytes(payload)]) }
+    guard !recovery.isDone, !isDraining else { return }
+    recovery.isDone = true
+    // They have been answered, and are not suspects of the next life.
+    for payload in recovery.guilty ?? [] {
+      _ = try await main.call(["LREM", .text(recovery.suspectsKey), "0", .bytes(payload)])
+    }
+    recovery.guilty = []
   }
 
-  private func handle(_ leftover: Leftover) {
-    ledger.tookLeftover(from: leftover.source)
-    handle(leftover.payload, from: leftover.source)
+  /// Its place on the list is that of the moment in which the command is sent: what is settled meanwhile comes behind.
+  private func readLeftover(of source: Int, on main: RedisConnection) async throws(BrokerError) -> [UInt8]? {
+    let reply = await withCheckedContinuation { reply in
+      let place = ledger.firstLeftover(of: source) ?? 0
+      main.send(["LINDEX", .text(inFlight[source]), "\(place)"]) { reply.resume(returning: $0) }
+      main.flush()
+    }
+    return try reply.get().bytes
+  }
+
+  private func run(_ leftover: Leftover, on main: RedisConnection) async throws(BrokerError) {
+    // Taken by this process and lost with the connection on its way here: it has not run.
+    if recovery.isDone {
+      handle(leftover)
+    } else if recovery.guilty?.contains(leftover.payload) == true {
+      refuse(leftover)
+    } else {
+      _ = try await main.call(["RPUSH", .text(recovery.suspectsKey), .bytes(leftover.payload)])
+      guard let call = handle(leftover) else { return recovery.clear(leftover.payload) }
+      recovery.begins(call, leftover.payload)
+      let time = loop.scheduleTask(in: .init(Self.timeAlone)) { self.assumeIsolated { $0.mayFollow(call) } }
+      await withCheckedContinuation { follower = $0 }
+      time.cancel()
+    }
+  }
+
+  /// The next leftover may be run beside a call, if that is the one that runs alone.
+  func mayFollow(_ call: CallLedger.Call.ID) {
+    if recovery.goesOn(beside: call) { resumeFollower() }
+  }
+
+  @discardableResult
+  private func handle(_ leftover: Leftover) -> CallLedger.Call.ID? {
+    ledger.tookLeftover(leftover.payload, from: leftover.source)
+    return handle(leftover.payload, from: leftover.source)
   }
 
   private func refuse(_ leftover: Leftover) {
-    guard let request = try? Request(leftover.payload) else { return handle(leftover) }
+    guard let request = try? Request(leftover.payload) else {
+      handle(leftover)
+      return
+    }
     logger.error(
       "not running a request again that was being run when this module died twice",
       metadata: [
@@ -147,7 +200,7 @@ extension Dispatcher {
     } catch {
       outcome = .protocolError(error.message)
     }
-    ledger.tookLeftover(from: leftover.source)
+    ledger.tookLeftover(leftover.payload, from: leftover.source)
     settle(
       leftover.payload, reply: .init(address: request.replyTo, bytes: Response.encode(id: request.id, outcome)),
       source: leftover.source)

@@ -25,7 +25,7 @@ public struct Server: Service {
   private let logger: Logger
   private var objects = ObjectTable()
   /// All calls are taken and answered on it.
-  private let loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+  var loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
   /// - Parameters:
   ///   - module: the module's name, the first part of its queues' names.
@@ -57,8 +57,7 @@ public struct Server: Service {
   /// - Throws: ``BrokerError`` when the broker denies access at the start.
   public func run() async throws {
     let dispatcher = Dispatcher(
-      module: module, broker: broker, objects: objects, limits: .init(workers: workers), logger: logger,
-      loop: loop)
+      module: module, broker: broker, objects: objects, limits: .init(workers: workers), logger: logger, loop: loop)
     try await withGracefulShutdownHandler {
       try await dispatcher.run()
     } onGracefulShutdown: {

@@ -35,23 +35,28 @@ enum Settling {
     return count
   }
 
-  /// The commands that let the replies of a batch expire, which are to follow the transaction: then the callers who wait have
-  /// taken theirs, and the rest costs little. Returns how many there are.
-  static func writeExpiries(_ batch: CallLedger.Batch, to commands: inout RedisCommands) -> Int {
-    var count = 0
-    for case let reply? in batch.settlements.lazy.map(\.reply) {
-      commands.begin(count: 3)
-      commands.append("EXPIRE")
-      commands.append(reply.address.key)
-      commands.append(expiry)
-      count += 1
+  /// The command that counts the replies of a batch which nobody has taken, to follow the transaction: callers who wait have
+  /// taken theirs by then, so that mostly there are none, and nothing has to expire. Returns how many commands it is.
+  static func writeCount(_ batch: CallLedger.Batch, to commands: inout RedisCommands) -> Int {
+    let replies = batch.settlements.lazy.compactMap(\.reply)
+    let count = replies.count
+    guard count > 0 else { return 0 }
+    commands.begin(count: 1 + count)
+    commands.append("EXISTS")
+    for reply in replies { commands.append(reply.address.key) }
+    return 1
+  }
+
+  /// The commands that let the replies of a batch expire, without those that were not pushed. Those that were taken meanwhile
+  /// are no matter.
+  static func expiries(_ batch: CallLedger.Batch, without misdirected: [ReplyAddress]) -> [[RedisArgument]] {
+    batch.settlements.compactMap(\.reply?.address).filter { !misdirected.contains($0) }.map { address in
+      ["EXPIRE", .bytes(address.key), .text("\(expiry)")]
     }
-    return count
   }
 
   /// The reply addresses that something else than a list has taken, by the results of the commands of
-  /// ``write(_:inFlight:to:)``. Such a caller loses its reply; the expiry that its address got all the same, since it was
-  /// sent along, is to be taken away again.
+  /// ``write(_:inFlight:to:)``. Such a caller loses its reply.
   ///
   /// - Throws: what the broker says when it refuses anything else.
   static func misdirected(_ batch: CallLedger.Batch, _ results: [RedisReply]) throws(RedisRefusal) -> [ReplyAddress] {
