@@ -10,7 +10,7 @@ struct CallLedger {
     /// How many calls run at the same time.
     var workers: Int
     /// How many calls of one queue may be asked for or in hand.
-    var window = 128
+    var window = 256
     /// How many bytes the requests in hand of one queue may have, with their replies, before no more are read.
     var bytes = 16 << 20
     /// How many bytes settlements may have, all together, before no more calls are started.
