@@ -9,7 +9,8 @@ public enum TLSMode: Hashable, Sendable {
 /// One server of a workload: an address, a port, and how Traefik talks to it.
 ///
 /// With TLS terminated at Traefik it is written `http://IP[:port]` or `https://IP[:port]`, with TLS passed through `IP:port` or
-/// `https://IP[:port]`; IPv6 stands in brackets. The default ports are 80 and 443.
+/// `https://IP[:port]`; IPv6 stands in brackets. The default ports are 80 and 443. One for the plain HTTP of a domain whose TLS is
+/// passed through is written `IP[:port]` or `http://IP[:port]`.
 public struct Backend: Hashable, Sendable {
   /// What Traefik speaks with a backend when TLS ends at Traefik.
   public enum Scheme: String, Hashable, Sendable {
@@ -30,6 +31,22 @@ public struct Backend: Hashable, Sendable {
   /// 1 to 65535.
   public var port: UInt16 { endpoint.port }
 
+  /// How a backend is written, and what is spoken with it.
+  enum Form {
+    case terminated
+    case passthrough
+    /// Plain HTTP of a domain whose TLS is passed through.
+    case plain
+
+    init(_ mode: TLSMode) {
+      self =
+        switch mode {
+        case .terminated: .terminated
+        case .passthrough: .passthrough
+        }
+    }
+  }
+
   /// Reads a backend in the form that `mode` asks for.
   ///
   /// - Parameters:
@@ -39,8 +56,12 @@ public struct Backend: Hashable, Sendable {
   /// - Throws: `InvalidValue` for another form, for a path, query, fragment or credentials, for a host that is no IP address, a port
   ///   that is not from 1 to 65535 or, with TLS passed through and no scheme, not there, and for an address against the policy.
   public init(_ text: String, for mode: TLSMode, under policy: AddressPolicy) throws(InvalidValue) {
+    try self.init(text, as: Form(mode), under: policy)
+  }
+
+  init(_ text: String, as form: Form, under policy: AddressPolicy) throws(InvalidValue) {
     do throws(Endpoint.Fault) {
-      let (scheme, authority) = try Self.splitScheme(text.utf8[...], mode)
+      let (scheme, authority) = try Self.splitScheme(text.utf8[...], form)
       for byte in authority {
         switch byte {
         case UInt8(ascii: "/"): throw Endpoint.Fault("it must have no path")
@@ -52,17 +73,23 @@ public struct Backend: Hashable, Sendable {
       }
       endpoint = try Endpoint(authority, defaultPort: scheme.map { $0 == .http ? 80 : 443 })
       if let reason = policy.fault(endpoint.address) { throw Endpoint.Fault(reason) }
-      self.scheme = mode == .terminated ? scheme : nil
+      self.scheme = form == .passthrough ? nil : scheme
     } catch {
-      throw InvalidValue("backend", text, error.rule)
+      throw InvalidValue(form == .plain ? "HTTP backend" : "backend", text, error.rule)
     }
   }
 
   private static func splitScheme(
-    _ text: Substring.UTF8View, _ mode: TLSMode
+    _ text: Substring.UTF8View, _ form: Form
   ) throws(Endpoint.Fault) -> (Scheme?, Substring.UTF8View) {
-    if text.starts(with: "https://".utf8) { return (.https, text.dropFirst(8)) }
-    switch mode {
+    if form != .plain, text.starts(with: "https://".utf8) { return (.https, text.dropFirst(8)) }
+    switch form {
+    case .plain:
+      if text.starts(with: "http://".utf8) { return (.http, text.dropFirst(7)) }
+      guard !text.contains(UInt8(ascii: "/")) else {
+        throw Endpoint.Fault("it must be IP[:port], where plain HTTP is spoken")
+      }
+      return (.http, text)
     case .terminated:
       guard text.starts(with: "http://".utf8) else {
         throw Endpoint.Fault("it must be http://IP[:port] or https://IP[:port]")

@@ -8,6 +8,10 @@ public struct Backends: Hashable, Sendable {
   public init(
     _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy
   ) throws(InvalidValue) {
+    try self.init(texts, as: Backend.Form(mode), under: policy)
+  }
+
+  init(_ texts: some Collection<String>, as form: Backend.Form, under policy: AddressPolicy) throws(InvalidValue) {
     guard !texts.isEmpty else { throw InvalidValue("at least one backend is needed") }
     guard texts.count <= Self.maximumCount else {
       throw InvalidValue("at most \(Self.maximumCount) backends are allowed, not \(texts.count)")
@@ -17,7 +21,7 @@ public struct Backends: Hashable, Sendable {
     var faults: [String] = []
     for text in texts {
       do throws(InvalidValue) {
-        elements.append(try Backend(text, for: mode, under: policy))
+        elements.append(try Backend(text, as: form, under: policy))
       } catch {
         faults.append(error.description)
       }

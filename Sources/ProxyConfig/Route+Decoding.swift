@@ -1,30 +1,38 @@
 extension Route {
-  /// The route that a file's root mapping describes.
-  init(_ root: YAMLNode, workload: WorkloadID) throws(RouteFile.Mismatch) {
-    let sections = try root.fields(["http", "tcp"])
-    switch (sections[0], sections[1]) {
-    case (let http?, nil): try self.init(http: http, workload)
-    case (nil, let tcp?): try self.init(tcp: tcp, workload)
-    default: throw root.mismatch("a route has either http or tcp")
+  /// A route, and whether its file says it as ``Route/encoded()`` does, or as earlier versions did.
+  struct Reading {
+    let route: Route
+    let isCurrent: Bool
+
+    /// The route that a file's root mapping describes.
+    init(_ root: YAMLNode, workload: WorkloadID) throws(RouteFile.Mismatch) {
+      let sections = try root.fields(["http", "tcp"])
+      switch (sections[0], sections[1]) {
+      case (let http?, nil): try self.init(http: http, workload)
+      case (let http, let tcp?): try self.init(tcp: tcp, http: http, workload)
+      case (nil, nil): throw root.mismatch("a route has http or tcp")
+      }
     }
   }
+}
 
+extension Route.Reading {
   private init(http: YAMLNode, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
-    let fields = try http.fields(["routers", "services", "serverstransports"])
+    let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
     let router = try Router(http.required(fields[0], "routers"), "Host", workload)
 
     let tls = try router.tls.fields(["certresolver", "domains"])
     let resolver = try router.tls.required(tls[0], "certResolver")
     let certificateDomain = try router.tls.required(tls[1], "domains").onlyElement
     let names = try certificateDomain.fields(["main", "sans"])
-    let certificate: Certificate
+    let certificate: Route.Certificate
     switch (try resolver.string, names[0], names[1]) {
-    case (Resolver.wildcard, nil, let sans?):
+    case (Route.Resolver.wildcard, nil, let sans?):
       let name = try sans.onlyElement
       let text = try name.string
       guard text.hasPrefix("*.") else { throw name.mismatch("a wildcard is needed, not \(quoted(text))") }
       certificate = .wildcard(of: try name.reading { () throws(InvalidValue) in try Domain(text.dropFirst(2)) })
-    case (Resolver.own, let main?, nil):
+    case (Route.Resolver.own, let main?, nil):
       let text = try main.string
       guard try main.reading({ () throws(InvalidValue) in try Domain(text) }) == router.domain else {
         throw main.mismatch("a certificate for another domain")
@@ -34,44 +42,58 @@ extension Route {
       throw resolver.mismatch("not a certificate that a route asks for")
     }
 
-    let service = try Service(http.required(fields[1], "services"), serverKey: "url", workload)
-    if let transport = service.transport {
-      guard try transport.isString(workload.rawValue) else { throw transport.mismatch("another route's transport") }
-    }
-    if let transports = fields[2] {
-      let transport = try transports.only(workload.rawValue)
-      let insecure = try transport.fields(["insecureskipverify"])[0]
-      guard let insecure, insecure.isTrue else { throw transport.mismatch("not the transport of a route") }
-    }
-    self = try http.reading { () throws(InvalidValue) in
+    let service = try Service(http.required(fields[1], "services"), "url", workload.rawValue)
+    if let check = service.healthCheck { throw check.otherValue }
+    route = try http.reading { () throws(InvalidValue) in
       try Route(
         workload: workload, domain: router.domain, tls: .terminated(certificate), backends: service.backends,
         under: .alreadyAccepted)
     }
+
+    isCurrent = try http.isCurrent([
+      (router.middlewares, route.middlewareNames), (service.transport, route.transportName),
+      (fields[2], route.middlewares), (fields[3], route.transports),
+    ]) { () throws(RouteFile.Mismatch) in
+      guard router.middlewares == nil, fields[2] == nil else { return false }
+      if let transport = service.transport, try !transport.isString(workload.rawValue) { return false }
+      guard let transport = try fields[3]?.only(workload.rawValue) else { return true }
+      return try transport.fields(["insecureskipverify"])[0]?.isTrue == true
+    }
   }
 
-  private init(tcp: YAMLNode, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
+  private init(tcp: YAMLNode, http: YAMLNode?, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
     let fields = try tcp.fields(["routers", "services"])
     let router = try Router(tcp.required(fields[0], "routers"), "HostSNI", workload)
     let passthrough = try router.tls.fields(["passthrough"])[0]
     guard let passthrough, passthrough.isTrue else { throw router.tls.mismatch("TLS that is not passed through") }
-    let service = try Service(tcp.required(fields[1], "services"), serverKey: "address", workload)
+    if let middlewares = router.middlewares { throw middlewares.mismatch("middlewares where TLS is passed through") }
+    let service = try Service(tcp.required(fields[1], "services"), "address", workload.rawValue)
     if let transport = service.transport { throw transport.mismatch("a transport where TLS is passed through") }
-    self = try tcp.reading { () throws(InvalidValue) in
+
+    var httpBackends: [String] = []
+    if let http, let services = try http.fields(["routers", "services", "middlewares", "serverstransports"])[1] {
+      let name = Route.plainServiceName(of: workload)
+      httpBackends = try Service(services, "url", name).backends
+    }
+    route = try tcp.reading { () throws(InvalidValue) in
       try Route(
         workload: workload, domain: router.domain, tls: .passthrough, backends: service.backends,
-        under: .alreadyAccepted)
+        httpBackends: httpBackends, under: .alreadyAccepted)
     }
+    isCurrent = try tcp.isCurrent([
+      (http, route.httpBesidePassthrough), (service.healthCheck, route.healthCheck),
+    ]) { http == nil && service.healthCheck == nil }
   }
 
   /// The one router of a route file.
   private struct Router {
     let domain: Domain
     let tls: YAMLNode
+    let middlewares: YAMLNode?
 
     init(_ routers: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
       let router = try routers.only("\(workload)-route")
-      let fields = try router.fields(["rule", "service", "tls"])
+      let fields = try router.fields(["rule", "service", "tls", "middlewares"])
       let rule = try router.required(fields[0], "rule")
       let text = try rule.string.utf8[...]
       guard text.starts(with: "\(matcher)(".utf8), text.last == UInt8(ascii: ")"),
@@ -84,6 +106,7 @@ extension Route {
       let service = try router.required(fields[1], "service")
       guard try service.isString(workload.rawValue) else { throw service.mismatch("another route's service") }
       tls = try router.required(fields[2], "tls")
+      middlewares = fields[3]
     }
   }
 
@@ -91,22 +114,46 @@ extension Route {
   private struct Service {
     let backends: [String]
     let transport: YAMLNode?
+    let healthCheck: YAMLNode?
 
-    init(_ services: YAMLNode, serverKey: StaticString, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
-      let service = try services.only(workload.rawValue)
+    init(_ services: YAMLNode, _ serverKey: StaticString, _ name: String) throws(RouteFile.Mismatch) {
+      let service = try services.only(name)
       let balancer = try service.required(service.fields(["loadbalancer"])[0], "loadBalancer")
-      let fields = try balancer.fields(["servers", "serverstransport"])
+      let fields = try balancer.fields(["servers", "serverstransport", "healthcheck"])
       var backends: [String] = []
       for server in try balancer.required(fields[0], "servers").elements {
         backends.append(try server.required(server.fields([serverKey])[0], "\(serverKey)").string)
       }
       self.backends = backends
       transport = fields[1]
+      healthCheck = fields[2]
     }
   }
 }
 
 extension YAMLNode {
+  /// Whether the parts of a route that this node has are those that it should have. If not, they must be what an earlier version
+  /// wrote; if they are neither, throws where they differ from what they should be.
+  fileprivate func isCurrent(
+    _ parts: [(node: YAMLNode?, wanted: YAMLTree?)], orEarlier isEarlier: () throws(RouteFile.Mismatch) -> Bool
+  ) throws(RouteFile.Mismatch) -> Bool {
+    do throws(RouteFile.Mismatch) {
+      for part in parts {
+        switch part {
+        case (nil, nil): continue
+        case (let node?, let wanted?): try node.check(wanted)
+        case (let node?, nil): throw node.otherValue
+        case (nil, _?): throw mismatch("not all that a route has here")
+        }
+      }
+      return true
+    } catch {
+      // What no version wrote is told by what this one would.
+      guard (try? isEarlier()) == true else { throw error }
+      return false
+    }
+  }
+
   fileprivate func required(_ value: YAMLNode?, _ name: String) throws(RouteFile.Mismatch) -> YAMLNode {
     guard let value else { throw mismatch("\(name) is missing") }
     return value

@@ -5,22 +5,20 @@ extension Route {
     static let own = "resolver"
   }
 
-  var routerName: String { "\(workload)-route" }
-
-  var serviceName: String { workload.rawValue }
-
   /// The file's bytes. Equal routes have equal bytes.
   public func encoded() -> [UInt8] {
     YAMLWriter.document { yaml in
       switch tls {
       case .terminated(let certificate): yaml.mapping("http") { encodeHTTP(certificate, to: yaml) }
-      case .passthrough: yaml.mapping("tcp") { encodeTCP(to: yaml) }
+      case .passthrough:
+        yaml.mapping("tcp") { encodeTCP(to: yaml) }
+        yaml.field("http", httpBesidePassthrough)
       }
     }
   }
 
   private func encodeHTTP(_ certificate: Certificate, to yaml: YAMLWriter) {
-    encodeRouter(rule: "Host(`\(domain)`)", to: yaml) {
+    encodeRouter(rule: "Host(`\(domain)`)", middlewares: middlewareNames, to: yaml) {
       switch certificate {
       case .wildcard(let zone):
         yaml.field("certResolver", Resolver.wildcard)
@@ -30,33 +28,35 @@ extension Route {
         yaml.sequence("domains") { yaml.mapping { yaml.field("main", domain.rawValue) } }
       }
     }
-    // The certificate of a backend that is addressed by its IP names something else, if anything: it cannot be verified.
-    let usesTLS = backends.contains { $0.scheme == .https }
-    encodeService(serverKey: "url", serversTransport: usesTLS ? serviceName : nil, to: yaml)
-    if usesTLS {
-      yaml.mapping("serversTransports") { yaml.mapping(serviceName) { yaml.field("insecureSkipVerify", true) } }
+    encodeService(serverKey: "url", to: yaml) {
+      if let transportName { yaml.field("serversTransport", transportName) }
     }
+    if let middlewares { yaml.field("middlewares", middlewares) }
+    if let transports { yaml.field("serversTransports", transports) }
   }
 
   private func encodeTCP(to yaml: YAMLWriter) {
-    encodeRouter(rule: "HostSNI(`\(domain)`)", to: yaml) {
+    encodeRouter(rule: "HostSNI(`\(domain)`)", middlewares: nil, to: yaml) {
       // A string, as the files of the earlier module have it.
       yaml.field("passthrough", "true")
     }
-    encodeService(serverKey: "address", serversTransport: nil, to: yaml)
+    encodeService(serverKey: "address", to: yaml) {
+      if let healthCheck { yaml.field("healthCheck", healthCheck) }
+    }
   }
 
-  private func encodeRouter(rule: String, to yaml: YAMLWriter, tls: () -> Void) {
+  private func encodeRouter(rule: String, middlewares: YAMLTree?, to yaml: YAMLWriter, tls: () -> Void) {
     yaml.mapping("routers") {
       yaml.mapping(routerName) {
         yaml.field("rule", rule)
         yaml.field("service", serviceName)
         yaml.mapping("tls", tls)
+        if let middlewares { yaml.field("middlewares", middlewares) }
       }
     }
   }
 
-  private func encodeService(serverKey: String, serversTransport: String?, to yaml: YAMLWriter) {
+  private func encodeService(serverKey: String, to yaml: YAMLWriter, more: () -> Void) {
     yaml.mapping("services") {
       yaml.mapping(serviceName) {
         yaml.mapping("loadbalancer") {
@@ -65,7 +65,7 @@ extension Route {
               yaml.mapping { yaml.field(serverKey, backend.description) }
             }
           }
-          if let serversTransport { yaml.field("serversTransport", serversTransport) }
+          more()
         }
       }
     }

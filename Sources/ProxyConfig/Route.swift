@@ -34,15 +34,26 @@ public struct Route: Hashable, Sendable {
   public let tls: TLS
   /// Of the TLS mode that `tls` has.
   public let backends: Backends
+  /// Where the domain's plain HTTP goes, all of it, when TLS is passed through. With `nil` it is redirected to HTTPS, as that of
+  /// every other domain is.
+  public let httpBackends: Backends?
 
   /// Reads the backends in the form that `tls` asks for, and throws what ``Backends`` throws.
+  ///
+  /// - Parameter httpBackends: for plain HTTP, `IP[:port]` each; only where TLS is passed through.
   public init(
-    workload: WorkloadID, domain: Domain, tls: TLS, backends: some Collection<String>, under policy: AddressPolicy
+    workload: WorkloadID, domain: Domain, tls: TLS, backends: some Collection<String>, httpBackends: [String] = [],
+    under policy: AddressPolicy
   ) throws(InvalidValue) {
+    guard httpBackends.isEmpty || tls == .passthrough else {
+      throw InvalidValue(
+        "HTTP backends are for TLS that is passed through: where it ends here, HTTP is redirected to HTTPS")
+    }
     self.workload = workload
     self.domain = domain
     self.tls = tls
     self.backends = try Backends(backends, for: tls.mode, under: policy)
+    self.httpBackends = httpBackends.isEmpty ? nil : try Backends(httpBackends, as: .plain, under: policy)
   }
 
   /// The name of the route's file in `<root>/proxy`.

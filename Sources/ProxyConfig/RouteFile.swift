@@ -1,7 +1,8 @@
 /// What a file in Traefik's directory turns out to be.
 public enum RouteFile: Hashable, Sendable {
-  /// A workload's route, written by this module or an earlier one, or by hand to the same effect.
-  case route(Route)
+  /// A workload's route, written by this module or an earlier one, or by hand to the same effect; whether it says all that
+  /// ``Route/encoded()`` says today, or what an earlier version did.
+  case route(Route, isCurrent: Bool = true)
   /// Something else that Traefik takes, as far as can be told: somebody's own configuration, which is left alone.
   case foreign(Mismatch)
   /// One that Traefik cannot read, and that therefore keeps it from reading any.
@@ -44,8 +45,9 @@ public enum RouteFile: Hashable, Sendable {
   ///
   /// `<workload>.yaml` is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes,
   /// flow style, comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one
-  /// more thing is said (an entry point, a middleware) is foreign, because writing it anew would lose that. A file of any
-  /// other name is no route.
+  /// more thing is said (an entry point, another middleware) is foreign, because writing it anew would lose that. So is one of
+  /// which some of what a route has today is said otherwise; where all of that is missing, an earlier version wrote it. A file of
+  /// any other name is no route.
   ///
   /// What is no route is checked as Traefik 3.7 checks it: the YAML, the fields it knows and the kinds of their values. What is
   /// left alone unchecked, because nothing here can tell, or only at the risk of taking somebody's good file away:
@@ -88,7 +90,8 @@ public enum RouteFile: Hashable, Sendable {
     } else if let workload {
       do throws(Mismatch) {
         // Traefik takes every route, so that most files need no second look.
-        return .route(try Route(document.root, workload: workload))
+        let reading = try Route.Reading(document.root, workload: workload)
+        return .route(reading.route, isCurrent: reading.isCurrent)
       } catch {
         mismatch = error
       }

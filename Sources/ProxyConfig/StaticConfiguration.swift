@@ -82,6 +82,8 @@ public struct StaticConfiguration: Hashable, Sendable {
   private func encodeEntryPoints(to yaml: YAMLWriter) {
     yaml.mapping(EntryPoint.web) {
       yaml.field("address", http.description)
+      // Challenges of domains whose TLS is passed through are their backends' own, as the routes' files say.
+      yaml.field("allowACMEByPass", true)
       yaml.mapping("http") {
         yaml.mapping("redirections") {
           yaml.mapping("entryPoint") {
@@ -89,6 +91,8 @@ public struct StaticConfiguration: Hashable, Sendable {
             yaml.field("to", EntryPoint.webSecure)
             yaml.field("scheme", "https")
             yaml.field("permanent", true)
+            // Its own would be above that of any route, also of one that has a backend for plain HTTP.
+            yaml.field("priority", 1)
           }
         }
       }

@@ -16,7 +16,7 @@ struct YAMLNode {
     RouteFile.Mismatch(line: node.line, reason: reason)
   }
 
-  /// The values of a mapping that has no other keys than `names`, which are in lower case and match as Traefik matches them,
+  /// The values of a mapping that has no other keys than `names`, which match as Traefik matches them,
   /// in any case.
   func fields<let count: Int>(
     _ names: InlineArray<count, StaticString>
@@ -24,7 +24,7 @@ struct YAMLNode {
     var values = InlineArray<count, YAMLNode?>(repeating: nil)
     try forEachField { (key, value) throws(RouteFile.Mismatch) in
       guard let place = names.indices.first(where: { key.isKey(names[$0]) }) else {
-        throw key.mismatch("a route has no \(key.quotedText) here")
+        throw key.otherKey
       }
       guard values[place] == nil else { throw key.mismatch("\(key.quotedText) is there twice") }
       values[place] = value
@@ -52,7 +52,7 @@ struct YAMLNode {
     return found
   }
 
-  private func forEachField(
+  func forEachField(
     _ body: (_ key: YAMLNode, _ value: YAMLNode) throws(RouteFile.Mismatch) -> Void
   ) throws(RouteFile.Mismatch) {
     guard node.kind == .mapping else { throw mismatch("a mapping is needed") }
@@ -110,12 +110,21 @@ struct YAMLNode {
     node.isScalar && ["1", "t", "T", "true", "True", "TRUE"].contains { bytes.elementsEqual($0.utf8) }
   }
 
-  private func isKey(_ name: StaticString) -> Bool {
+  func isKey(_ name: StaticString) -> Bool {
     guard node.isScalar, bytes.count == name.utf8CodeUnitCount else { return false }
     return bytes.elementsEqual(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)) {
-      ASCII.lowercased($0) == $1
+      ASCII.lowercased($0) == ASCII.lowercased($1)
     }
   }
+
+  /// Whether this is this scalar, of whatever type.
+  func isScalar(_ text: String) -> Bool { node.isScalar && bytes.elementsEqual(text.utf8) }
+
+  /// What is wrong with a key that no route has here.
+  var otherKey: RouteFile.Mismatch { mismatch("a route has no \(quotedText) here") }
+
+  /// What is wrong with a value that no route has here.
+  var otherValue: RouteFile.Mismatch { mismatch("not what a route has here") }
 
   private var quotedText: String {
     node.isScalar ? quoted(String(decoding: bytes, as: UTF8.self)) : "such key"

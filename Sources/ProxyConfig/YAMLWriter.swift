@@ -56,6 +56,10 @@ final class YAMLWriter {
 
   func sequence(_ key: String, _ elements: () -> Void) {
     text(key)
+    sequence(elements)
+  }
+
+  func sequence(_ elements: () -> Void) {
     emit { yaml_sequence_start_event_initialize(&$0, nil, nil, 1, YAML_BLOCK_SEQUENCE_STYLE) }
     elements()
     emit { yaml_sequence_end_event_initialize(&$0) }
@@ -68,7 +72,17 @@ final class YAMLWriter {
 
   func field(_ key: String, _ value: Bool) {
     text(key)
-    scalar(value ? "true" : "false", YAML_PLAIN_SCALAR_STYLE)
+    plain(value ? "true" : "false")
+  }
+
+  func field(_ key: String, _ value: Int) {
+    text(key)
+    plain("\(value)")
+  }
+
+  /// A number or a truth value.
+  func plain(_ text: String) {
+    scalar(text, YAML_PLAIN_SCALAR_STYLE)
   }
 
   func text(_ text: String) {

@@ -138,9 +138,9 @@ struct GatewayCommand: AsyncParsableCommand {
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
-    let meter = TrafficMeter(
-      TraefikScrape(address: traefikAddress, namespace: namespace), namespace: namespace, routes: store, root: root,
-      logger: logger)
+    let scrape = TraefikScrape(address: traefikAddress, namespace: namespace)
+    services.append(RouteRenewal(store, traefik: scrape, logger: logger))
+    let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)
     services.append(meter)
 
     let gateway = Gateway(

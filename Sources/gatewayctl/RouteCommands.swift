@@ -17,6 +17,16 @@ struct BackendOptions: ParsableArguments {
 
   @Flag(help: "Pass TLS through to the backends, which have the certificate.")
   var tlsPassthrough = false
+
+  @Option(
+    name: .customLong("http-backend"), parsing: .upToNextOption,
+    help: .init(
+      "With --tls-passthrough, where the domain's plain HTTP goes: IP[:PORT]. Without it, it is redirected to HTTPS. May be repeated.",
+      valueName: "ip[:port]"))
+  var httpBackends: [String] = []
+
+  /// nil for none: an older gateway then gets no field that it does not know.
+  var plainBackends: [String]? { httpBackends.isEmpty ? nil : httpBackends }
 }
 
 /// Waiting for a route that was set.
@@ -51,7 +61,8 @@ struct SetName: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let proxy = NamedProxy(name: name, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
+    let proxy = NamedProxy(
+      name: name, passesTLSThrough: route.tlsPassthrough, backends: route.backends, httpBackends: route.plainBackends)
     try await bus.withGateway(waits: waiting.wait != nil) { gateway in
       var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
       let fqdn: String = try await gateway.call("SetNamedProxy", workload, proxy)
@@ -73,7 +84,8 @@ struct SetFQDN: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let proxy = FQDNProxy(fqdn: fqdn, passesTLSThrough: route.tlsPassthrough, backends: route.backends)
+    let proxy = FQDNProxy(
+      fqdn: fqdn, passesTLSThrough: route.tlsPassthrough, backends: route.backends, httpBackends: route.plainBackends)
     try await bus.withGateway(waits: waiting.wait != nil) { gateway in
       var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
       try await gateway.call("SetFQDNProxy", workload, proxy)

@@ -51,7 +51,7 @@ struct BadInputTests {
   // MARK: The table
 
   static let groups = [
-    workloads, names, domains, zones, backends, passthrough, counts, types, networks, objects,
+    workloads, names, domains, zones, backends, passthrough, plainHTTP, counts, types, networks, objects,
   ]
 
   static let workloads = Group(
@@ -178,6 +178,30 @@ struct BadInputTests {
         method: "SetFQDNProxy", arguments: ["w", "example.org", [.string(backend)], true],
         error: "invalid backend \(shown(backend)): \(rule)")
     })
+
+  static let plainHTTP = Group(
+    "plain HTTP",
+    [
+      ("https://10.1.2.3", "it must be IP[:port], where plain HTTP is spoken"),
+      ("10.1.2.3/x", "it must be IP[:port], where plain HTTP is spoken"),
+      ("example.org", "the host must be an IP address"),
+      ("10.1.2.3:0", "the port must be a number from 1 to 65535"), ("127.0.0.1", "the address is loopback"),
+      ("203.0.113.7", "the address is one of this node's own"),
+    ].map { backend, rule in
+      Refusal(
+        method: "SetNamedProxy",
+        arguments: [
+          "w",
+          [
+            "Name": "shop", "TLSPassthrough": true, "Backends": ["10.1.2.3:443"], "HTTPBackends": [.string(backend)],
+          ],
+        ], error: "invalid HTTP backend \(shown(backend)): \(rule)")
+    } + [
+      Refusal(
+        method: "SetFQDNProxy",
+        arguments: ["w", ["FQDN": "a.example.org", "Backends": ["http://10.1.2.3"], "HTTPBackends": ["10.1.2.3"]]],
+        error: "HTTP backends are for TLS that is passed through: where it ends here, HTTP is redirected to HTTPS")
+    ])
 
   static let counts = Group(
     "numbers of arguments",

@@ -26,7 +26,11 @@ struct CallTests {
       #expect(asArguments.data == "bank.\(zone)" as JSON)
 
       let ofStruct = try await call(
-        "SetFQDNProxy", "2-1-blog", ["FQDN": "Blog.example.org.", "TLSPassthrough": true, "Backends": ["10.1.2.4:443"]])
+        "SetFQDNProxy", "2-1-blog",
+        [
+          "FQDN": "Blog.example.org.", "TLSPassthrough": true, "Backends": ["10.1.2.4:443"],
+          "HTTPBackends": ["10.1.2.4"],
+        ])
       let ofArguments = try await call("SetFQDNProxy", "2-2-news", "news.example.org", ["https://10.1.2.5"], false)
       // As the Rust library, whose field is not optional, needs it, and Go reads it as well.
       #expect(ofStruct.dataHex == "" && ofArguments.dataHex == "")
@@ -35,19 +39,19 @@ struct CallTests {
         try await call("Routes").data == [
           [
             "Workload": "1-1-shop", "Kind": "named", "FQDN": "shop.\(zone)", "TLSPassthrough": false,
-            "Backends": ["http://10.1.2.3:9000"],
+            "Backends": ["http://10.1.2.3:9000"], "HTTPBackends": [],
           ],
           [
             "Workload": "1-2-bank", "Kind": "named", "FQDN": "bank.\(zone)", "TLSPassthrough": true,
-            "Backends": ["10.1.2.3:443", "[fd00::1]:443"],
+            "Backends": ["10.1.2.3:443", "[fd00::1]:443"], "HTTPBackends": [],
           ],
           [
             "Workload": "2-1-blog", "Kind": "fqdn", "FQDN": "blog.example.org", "TLSPassthrough": true,
-            "Backends": ["10.1.2.4:443"],
+            "Backends": ["10.1.2.4:443"], "HTTPBackends": ["10.1.2.4:80"],
           ],
           [
             "Workload": "2-2-news", "Kind": "fqdn", "FQDN": "news.example.org", "TLSPassthrough": false,
-            "Backends": ["https://10.1.2.5:443"],
+            "Backends": ["https://10.1.2.5:443"], "HTTPBackends": [],
           ],
         ])
       #expect(try await call("Metrics").data == ["Request": [:], "Response": [:]])

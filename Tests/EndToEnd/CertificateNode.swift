@@ -20,9 +20,11 @@ struct CertificateNode {
     try await Dnsmasq.withServer(records + delegation) { resolver in
       let http = try FreePort.next()
       try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
+        let https = try FreePort.next()
         let flags = [
           "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
-          "--http-address", "\(address):\(http)", "--acme-email", "operator@example.org",
+          "--http-address", "\(address):\(http)", "--https-address", "\(address):\(https)", "--acme-email",
+          "operator@example.org",
           "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
         ]
         try await GatewayProcess.withGateway(flags) { gateway in

@@ -86,23 +86,29 @@ struct TakeOverTests {
   @Test func filesOfTheEarlierModuleAreItsRoutes() async throws {
     let files = Dictionary(uniqueKeysWithValues: Earlier.files.map { ("\($0).yaml", $1) })
     try await withGateway(files: files) { gateway in
-      let before = try gateway.files(in: "proxy")
       let expected: [JSON] = [
         [
           "Workload": "12-7-app", "Kind": "fqdn", "FQDN": "app.example.com", "TLSPassthrough": false,
-          "Backends": ["http://10.1.2.4:80"],
+          "Backends": ["http://10.1.2.4:80"], "HTTPBackends": [],
         ],
         [
           "Workload": "37-1976-workloadname", "Kind": "named", "FQDN": "workloadname.gent01.dev.grid.tf",
-          "TLSPassthrough": false, "Backends": ["http://10.1.2.3:9000"],
+          "TLSPassthrough": false, "Backends": ["http://10.1.2.3:9000"], "HTTPBackends": [],
         ],
         [
           "Workload": "37-2039-testname", "Kind": "fqdn", "FQDN": "remote.omar.grid.tf", "TLSPassthrough": true,
-          "Backends": ["137.184.106.152:443"],
+          "Backends": ["137.184.106.152:443"], "HTTPBackends": [],
         ],
       ]
       #expect(try await gateway.routes() == expected)
 
+      // What a route has besides, in this version, is added; the others are as they were.
+      try await eventually { try !gateway.logged("route files are up to date").isEmpty }
+      let before = try gateway.files(in: "proxy")
+      for (workload, text) in Earlier.files where text != Earlier.passedThrough {
+        #expect(before["\(workload).yaml"]?.content == text)
+      }
+      #expect(before["37-2039-testname.yaml"]?.content.hasPrefix(Earlier.passedThrough) == true)
       // Set again as they are, nothing is written.
       try await gateway.setName("37-1976-workloadname", "workloadname", "http://10.1.2.3:9000")
       try await gateway.setFQDN("12-7-app", "app.example.com", "http://10.1.2.4")
@@ -119,12 +125,12 @@ struct TakeOverTests {
     }
   }
 
-  @Test func whatIsWrittenIsWhatTheEarlierModuleWrote() async throws {
+  @Test func whatIsWrittenBeginsAsTheEarlierModuleWroteIt() async throws {
     try await withGateway(files: [:]) { gateway in
       try await gateway.setName("37-1976-workloadname", "workloadname", "http://10.1.2.3:9000")
       try await gateway.setFQDN("37-2039-testname", "remote.omar.grid.tf", "137.184.106.152:443")
       #expect(try gateway.routeFile("37-1976-workloadname")?.content == Earlier.named)
-      #expect(try gateway.routeFile("37-2039-testname")?.content == Earlier.passedThrough)
+      #expect(try gateway.routeFile("37-2039-testname")?.content.hasPrefix(Earlier.passedThrough) == true)
     }
   }
 
@@ -237,7 +243,8 @@ struct TakeOverTests {
           let routers = try await eventually {
             try await traefik.routers()
           } until: {
-            $0.count == 200
+            // With the two more of each that passes TLS through.
+            $0.count == 200 + 2 * 66
           }
           #expect(routers.values.allSatisfy { $0.status == "enabled" })
           let client = try await traefik.client("web-secure")

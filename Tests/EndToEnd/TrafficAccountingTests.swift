@@ -166,7 +166,8 @@ struct TrafficAccountingTests {
         try await gateway.setFQDN("b", "b.example.org", peers.endpoint)
         try await gateway.withTraefik { traefik in
           try await eventually {
-            try await traefik.routers().count { $0.value.status == "enabled" } == 2
+            // Three for each.
+            try await traefik.routers().count { $0.value.status == "enabled" } == 6
           }
           let sums = try await peers.connect(
             10, to: "a.example.org", through: gateway.address("--https-address"))

@@ -40,6 +40,16 @@ struct RouteTableTests {
         """)
   }
 
+  @Test func plainHTTPIsThereToo() throws {
+    let json = """
+      {"Workload": "w", "Kind": "fqdn", "FQDN": "w.test", "TLSPassthrough": true, "Backends": ["10.1.2.3:443"],
+       "HTTPBackends": ["10.1.2.3:80"]}
+      """
+    let route = try JSONDecoder().decode(RouteInfo.self, from: Data(json.utf8))
+    let line = RouteTable([route]).text(for: Terminal(isInteractive: false)).split(separator: "\n")[1]
+    #expect(line == "w         fqdn  w.test  passthrough  10.1.2.3:443 http://10.1.2.3:80")
+  }
+
   @Test func backendsAreShortenedOnATerminalOnly() throws {
     let backends = (1...64).map { "http://10.1.2.\($0):8080" }
     let table = RouteTable([try route("w", "w.test", backends)])

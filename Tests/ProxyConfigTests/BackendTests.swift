@@ -139,4 +139,25 @@ struct BackendsTests {
     #expect(short == long)
     #expect(short.map(\.description) == ["http://10.0.0.2:80", "http://10.0.0.1:80"])
   }
+
+  @Test(
+    "A backend for plain HTTP",
+    arguments: [
+      ("10.1.2.3", "http://10.1.2.3:80"), ("10.1.2.3:8080", "http://10.1.2.3:8080"),
+      ("http://10.1.2.3", "http://10.1.2.3:80"), ("2001:db8::1", nil), ("[2001:db8::1]", "http://[2001:db8::1]:80"),
+      ("https://10.1.2.3", nil), ("10.1.2.3/x", nil), ("http://10.1.2.3/", nil), ("example.com", nil), ("", nil),
+      ("10.1.2.3:0", nil), ("127.0.0.1", nil), ("user@10.1.2.3", nil),
+    ])
+  func plainHTTP(text: String, canonical: String?) throws {
+    func backends() throws -> [String]? {
+      try Route.make("w", "w.example.com", .passthrough, ["10.1.2.3:443"], http: [text]).httpBackends?
+        .map(\.description)
+    }
+    if let canonical {
+      #expect(try backends() == [canonical])
+    } else {
+      let error = #expect(throws: InvalidValue.self) { try backends() }
+      #expect(error?.description.hasPrefix("invalid HTTP backend \"\(text)\": ") == true)
+    }
+  }
 }

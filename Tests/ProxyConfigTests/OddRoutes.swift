@@ -39,6 +39,9 @@ enum OddRoutes {
     let addresses = (1...32).map { "10.0.0.\($0):8080" } + (1...32).map { "[2001:db8::\($0)]:8080" }
     routes.append(try .make("many-passed", "many-passed.example.com", .passthrough, addresses))
     routes.append(
+      try .make("plain", "plain.example.com", .passthrough, ["10.1.2.3:443"], http: ["10.1.2.3", "[2001:db8::1]:8080"]))
+    routes.append(try .make("true-plain", "plain.1.e4", .passthrough, ["10.1.2.3:443"], http: ["10.1.2.3"]))
+    routes.append(
       try .make("many", "many.example.com", .terminated(.own), addresses.map { "http://\($0)" }))
     routes.append(
       try .make("mixed", "mixed.example.com", .terminated(.own), ["http://[2001:db8::1]", "https://10.0.0.1"]))

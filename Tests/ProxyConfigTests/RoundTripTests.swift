@@ -16,6 +16,10 @@ struct RoundTripTests {
     for _ in 0..<250 {
       let route = try Self.route(&generator)
       #expect(RouteFile.read(route.encoded().span, name: route.fileName) == .route(route))
+      guard route.httpBackends == nil else { continue }
+      let isCurrent = route.tls != .passthrough && route.backends.map(\.scheme) == [.http]
+      let earlier = Array(route.earlierForm.utf8)
+      #expect(RouteFile.read(earlier.span, name: route.fileName) == .route(route, isCurrent: isCurrent))
     }
   }
 
@@ -29,13 +33,18 @@ struct RoundTripTests {
       default: .terminated(.wildcard(of: try self.domain(&generator)))
       }
     let count = Bool.random(using: &generator) ? 1 : Int.random(in: 1...64, using: &generator)
+    var httpBackends: [String] = []
+    if tls == .passthrough, Bool.random(using: &generator) {
+      httpBackends = (0..<Int.random(in: 1...3, using: &generator)).map { _ in host(&generator) }
+    }
     let backends = (0..<count).map { _ in
       let endpoint = "\(host(&generator)):\(Int.random(in: 1...65535, using: &generator))"
       return tls == .passthrough ? endpoint : (Bool.random(using: &generator) ? "http://" : "https://") + endpoint
     }
     return try Route(
       workload: WorkloadID(String("abyntrue019exXoE_".randomElement(using: &generator)!) + workload.dropFirst()),
-      domain: domain, tls: tls, backends: backends, under: .alreadyAccepted)
+      domain: domain, tls: tls, backends: backends, httpBackends: httpBackends,
+      under: .alreadyAccepted)
   }
 
   private static func domain(_ generator: inout SeededGenerator) throws -> Domain {

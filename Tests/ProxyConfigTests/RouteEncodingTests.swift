@@ -47,6 +47,8 @@ struct RouteEncodingTests {
                 certResolver: resolver
                 domains:
                 - main: app.example.com
+              middlewares:
+              - site-retry
           services:
             site:
               loadbalancer:
@@ -54,9 +56,17 @@ struct RouteEncodingTests {
                 - url: https://10.1.2.3:443
                 - url: http://[2001:db8::1]:80
                 serversTransport: site
+          middlewares:
+            site-retry:
+              retry:
+                attempts: 16
+                timeout: 10s
           serversTransports:
             site:
               insecureSkipVerify: true
+              maxIdleConnsPerHost: 200
+              forwardingTimeouts:
+                dialTimeout: 750ms
 
         """)
   }
@@ -79,8 +89,101 @@ struct RouteEncodingTests {
                 servers:
                 - address: 137.184.106.152:443
                 - address: '[2001:db8::1]:443'
+                healthCheck:
+                  interval: 2s
+                  timeout: 1s
+        http:
+          routers:
+            37-2039-testname-http:
+              entryPoints:
+              - web
+              rule: Host(`remote.omar.grid.tf`) && PathPrefix(`/.well-known/acme-challenge/`)
+              middlewares:
+              - redirect-web-to-web-secure@internal
+              service: noop@internal
+            37-2039-testname-421:
+              rule: HostRegexp(`^remote\\.omar\\.grid\\.tf$`)
+              middlewares:
+              - 37-2039-testname-421
+              service: noop@internal
+              tls: {}
+          middlewares:
+            37-2039-testname-421:
+              errors:
+                status:
+                - "418"
+                statusRewrites:
+                  "418": 421
+                service: noop@internal
+                query: /
 
         """)
+  }
+
+  @Test func writesAPassedThroughRouteWithPlainHTTP() throws {
+    let route = try Route.make(
+      "site", "app.example.com", .passthrough, ["10.1.2.3:443"], http: ["10.1.2.3", "http://[2001:db8::1]:8080"])
+    let text = encoded(route)
+    let routers = try #require(text.split(separator: "\nhttp:\n").last)
+    #expect(
+      routers.hasPrefix(
+        """
+          routers:
+            site-http:
+              entryPoints:
+              - web
+              rule: Host(`app.example.com`)
+              priority: 1000
+              middlewares:
+              - site-retry
+              service: site~http
+            site-421:
+
+        """))
+    #expect(
+      routers.hasSuffix(
+        """
+              tls: {}
+          services:
+            site~http:
+              loadbalancer:
+                servers:
+                - url: http://10.1.2.3:80
+                - url: http://[2001:db8::1]:8080
+                serversTransport: site
+          middlewares:
+            site-421:
+              errors:
+                status:
+                - "418"
+                statusRewrites:
+                  "418": 421
+                service: noop@internal
+                query: /
+            site-retry:
+              retry:
+                attempts: 16
+                timeout: 10s
+          serversTransports:
+            site:
+              maxIdleConnsPerHost: 200
+              forwardingTimeouts:
+                dialTimeout: 750ms
+
+        """))
+    let one = try encoded(.make("site", "app.example.com", .passthrough, ["10.1.2.3:443"], http: ["10.1.2.3"]))
+    #expect(!one.contains("retry") && !one.contains("serversTransport"))
+  }
+
+  @Test func refusesPlainHTTPWhereTLSEnds() throws {
+    for tls in [Route.TLS.terminated(.own), .terminated(.wildcard(of: try Domain("example.com")))] {
+      let error = #expect(throws: InvalidValue.self) {
+        try Route.make("site", "app.example.com", tls, http: ["10.1.2.3"])
+      }
+      #expect(
+        error?.description
+          == "HTTP backends are for TLS that is passed through: where it ends here, HTTP is redirected to HTTPS")
+    }
   }
 
   @Test(

@@ -142,7 +142,7 @@ struct RouteReadingTests {
         services:
           site: {loadBalancer: {servers: [{address: "137.184.106.152:443"}]}}
       """
-    #expect(try RouteFile.read(text, "site") == .route(Self.passedThrough()))
+    #expect(try RouteFile.read(text, "site") == .route(Self.passedThrough(), isCurrent: false))
   }
 
   @Test(
@@ -161,13 +161,13 @@ struct RouteReadingTests {
           site: {loadBalancer: {\(reference) servers: [{url: https://10.1.2.3}]}}
         \(transports)
       """
-    #expect(try RouteFile.read(text, "site") == .route(Self.ownCertificate()))
+    #expect(try RouteFile.read(text, "site") == .route(Self.ownCertificate(), isCurrent: false))
   }
 
   @Test func readsBackendsThatMayNoLongerBeAskedFor() throws {
     let text = String(decoding: try Self.passedThrough().encoded(), as: UTF8.self)
       .replacing("137.184.106.152", with: "127.0.0.1")
-    guard case .route(let route) = RouteFile.read(text, "site") else {
+    guard case .route(let route, _) = RouteFile.read(text, "site") else {
       Issue.record("not a route")
       return
     }
@@ -233,8 +233,8 @@ struct RouteReadingTests {
         "url: https://10.1.2.3:443", "url: http://backend",
         #"line 2: invalid backend "http://backend": the host must be an IP address"#
       ),
-      ("serversTransport: site", "serversTransport: other", "line 15: another route's transport"),
-      ("insecureSkipVerify: true", "insecureSkipVerify: false", "line 18: not the transport of a route"),
+      ("serversTransport: site", "serversTransport: other", "line 15: not what a route has here"),
+      ("insecureSkipVerify: true", "insecureSkipVerify: false", "line 18: not what a route has here"),
       ("insecureSkipVerify: true", "serverName: x", #"line 18: a route has no "serverName" here"#),
       (
         "insecureSkipVerify: true", "insecureSkipVerify: {}",
@@ -270,6 +270,71 @@ struct RouteReadingTests {
     let text = String(decoding: try Self.passedThrough().encoded(), as: UTF8.self)
     try #require(text.contains(part))
     #expect(Self.objection(to: RouteFile.read(text.replacing(part, with: replacement), "site")) == reason)
+  }
+
+  /// Of several backends, and with plain HTTP, one of the parts that every route has by itself is changed or missing.
+  @Test(
+    "A file of which a part is otherwise than a route has it is somebody's own",
+    arguments: [
+      ("attempts: 16", "attempts: 3"), ("timeout: 10s", "timeout: 9s"), ("retry:\n", "circuitBreaker:\n"),
+      ("      middlewares:\n      - site-retry\n", ""), ("- site-retry", "- site-retry\n      - mine"),
+      ("dialTimeout: 750ms", "dialTimeout: 1s"), ("maxIdleConnsPerHost: 200", "maxIdleConnsPerHost: 2"),
+      ("maxIdleConnsPerHost: 200\n", "disableHTTP2: true\n"), ("        serversTransport: site\n", ""),
+    ])
+  func leavesForeignPartsAlone(part: String, replacement: String) throws {
+    let terminated = try Route.make(
+      "site", "app.example.com", .terminated(.own), ["http://10.0.0.1", "http://10.0.0.2"])
+    let passed = try Route.make(
+      "site", "app.example.com", .passthrough, ["10.0.0.1:443"], http: ["10.0.0.1", "10.0.0.2"])
+    for route in [terminated, passed] {
+      let text = String(decoding: route.encoded(), as: UTF8.self)
+      #expect(RouteFile.read(text, "site") == .route(route))
+      try #require(text.contains(part))
+      let changed = RouteFile.read(text.replacing(part, with: replacement, maxReplacements: 1), "site")
+      guard case .foreign = changed else {
+        Issue.record("\(changed)")
+        continue
+      }
+    }
+  }
+
+  @Test(
+    "A passed-through file of which a part is otherwise than a route has it is somebody's own",
+    arguments: [
+      ("interval: 2s", "interval: 3s"), ("timeout: 1s", "send: x"), ("- web\n", "- web-secure\n"),
+      ("^app\\.example", "^app.example"), ("tls: {}", "tls: {options: x}"), ("\"418\": 421", "\"418\": 404"),
+      ("- redirect-web-to-web-secure@internal", "- mine"), ("service: noop@internal", "service: mine"),
+      ("/.well-known/acme-challenge/", "/.well-known/"), ("      query: /\n", ""),
+    ])
+  func leavesForeignPassthroughPartsAlone(part: String, replacement: String) throws {
+    let route = try Route.make("site", "app.example.com", .passthrough, ["10.0.0.1:443", "10.0.0.2:443"])
+    let text = String(decoding: route.encoded(), as: UTF8.self)
+    #expect(RouteFile.read(text, "site") == .route(route))
+    try #require(text.contains(part))
+    let changed = RouteFile.read(text.replacing(part, with: replacement, maxReplacements: 1), "site")
+    guard case .foreign = changed else {
+      Issue.record("\(changed)")
+      return
+    }
+  }
+
+  @Test(
+    "A file of an earlier version is the same route, and known for what it is",
+    arguments: [
+      ("named", ["http://10.0.0.1:80"], true), ("named", ["http://10.0.0.1:80", "http://10.0.0.2:80"], false),
+      ("own", ["https://10.0.0.1:443"], false), ("own", ["http://10.0.0.1:80", "https://10.0.0.2:443"], false),
+      ("passed", ["10.0.0.1:443"], false), ("passed", ["10.0.0.1:443", "10.0.0.2:443"], false),
+    ])
+  func readsEarlierForms(kind: String, backends: [String], isCurrent: Bool) throws {
+    let tls: Route.TLS =
+      switch kind {
+      case "named": .terminated(.wildcard(of: try Domain("example.com")))
+      case "own": .terminated(.own)
+      default: .passthrough
+      }
+    let route = try Route.make("site", "app.example.com", tls, backends)
+    #expect(RouteFile.read(route.earlierForm, "site") == .route(route, isCurrent: isCurrent))
+    #expect(RouteFile.read(route.encoded(), "site") == .route(route, isCurrent: true))
   }
 
   @Test(

@@ -12,12 +12,14 @@ struct StaticConfigurationTests {
         entryPoints:
           web:
             address: :80
+            allowACMEByPass: true
             http:
               redirections:
                 entryPoint:
                   to: web-secure
                   scheme: https
                   permanent: true
+                  priority: 1
           web-secure:
             address: :443
             asDefault: true

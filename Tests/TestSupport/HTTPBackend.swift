@@ -38,15 +38,19 @@ public final class HTTPBackend: Sendable {
   /// - Parameters:
   ///   - name: what it calls itself, and the name in its certificate.
   ///   - address: an address of the loopback.
+  ///   - port: where it listens; any that is free when 0.
   ///   - tls: whether it speaks TLS.
+  ///   - challenges: the folder with what it answers below `/.well-known/acme-challenge/`, as lego's webroot has it.
   @discardableResult
   public static func withServer<Result>(
-    _ name: String, address: String = "127.0.0.1", tls: Bool = false,
+    _ name: String, address: String = "127.0.0.1", port: UInt16 = 0, tls: Bool = false, challenges: String? = nil,
     isolation: isolated (any Actor)? = #isolation, _ body: (HTTPBackend) async throws -> Result
   ) async throws -> Result {
     try await TemporaryDirectory.withDirectory { directory in
       var certificateFile = ""
-      var arguments = [Repository.file("Tests/python/http_backend.py"), name, address]
+      var arguments = [Repository.file("Tests/python/http_backend.py"), "--port", "\(port)"]
+      if let challenges { arguments += ["--challenges", challenges] }
+      arguments += [name, address]
       if tls {
         let certificate = try await Certificate.selfSigned(for: name, in: directory)
         arguments += [certificate.file, certificate.key]

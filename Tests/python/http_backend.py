@@ -3,13 +3,14 @@
 /bytes/N/STATUS with another status than 200; /stall/N/M with the first N bytes of M, until the client is gone;
 /swallow with nothing, until the client is gone; /upgrade/N/M, where it takes N bytes and then sends M, as a WebSocket would.
 
-http_backend.py NAME ADDRESS [CERTIFICATE KEY]
+http_backend.py [--port PORT] [--challenges DIR] NAME ADDRESS [CERTIFICATE KEY]
 
-It takes a free port and says so in a line: listening on ADDRESS PORT. With a certificate it speaks TLS only.
+Paths below /.well-known/acme-challenge/ are answered with the files of DIR. It takes a free port, or the one that is given, and says so in a line: listening on ADDRESS PORT. With a certificate it speaks TLS only.
 """
 
 import http.server
 import json
+import pathlib
 import socket
 import ssl
 import sys
@@ -18,6 +19,7 @@ import sys
 class Backend(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     name = ""
+    challenges = ""
 
     def transfer(self):
         """Answers what is none of the usual: true when it was that."""
@@ -54,6 +56,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/bytes/"):
             size, _, status = self.path.removeprefix("/bytes/").partition("/")
             body = b"x" * int(size)
+        elif self.challenges and self.path.startswith("/.well-known/acme-challenge/"):
+            body = pathlib.Path(self.challenges + self.path).read_bytes()
         else:
             seen = {"name": self.name, "host": self.headers.get("Host", ""), "path": self.path, "method": self.command}
             body = json.dumps(seen).encode() + b"\n"
@@ -81,13 +85,18 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def main():
-    Backend.name, address, *pair = sys.argv[1:]
+    port, arguments = 0, sys.argv[1:]
+    if arguments[0] == "--port":
+        port, arguments = int(arguments[1]), arguments[2:]
+    if arguments[0] == "--challenges":
+        Backend.challenges, arguments = arguments[1], arguments[2:]
+    Backend.name, address, *pair = arguments
     Server.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
     Server.context = None
     if pair:
         Server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         Server.context.load_cert_chain(*pair)
-    server = Server((address, 0), Backend)
+    server = Server((address, port), Backend)
     print("listening on", address, server.server_address[1], flush=True)
     server.serve_forever()
 

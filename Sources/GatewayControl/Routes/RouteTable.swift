@@ -17,7 +17,7 @@ public struct RouteTable: Sendable {
     }
     let room =
       terminal.isInteractive ? terminal.width - Table.indent([header] + starts.map { $0 + [""] }) : Int.max
-    let rows = zip(starts, routes).map { start, route in start + [Self.backends(route.backends, room: room)] }
+    let rows = zip(starts, routes).map { start, route in start + [Self.backends(route.allBackends, room: room)] }
     return Table(header: header, rows: rows).description
   }
 
@@ -30,4 +30,9 @@ public struct RouteTable: Sendable {
     while shown > 1, text().count > room { shown -= 1 }
     return text()
   }
+}
+
+extension RouteInfo {
+  /// Those for plain HTTP at the end.
+  fileprivate var allBackends: [String] { backends + httpBackends.map { "http://\($0)" } }
 }

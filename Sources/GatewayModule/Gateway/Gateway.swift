@@ -45,7 +45,7 @@ public struct Gateway: Sendable {
       let route = try Route(
         workload: workload, domain: try Domain(name, in: zone),
         tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
-        under: policy(node))
+        httpBackends: proxy.httpBackends ?? [], under: policy(node))
       try await publish(route)
       return route.domain.rawValue
     }
@@ -66,7 +66,7 @@ public struct Gateway: Sendable {
       }
       let route = try Route(
         workload: workload, domain: domain, tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own),
-        backends: proxy.backends, under: policy(node))
+        backends: proxy.backends, httpBackends: proxy.httpBackends ?? [], under: policy(node))
       if store.contains(route) { return }
       try store.checkOwner(of: route)
       if let domainCheck {

@@ -6,13 +6,19 @@ public struct NamedProxy: Hashable, Sendable, Codable {
   public var name: String
   public var passesTLSThrough: Bool
   public var backends: [String]
+  /// Where the domain's plain HTTP goes when TLS is passed through, `IP[:port]` each; without any it is redirected to HTTPS.
+  public var httpBackends: [String]?
   /// A private network's name; not supported.
   public var network: String?
 
-  public init(name: String, passesTLSThrough: Bool = false, backends: [String], network: String? = nil) {
+  public init(
+    name: String, passesTLSThrough: Bool = false, backends: [String], httpBackends: [String]? = nil,
+    network: String? = nil
+  ) {
     self.name = name
     self.passesTLSThrough = passesTLSThrough
     self.backends = backends
+    self.httpBackends = httpBackends
     self.network = network
   }
 
@@ -20,6 +26,7 @@ public struct NamedProxy: Hashable, Sendable, Codable {
     case name = "Name"
     case passesTLSThrough = "TLSPassthrough"
     case backends = "Backends"
+    case httpBackends = "HTTPBackends"
     case network = "Network"
   }
 }
@@ -30,13 +37,19 @@ public struct FQDNProxy: Hashable, Sendable, Codable {
   public var fqdn: String
   public var passesTLSThrough: Bool
   public var backends: [String]
+  /// Where the domain's plain HTTP goes when TLS is passed through, `IP[:port]` each; without any it is redirected to HTTPS.
+  public var httpBackends: [String]?
   /// A private network's name; not supported.
   public var network: String?
 
-  public init(fqdn: String, passesTLSThrough: Bool = false, backends: [String], network: String? = nil) {
+  public init(
+    fqdn: String, passesTLSThrough: Bool = false, backends: [String], httpBackends: [String]? = nil,
+    network: String? = nil
+  ) {
     self.fqdn = fqdn
     self.passesTLSThrough = passesTLSThrough
     self.backends = backends
+    self.httpBackends = httpBackends
     self.network = network
   }
 
@@ -44,6 +57,7 @@ public struct FQDNProxy: Hashable, Sendable, Codable {
     case fqdn = "FQDN"
     case passesTLSThrough = "TLSPassthrough"
     case backends = "Backends"
+    case httpBackends = "HTTPBackends"
     case network = "Network"
   }
 }
@@ -83,6 +97,8 @@ public struct RouteInfo: Hashable, Sendable, Codable {
   public let fqdn: String
   public let passesTLSThrough: Bool
   public let backends: [String]
+  /// For plain HTTP, `IP:port` each.
+  public let httpBackends: [String]
 
   private enum CodingKeys: String, CodingKey {
     case workload = "Workload"
@@ -90,6 +106,18 @@ public struct RouteInfo: Hashable, Sendable, Codable {
     case fqdn = "FQDN"
     case passesTLSThrough = "TLSPassthrough"
     case backends = "Backends"
+    case httpBackends = "HTTPBackends"
+  }
+
+  /// Also of a gateway that knows of no backends for plain HTTP.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    workload = try container.decode(String.self, forKey: .workload)
+    kind = try container.decode(Kind.self, forKey: .kind)
+    fqdn = try container.decode(String.self, forKey: .fqdn)
+    passesTLSThrough = try container.decode(Bool.self, forKey: .passesTLSThrough)
+    backends = try container.decode([String].self, forKey: .backends)
+    httpBackends = try container.decodeIfPresent([String].self, forKey: .httpBackends) ?? []
   }
 
   init(_ route: Route, zone: Domain?) {
@@ -97,6 +125,7 @@ public struct RouteInfo: Hashable, Sendable, Codable {
     fqdn = route.domain.rawValue
     passesTLSThrough = route.tls == .passthrough
     backends = route.backends.map(\.description)
+    httpBackends = route.httpBackends?.map(\.endpoint.description) ?? []
     kind =
       switch route.tls {
       case .terminated(.wildcard): .named

@@ -4,7 +4,8 @@ import Glibc
 ///
 /// Reads Prometheus' text format, version 0.0.4. Of all series only `traefik_service_requests_bytes_total`,
 /// `traefik_service_responses_bytes_total` and `traefik_service_requests_tls_total` count, and of those the ones whose
-/// label `service` reads `<workload>@file`; one workload's series (codes, methods, protocols) are added up.
+/// label `service` reads `<workload>@file` or `<workload>~http@file`; one workload's series (codes, methods, protocols) are
+/// added up.
 /// `process_start_time_seconds` tells one Traefik from the next. A line that breaks the format, is longer than
 /// ``longestLine`` or has a value that is no finite number from 0 upwards counts for nothing.
 ///

@@ -18,10 +18,13 @@ struct ServiceTable {
 
   private static let free: Int32 = -1
 
-  /// Adds to what is known of a workload if `service` is one that the file provider made from a workload's route.
+  /// Adds to what is known of a workload if `service` is one that the file provider made from a workload's route:
+  /// `<workload>@file`, or `<workload>~http@file` for the plain HTTP of a domain whose TLS is passed through.
   mutating func add(_ value: Double, to quantity: Sample.Quantity, service: Span<UInt8>) {
-    let length = service.count - Self.provider.utf8CodeUnitCount
+    var length = service.count - Self.provider.utf8CodeUnitCount
     guard length > 0, service.hasText(Self.provider, at: length) else { return }
+    let name = length - Self.plainHTTP.utf8CodeUnitCount
+    if name > 0, service.hasText(Self.plainHTTP, at: name) { length = name }
     let index = index(of: service.extracting(first: length))
     switch quantity {
     case .request: services[index].request = (services[index].request ?? 0) + value
@@ -31,6 +34,8 @@ struct ServiceTable {
   }
 
   private static let provider: StaticString = "@file"
+  /// See `Route.plainServiceName`.
+  private static let plainHTTP: StaticString = "~http"
 
   /// A name that is not UTF-8 is repaired; should two become the same by that, they are added up.
   var traffic: Traffic {

@@ -58,6 +58,18 @@ public struct TraefikScrape: Sendable {
     }
   }
 
+  /// Whether anything listens there; also when that cannot be told.
+  var isTraefikRunning: Bool {
+    get async {
+      do {
+        close(try await NIOThreadPool.singleton.runIfActive { try connect(by: .now() + .seconds(1)) })
+        return true
+      } catch {
+        return reason(for: error, limits.time) != .notRunning
+      }
+    }
+  }
+
   /// Makes the connection, on a thread that may wait: NIO cannot connect a socket that it has not opened.
   func connect(by deadline: NIODeadline) throws -> CInt {
     let remote = try SocketAddress(ipAddress: "\(address.address)", port: Int(address.port))

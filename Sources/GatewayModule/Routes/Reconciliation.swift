@@ -6,7 +6,8 @@ enum Sighting: Equatable {
   case nothing
   /// The file that was there when the route was written or read.
   case unchanged
-  case route(Route, FileStamp)
+  /// Whether the file says it as this version does.
+  case route(Route, FileStamp, isCurrent: Bool = true)
   /// What Traefik takes, or does not look at.
   case foreign(String)
   /// What keeps Traefik from reading any file.
@@ -27,7 +28,7 @@ enum Expectation: Equatable {
 enum Reconciliation: Equatable {
   case leave
   /// The file's route is the workload's route from now on.
-  case adopt(Route, FileStamp)
+  case adopt(Route, FileStamp, isCurrent: Bool = true)
   /// The workload has no route any more.
   case forget(WorkloadID)
   /// The file is moved out of Traefik's sight.
@@ -50,12 +51,12 @@ enum Reconciliation: Equatable {
       self = .leave
     case (.nothing, let kept?):
       self = expectation == .fileLater ? .rewrite(kept) : .forget(kept.workload)
-    case (.route(let found, let stamp), let kept):
+    case (.route(let found, let stamp, let isCurrent), let kept):
       if let owner, owner != found.workload {
         let reason = "domain already registered: \(found.domain), by the older \(owner)"
         self = kept.map { .restore($0, reason: reason) } ?? .quarantine(reason: reason)
       } else {
-        self = .adopt(found, stamp)
+        self = .adopt(found, stamp, isCurrent: isCurrent)
       }
     case (.broken(let reason), nil):
       self = .quarantine(reason: reason)

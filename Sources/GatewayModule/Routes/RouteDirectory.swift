@@ -221,7 +221,7 @@ struct RouteDirectory: Sendable {
       let (bytes, stamp) = try FileSystem.read(path(name), limit: RouteFile.maximumSize)
       let sighting: Sighting =
         switch RouteFile.read(bytes.span, name: name) {
-        case .route(let route): .route(route, stamp)
+        case .route(let route, let isCurrent): .route(route, stamp, isCurrent: isCurrent)
         case .foreign(let mismatch): .foreign("\(mismatch)")
         case .broken(let fault): .broken("\(fault)")
         }

@@ -11,6 +11,8 @@ struct RouteIndex {
     var route: Route
     /// Whether the file is known to be synced to disk.
     var isDurable: Bool
+    /// Whether the file says it as this version does.
+    var isCurrent: Bool
     /// Of the file that says so.
     var stamp: FileStamp?
   }
@@ -41,6 +43,11 @@ struct RouteIndex {
 
   func owner(of domain: Domain) -> WorkloadID? { owners[domain] }
 
+  /// The workloads whose files are as an earlier version wrote them.
+  var outdated: [WorkloadID] { entries.values.filter { !$0.isCurrent }.map(\.route.workload) }
+
+  func isOutdated(_ workload: WorkloadID) -> Bool { entries[workload]?.isCurrent == false }
+
   func isDurable(_ route: Route) -> Bool {
     entries[route.workload].map { $0.isDurable && $0.route == route } ?? false
   }
@@ -67,8 +74,9 @@ struct RouteIndex {
   }
 
   /// The route stands in its workload's file, whoever put it there. Its domain must be nobody else's.
-  mutating func adopt(_ route: Route, isDurable: Bool, stamp: FileStamp?) {
-    let old = entries.updateValue(Entry(route: route, isDurable: isDurable, stamp: stamp), forKey: route.workload)
+  mutating func adopt(_ route: Route, isDurable: Bool, isCurrent: Bool = true, stamp: FileStamp?) {
+    let entry = Entry(route: route, isDurable: isDurable, isCurrent: isCurrent, stamp: stamp)
+    let old = entries.updateValue(entry, forKey: route.workload)
     if let old, old.route.domain != route.domain { release(old.route) }
     owners[route.domain] = route.workload
     if let old { withdrawBackends(of: old.route) }

@@ -53,6 +53,7 @@ public final class RouteStore: Sendable {
   private enum Job {
     case change(Change, CheckedContinuation<Outcome, Never>)
     case look(Look, CheckedContinuation<Void, Never>)
+    case renew([WorkloadID], CheckedContinuation<Void, Never>)
 
     enum Change {
       case write(Route)
@@ -261,6 +262,14 @@ public final class RouteStore: Sendable {
     state.withLock { !$0.untold.isEmpty || !$0.owed.isEmpty || !$0.stuck.isEmpty }
   }
 
+  /// The workloads whose files are as an earlier version wrote them.
+  var outdated: [WorkloadID] { state.withLock { $0.index.outdated } }
+
+  /// Writes the files of those that are as an earlier version wrote them as this version does. To callers nothing changes.
+  func renew(_ workloads: [WorkloadID]) async {
+    await withCheckedContinuation { continuation in submit(.renew(workloads, continuation)) }
+  }
+
   private func carryOut(_ change: Job.Change) async -> Outcome {
     // As many calls as there are share the sync that is to come, not only as many as there are workers.
     await CurrentCall.releaseWorker()
@@ -292,10 +301,12 @@ public final class RouteStore: Sendable {
       if jobs.isEmpty { return }
       var changes: [(change: Job.Change, continuation: CheckedContinuation<Outcome, Never>)] = []
       var looks: [(look: Look, continuation: CheckedContinuation<Void, Never>)] = []
+      var renewals: [(workloads: [WorkloadID], continuation: CheckedContinuation<Void, Never>)] = []
       for job in jobs {
         switch job {
         case .change(let change, let continuation): changes.append((change, continuation))
         case .look(let look, let continuation): looks.append((look, continuation))
+        case .renew(let workloads, let continuation): renewals.append((workloads, continuation))
         }
       }
       last = changes.count
@@ -305,6 +316,10 @@ public final class RouteStore: Sendable {
       }
       for pending in looks {
         carryOut(pending.look)
+        pending.continuation.resume()
+      }
+      for pending in renewals {
+        carryOutRenewal(pending.workloads)
         pending.continuation.resume()
       }
     }
@@ -396,6 +411,26 @@ public final class RouteStore: Sendable {
     }
   }
 
+  private func carryOutRenewal(_ workloads: [WorkloadID]) {
+    // What somebody else did to a file is seen before it is written over.
+    carryOut(.files(workloads.map(\.fileName)))
+    let routes = state.withLock { state in
+      // Not over a route that was withdrawn, or whose file is to come back first.
+      workloads.filter { state.expectation(of: $0) == .file && state.index.isOutdated($0) }
+        .compactMap { state.index[$0] }
+    }
+    for (route, outcome) in zip(routes, directory.apply(routes.map { .write($0, replacing: true) })) {
+      switch outcome {
+      case .durable(let stamp): state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
+      // The old file or the new one is there after a power cut, and both say the route.
+      case .unsynced(let stamp, _): state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
+      case .failed(let error):
+        logger.warning(
+          "route file not brought up to date", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+      }
+    }
+  }
+
   /// Files that vanished come first, so that their domains are free, and then the older ones.
   private func carryOut(_ look: Look) {
     do throws(FileError) {
@@ -452,19 +487,19 @@ public final class RouteStore: Sendable {
       (workload.flatMap { state.index[$0] }, workload.map { state.expectation(of: $0) } ?? .file)
     }
     var owner: WorkloadID?
-    if case .route(let route, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
+    if case .route(let route, _, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
     switch Reconciliation(file.sighting, known: known, expecting: expectation, owner: owner) {
     case .leave:
       guard case .foreign(let reason) = file.sighting else { return }
       logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
-    case .adopt(let route, let stamp):
+    case .adopt(let route, let stamp, let isCurrent):
       // Somebody else's file may not be on disk yet; at the start it has had the time.
       let action = state.withLock { state in
         defer {
           state.untold[route.workload] = nil
           state.owed.remove(route.workload)
         }
-        state.index.adopt(route, isDurable: isStart, stamp: stamp)
+        state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, stamp: stamp)
         return state.action(route, replacing: known)
       }
       if let action { changes.tell(RouteChange(route, action, replacing: known)) }
@@ -547,7 +582,7 @@ public final class RouteStore: Sendable {
     logger.error(
       "file moved to quarantine", metadata: ["file": "\(file.name)", "reason": "\(reason)", "quarantine": "\(path)"])
     var domain = ""
-    if case .route(let route, _) = file.sighting { domain = route.domain.rawValue }
+    if case .route(let route, _, _) = file.sighting { domain = route.domain.rawValue }
     changes.tell(
       RouteChange(
         workload: Self.workload(of: file.name)?.rawValue ?? "", domain: domain, action: .quarantined,

@@ -52,6 +52,13 @@ struct ScrapeParserTests {
     #expect(Self.parse(Self.page) == Self.counted)
   }
 
+  @Test("Plain HTTP of a domain whose TLS is passed through is its workload's, as nothing else with such a name is")
+  func plainHTTPCountsForItsWorkload() {
+    let lines = [("a~http@file", 1), ("a@file", 10), ("a~http~http@file", 100), ("~http@file", 1000), ("a~http@x", 5)]
+      .map { "traefik_service_requests_bytes_total{service=\"\($0)\"} \($1)\n" }
+    #expect(Self.parse(lines.joined()).request == ["a": 11, "a~http": 100, "~http": 1000])
+  }
+
   @Test(
     "Traefik's start is a number in a line of its own",
     arguments: [

@@ -1,0 +1,22 @@
+import Foundation
+import ProxyConfig
+import TestSupport
+
+extension Traefik {
+  /// Runs a Traefik with the static configuration that this module writes, on ports of its own, and with these routes.
+  static func withServer(
+    for routes: [Route], isolation: isolated (any Actor)? = #isolation, _ body: (Traefik) async throws -> Void
+  ) async throws {
+    try await TemporaryDirectory.withDirectory { root in
+      let proxy = try root.directory("proxy")
+      for route in routes {
+        try Data(route.encoded()).write(to: URL(filePath: "\(proxy)/\(route.fileName)"))
+      }
+      let listen = { try ListenAddress("127.0.0.1:\(FreePort.next())") }
+      let configuration = try StaticConfiguration(
+        root: root.path, http: listen(), https: listen(), metrics: listen())
+      let file = try root.write(String(decoding: configuration.encoded(), as: UTF8.self), to: "traefik.yaml")
+      try await withServer(configuration: file, body)
+    }
+  }
+}
