@@ -43,8 +43,8 @@ struct CalculatorTests {
 
         let events = try await caller.events(2, of: "TikTok", object: Self.utils, module: "server")
         let seconds = events.compactMap { $0["$time"][0].integer }
-        #expect(seconds.count == 2 && (1...2).contains(seconds[1] - seconds[0]))
-        #expect(abs(seconds[0] - Int64(Date().timeIntervalSince1970)) <= 5)
+        #expect(seconds.count == 2 && seconds[1] > seconds[0])
+        #expect(abs(seconds[0] - Int64(Date().timeIntervalSince1970)) <= 60)
 
         let status = try await caller.status(of: "server").data
         #expect(
@@ -81,7 +81,7 @@ struct CalculatorTests {
         }
         var ticks = client.events("TikTok", of: utils.id, module: "server", as: Timestamp.self).makeAsyncIterator()
         let tick = try #require(try await ticks.next())
-        #expect(abs(tick.seconds - Timestamp.now.seconds) <= 2)
+        #expect(abs(tick.seconds - Timestamp.now.seconds) <= 60)
         #expect(try await client.status(of: "server").objects == [calculator.id, utils.id])
       }
     }

@@ -7,24 +7,7 @@ import Testing
 struct TakeOverTests {
   /// Files as the earlier Go module wrote them.
   enum Earlier {
-    static let named = """
-      http:
-        routers:
-          37-1976-workloadname-route:
-            rule: Host(`workloadname.gent01.dev.grid.tf`)
-            service: 37-1976-workloadname
-            tls:
-              certResolver: dnsresolver
-              domains:
-              - sans:
-                - '*.gent01.dev.grid.tf'
-        services:
-          37-1976-workloadname:
-            loadbalancer:
-              servers:
-              - url: http://10.1.2.3:9000
-
-      """
+    static let named = EarlierRoute.named("37-1976-workloadname", "workloadname")
     static let fqdn = """
       http:
         routers:

@@ -117,9 +117,22 @@ struct ServingStateTests {
     ),
   ]
 
-  @Test(arguments: terminated)
-  func judgesTerminatedTLS(sighting: ServingState.Sighting, state: ServingState) {
-    #expect(ServingState(sighting, domain: Self.domain, passesTLSThrough: false) == state)
+  /// What was seen, and what is made of it, which is its name.
+  struct Case: CustomTestStringConvertible {
+    let sighting: ServingState.Sighting
+    let state: ServingState
+
+    var testDescription: String {
+      switch state {
+      case .waiting(let step, let reason): "\(step): \(reason)"
+      case .serving(let text): text
+      }
+    }
+  }
+
+  @Test(arguments: terminated.map(Case.init))
+  func judgesTerminatedTLS(_ given: Case) {
+    #expect(ServingState(given.sighting, domain: Self.domain, passesTLSThrough: false) == given.state)
   }
 
   static let passedThrough: [(ServingState.Sighting, ServingState)] = [
@@ -151,9 +164,9 @@ struct ServingStateTests {
     ),
   ]
 
-  @Test(arguments: passedThrough)
-  func judgesTLSThatIsPassedThrough(sighting: ServingState.Sighting, state: ServingState) {
-    #expect(ServingState(sighting, domain: Self.domain, passesTLSThrough: true) == state)
+  @Test(arguments: passedThrough.map(Case.init))
+  func judgesTLSThatIsPassedThrough(_ given: Case) {
+    #expect(ServingState(given.sighting, domain: Self.domain, passesTLSThrough: true) == given.state)
   }
 
   @Test func reloadsAreReadFromMetrics() {

