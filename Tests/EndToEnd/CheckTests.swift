@@ -201,7 +201,7 @@ struct CheckTests {
       try await ChildProcess.withProcess(
         "sh", ["-c", "cd \(root) && \(command)", traefik], log: gateway.root.file("traefik.log")
       ) { process in
-        try await process.ready(within: .seconds(20)) {
+        try await process.ready {
           try await HTTPClient(connectingTo: gateway.address("--http-address")).fetch("http://\(zone)/").status == 301
         }
         let report = try await check(gateway, resolver: try "127.0.0.1:\(FreePort.next())")

@@ -41,7 +41,7 @@ struct RouteRenewalTests {
         try root.write(own, to: "proxy/w-7.yaml")
       },
       { gateway in
-        try await eventually(within: .seconds(60)) { try renewed(gateway).count == 299 }
+        try await eventually { try renewed(gateway).count == 299 }
         try await eventually { try gateway.logged("route files are up to date").count == 1 }
         // What is somebody's own stays as it is.
         #expect(try gateway.routeFile("w-7")?.content == own)
@@ -76,13 +76,13 @@ struct RouteRenewalTests {
         let before = try await reloads()
 
         try await gateway.start()
-        try await eventually(within: .seconds(30)) { try renewed(gateway).count >= 1 }
+        try await eventually { try renewed(gateway).count >= 1 }
         gateway.signal(SIGKILL)
         _ = try await gateway.exit()
         try await gateway.start()
         // Calls are not held up.
         try await gateway.setFQDN("called", "called.example.test", "10.1.2.4:443")
-        try await eventually(within: .seconds(60)) { try renewed(gateway).count == 5 }
+        try await eventually { try renewed(gateway).count == 5 }
         try await eventually { try await traefik.routers().count == 15 }
         #expect(try await reloads() - before <= 5)
         let files = try renewed(gateway).filter { !$0.content.contains("called") }

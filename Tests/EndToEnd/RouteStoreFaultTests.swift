@@ -28,7 +28,7 @@ struct RouteStoreFaultTests {
         "-e", "inject=\(fault)",
       ]
       try await ChildProcess.withProcess("strace", arguments, log: directory.file("log")) { strace in
-        _ = try await strace.line(within: .seconds(30)) { $0.contains("attached") }
+        _ = try await strace.line { $0.contains("attached") }
         try await body()
       }
     }
@@ -37,7 +37,7 @@ struct RouteStoreFaultTests {
   /// Waits until the gateway has seen all that happened in the directory so far.
   private func catchUp(_ gateway: GatewayProcess, _ name: String) async throws {
     try gateway.root.write("a: [", to: "proxy/\(name).yaml")
-    try await eventually(within: .seconds(30)) {
+    try await eventually {
       try gateway.logged(Self.quarantined).contains { $0["file"].string == "\(name).yaml" }
     }
   }
@@ -73,7 +73,7 @@ struct RouteStoreFaultTests {
           #expect(other.callError == "domain already registered: shop.\(GatewayProcess.zone)")
         }
         // Nobody does anything.
-        try await eventually(within: .seconds(30)) { try await gateway.domains() == [:] }
+        try await eventually { try await gateway.domains() == [:] }
         try await gateway.setName("v", "shop", "http://10.1.2.4")
       }
       #expect(events == ["quarantined mark", "deleted w", "set v"])
@@ -89,7 +89,7 @@ struct RouteStoreFaultTests {
             reply.callError == "cannot store the route of w: fsync \(gateway.root.path)/proxy: Input/output error")
           try await catchUp(gateway, "mark")
         }
-        try await eventually(within: .seconds(30)) { try !gateway.logged("route set, and synced now").isEmpty }
+        try await eventually { try !gateway.logged("route set, and synced now").isEmpty }
       }
       #expect(events == ["quarantined mark", "set w"])
       // It is durable, so that to set it again changes nothing.
@@ -118,7 +118,7 @@ struct RouteStoreFaultTests {
             path.hasPrefix("staging")
             ? Self.unwritable
             : "file cannot be moved to quarantine and keeps Traefik from taking in any change: move it away by hand"
-          try await eventually(within: .seconds(30)) { try gateway.logged(message).count == 1 }
+          try await eventually { try gateway.logged(message).count == 1 }
           if path.hasPrefix("staging") {
             #expect(try gateway.routeFile("w") == nil)
             try await catchUp(gateway, "mark")
@@ -127,7 +127,7 @@ struct RouteStoreFaultTests {
           let other = try await gateway.call("SetNamedProxy", "v", "shop", ["http://10.1.2.4"], false)
           #expect(other.callError == "domain already registered: shop.\(GatewayProcess.zone)")
         }
-        try await eventually(within: .seconds(30)) { try gateway.routeFile("w")?.content == content }
+        try await eventually { try gateway.routeFile("w")?.content == content }
         try await eventually { try gateway.logged("route written again").count == 1 }
       }
       #expect(events == ["quarantined w", "quarantined mark"].prefix(events.count).map { $0 })
@@ -144,7 +144,7 @@ struct RouteStoreFaultTests {
       let content = try #require(try gateway.routeFile("w")).content
       try await failing("renameat2:error=EINVAL:when=1", on: "proxy/w.yaml", of: gateway) {
         try Data("http: [".utf8).write(to: URL(filePath: gateway.root.file("proxy/w.yaml")))
-        try await eventually(within: .seconds(30)) { try gateway.logged("route written again").count == 1 }
+        try await eventually { try gateway.logged("route written again").count == 1 }
       }
       #expect(try gateway.routeFile("w")?.content == content)
       #expect(try gateway.files(in: "quarantine")["w.yaml"]?.content == "http: [")

@@ -118,7 +118,7 @@ struct SystemdTests {
     _ socket: NotifySocket, until condition: () async throws -> Bool
   ) async throws -> Int {
     var count = 0
-    try await eventually(within: .seconds(60)) {
+    try await eventually {
       while let message = socket.message { if message == "WATCHDOG=1" { count += 1 } }
       return try await condition()
     }
@@ -127,7 +127,7 @@ struct SystemdTests {
 
   private static func waitForLives(_ socket: NotifySocket, _ number: Int) async throws {
     var count = 0
-    try await eventually(within: .seconds(60)) {
+    try await eventually {
       while let message = socket.message { if message == "WATCHDOG=1" { count += 1 } }
       return count >= number
     }
@@ -173,7 +173,7 @@ struct SystemdTests {
         async let reply = gateway.call("SetNamedProxy", "w", "shop", ["http://10.1.2.3"], false, within: .seconds(60))
         // The turn that was being taken may have ended well.
         var quiet = ContinuousClock.now
-        try await eventually(within: .seconds(60)) {
+        try await eventually {
           while socket.message != nil { quiet = .now }
           return quiet + .seconds(2) < .now
         }

@@ -147,7 +147,7 @@ struct BackendOutageTests {
       for port in ports {
         try await HTTPBackend.withServer("up", port: port, tls: true) { _ in
           // Traefik looks every 2 s.
-          try await eventually(within: .seconds(60)) {
+          try await eventually {
             for _ in 0..<10 where try await status(of: traefik) != 200 { return false }
             return true
           }
