@@ -138,6 +138,20 @@ struct RouteStoreFaultTests {
     }
   }
 
+  @Test func brokenFileIsKeptWhereNothingCanBeQuarantined() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await gateway.setName("w", "shop", "http://10.1.2.3")
+      let content = try #require(try gateway.routeFile("w")).content
+      try await Command.succeed("sh", ["-ec", "cd $0; rmdir quarantine; echo > quarantine", gateway.root.path])
+      try Data("http: [".utf8).write(to: URL(filePath: gateway.root.file("proxy/w.yaml")))
+      try await eventually(within: .seconds(30)) { try gateway.logged("route written again").count == 1 }
+      #expect(try gateway.routeFile("w")?.content == content)
+      let line = try #require(try gateway.logged(Self.quarantined).first)
+      #expect(line["quarantine"].string == gateway.root.file("staging/w.yaml.kept"))
+      #expect(try gateway.files(in: "staging")["w.yaml.kept"]?.content == "http: [")
+    }
+  }
+
   @Test func fileSystemThatCannotExchangeFilesRestoresRoutesToo() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await gateway.setName("w", "shop", "http://10.1.2.3")

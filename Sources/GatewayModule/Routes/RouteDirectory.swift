@@ -84,30 +84,35 @@ struct RouteDirectory: Sendable {
   /// neither: what was acknowledged is not given up for what somebody wrote over it. Where the route cannot be written, the
   /// other file is put away alone, because it would stop all the others.
   ///
-  /// - Returns: where the file is now, and what became of the route.
-  /// - Throws: when the file could not be put away; what became of the route is then to be seen by looking again.
-  func replace(_ name: String, with route: Route) throws(FileError) -> (quarantine: String?, route: Outcome) {
+  /// - Returns: where the file is now, nil when it has vanished, and what became of the route. Where nothing can be put into
+  ///   quarantine, that is in `staging/`, until the next start.
+  /// - Throws: when neither could be done: both are as they were.
+  func replace(_ name: String, with route: Route) throws(FileError) -> (place: String?, route: Outcome) {
     let staged = stagingPath(route)
     if case .failed(let error) = stage([.write(route, replacing: true)])[0] {
       return (try quarantine(name), .failed(error))
     }
-    let place: String?
     do throws(FileError) {
+      try FileSystem.exchange(staged, with: path(name))
+    } catch {
       do throws(FileError) {
-        try FileSystem.exchange(staged, with: path(name))
-      } catch {
-        guard error.code == EINVAL || error.code == ENOSYS else { throw error }
+        guard [EINVAL, ENOSYS, ENOENT].contains(error.code) else { throw error }
         // In two steps, then; a power cut between them is one that the route does not survive.
         let place = try quarantine(name)
         try FileSystem.rename(staged, to: path(name), replacing: true)
         return (place, finish(route))
+      } catch {
+        unlink(staged)
+        throw error
       }
-      place = try quarantine(name, at: staged)
-    } catch {
-      unlink(staged)
-      throw error
     }
-    return (place, finish(route))
+    let outcome = finish(route)
+    do throws(FileError) {
+      return (try quarantine(name, at: staged), outcome)
+    } catch {
+      let kept = "\(staged).kept"
+      return ((try? FileSystem.rename(staged, to: kept, replacing: true)) == nil ? staged : kept, outcome)
+    }
   }
 
   private func finish(_ route: Route) -> Outcome {
@@ -263,6 +268,7 @@ struct RouteDirectory: Sendable {
         guard (try? FileSystem.status(root.quarantine)) == nil else { throw error }
         try FileSystem.makeDirectory(root.quarantine, mode: 0o755)
         try FileSystem.rename(place, to: target, replacing: false)
+        releaseReaders(of: target)
         return target
       }
     }
