@@ -455,7 +455,7 @@ public final class RouteStore: Sendable {
       }
       // A route is not forgotten before it is sure that its file does not come back.
       var unsynced: FileError?
-      if found.contains(where: { $0.sighting == .nothing }) {
+      if found.contains(where: isForgotten) {
         do throws(FileError) { try directory.sync() } catch { unsynced = error }
       }
       for file in found.sorted(by: { ($0.modified, $0.name) < ($1.modified, $1.name) }) {
@@ -465,6 +465,12 @@ public final class RouteStore: Sendable {
       // Where the whole directory is gone, nothing is known of the files. What was asked for fails by itself.
       logger.debug("cannot look at the route files", metadata: ["reason": "\(error)"])
     }
+  }
+
+  /// Whether somebody has removed a route's file.
+  private func isForgotten(_ file: RouteDirectory.Found) -> Bool {
+    guard file.sighting == .nothing, let workload = Self.workload(of: file.name) else { return false }
+    return state.withLock { $0.index[workload] != nil && $0.expectation(of: workload) == .file }
   }
 
   /// - Parameter unsynced: why what is missing may come back after a power cut; nil when it will not.
