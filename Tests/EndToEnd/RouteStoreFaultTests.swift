@@ -138,6 +138,18 @@ struct RouteStoreFaultTests {
     }
   }
 
+  @Test func eachChangeCostsOneSyncOfTheDirectory() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let trace = try await SystemCallTrace.record(gateway.pid) {
+        try await gateway.setName("w", "shop", "http://10.1.2.3")
+        try await gateway.setName("w", "other", "http://10.1.2.3")
+        try await gateway.delete("w")
+      }
+      let proxy = gateway.root.file("proxy")
+      #expect(trace.calls.count { $0.name == "fsync" && $0.files.first == proxy } == 3)
+    }
+  }
+
   @Test func brokenFileIsKeptWhereNothingCanBeQuarantined() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await gateway.setName("w", "shop", "http://10.1.2.3")
