@@ -1,7 +1,8 @@
 import Foundation
-import ProxyConfig
 import TestSupport
 import Testing
+
+@testable import ProxyConfig
 
 /// Which files keep Traefik from taking in changes: here and in the real one.
 ///
@@ -46,6 +47,15 @@ struct TraefikVerdictTests {
     add(TraefikVerdicts.templatesTaken, isBroken: false)
     add(TraefikVerdicts.templatesBroken, isBroken: true)
     add(TraefikVerdicts.templatesUnchecked, isBroken: false, unnoticed: true)
+    func comment(_ actions: String) -> String { "a: b\n# \(actions)\n" }
+    add(TraefikVerdicts.actionsTaken.map(comment), isBroken: false)
+    add(TraefikVerdicts.actionsBroken.map(comment), isBroken: true)
+    add(TraefikVerdicts.actionsUnchecked.map(comment), isBroken: false, unnoticed: true)
+    func unused(_ actions: String) -> String { comment("{{ if false }}\(actions){{ end }}") }
+    add([unused(GoTemplate.functions.map { "{{ \($0) }}" }.joined())], isBroken: false)
+    add(TraefikVerdicts.unknownFunctions.map { unused("{{ \($0) }}") }, isBroken: true)
+    let nested = String(repeating: "(", count: 300) + "1" + String(repeating: ")", count: 300)
+    add([comment("{{ \(nested) }}")], isBroken: false)
     add(TraefikVerdicts.tomlTaken, isBroken: false, in: "toml")
     add(TraefikVerdicts.tomlBroken, isBroken: true, in: "toml")
     add(TraefikVerdicts.tomlUnchecked, isBroken: false, unnoticed: true, in: "toml")

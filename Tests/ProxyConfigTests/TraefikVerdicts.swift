@@ -198,18 +198,78 @@ enum TraefikVerdicts {
     "{{ end }}\n", "{{ else }}\n", "{{ (1 }}\n", "{{ 1) }}\n", "{{ \"a\nb\" }}: b\n", "{{ 'a }}: b\n",
     "{{ end x }}\n", "{{ {a} }}\n", "x: \"{{ \\\"a\\\" }}\"\n", "{{{ a }}}\n", "{{{{ }}}}\n", "a: {{b}: c}\n",
     "{{\"}}\n", "{{/* a */ }}\n", "{{/* a */x}}\n",
+    "{{ /* c */ }}\n", "a: {{ .x }}\n", "a: {{ nope }}\n", "{{ if true }}a: b{{ else }}c: d{{ else }}x{{ end }}\n",
+    "{{ $x }}\n", "{{ template \"t\" }}\n", "{{ break }}\n", "{{ | 1 }}\n", "{{ 1 2 }}\n", "{{ fail \"x\" }}\n",
+    "{{ @ }}\n", "{{ a.b }}\n", "{{ if }}a{{ end }}\n", "{{ range }}{{ end }}\n", "{{ nil }}\n",
+    "{{ item.name }}: b\n", "{{item}}\n", "{\"a\":{{\"b\": c}}}\n", "{{ 1x }}: b\n", "{{ \"\\q\" }}: b\n",
+    "{{ $x = 1 }}\n", "{{ - 1 }}\n", "{{ return }}\n", "{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}\n",
+    "{{ comment }}\n", "{{ ..}}: b\n", "{{ \"a\" \"b\" }}\n", "{{ if $x := 1 }}a: {{ $x }}{{ end }}{{ $x }}\n",
+    "{{ continue }}\n",
   ]
 
   /// Traefik fails on them, and they are left alone all the same.
   static let templatesUnchecked = [
-    "{{ /* c */ }}\n", "{{ \"}}\" }}: b\n", "{{ `}}` }}: b\n", "a: {{ .x }}\n", "a: {{ nope }}\n",
-    "{{ if true }}a: b{{ else }}c: d{{ else }}x{{ end }}\n", "{{ $x }}\n", "{{ template \"t\" }}\n", "{{ break }}\n",
-    "{{ `a\nb` }}: b\n", "{{ 1 | }}\n", "{{ | 1 }}\n", "{{ 1 2 }}\n", "{{ index . 1 }}\n", "{{ fail \"x\" }}\n",
-    "{{ @ }}\n", "{{ a.b }}\n", "{{ if }}a{{ end }}\n", "{{ range }}{{ end }}\n", "{{ nil }}\n",
-    "{{ item.name }}: b\n", "{{item}}\n", "{\"a\":{{\"b\": c}}}\n", "{{ 1x }}: b\n", "{{ \"\\q\" }}: b\n",
-    "{{ $x = 1 }}\n", "{{ split \"a,b\" \",\" }}\n", "{{ upper }}: b\n", "{{ - 1 }}\n", "{{ return }}\n",
-    "{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}\n", "{{ comment }}\n", "{{ ..}}: b\n", "{{ \"a\" \"b\" }}\n",
-    "{{ if $x := 1 }}a: {{ $x }}{{ end }}{{ $x }}\n", "http: {{ \"{\" }}nope: 1}\n", "{{ continue }}\n",
+    "{{ \"}}\" }}: b\n", "{{ `}}` }}: b\n", "{{ `a\nb` }}: b\n", "{{ 1 | }}\n", "{{ index . 1 }}\n",
+    "{{ split \"a,b\" \",\" }}\n", "{{ upper }}: b\n", "http: {{ \"{\" }}nope: 1}\n",
+  ]
+
+  /// What a template may say in a comment of YAML, so that it is not what comes out of it that counts.
+  static let actionsTaken = [
+    "{{ 1 | }}", "{{ . }}", "{{ $ }}", "{{ or true .x }}", "{{ and false .x }}", "{{ if false }}{{ .x }}{{ end }}",
+    "{{ with dict \"a\" 1 }}{{ .a }}{{ end }}", "{{ $ = dict \"a\" 1 }}{{ $.a }}", "{{ $x := 1 }}{{ $x = 2 }}",
+    "{{ if false }}{{ $x = 2 }}{{ end }}", "{{ if false }}{{ template \"t\" }}{{ end }}",
+    "{{ define \"a\" }} {{ end }}{{ define \"a\" }}y{{ end }}", "{{ with 0 }}{{ else with 1 }}{{ end }}",
+    "{{ 1_000 }}", "{{ 0x_1 }}", "{{ 0_1 }}", "{{ -9223372036854775808 }}", "{{ +5 }}", "{{ 1i }}", "{{ 1+2i }}",
+    "{{ 1e+2+3i }}", "{{ 0x1p4 }}", "{{ 0x1.8p1 }}", "{{ .5 }}", "{{ 5. }}", "{{ '\\n' }}", "{{ '\\'' }}",
+    "{{ 'é' }}", "{{ $x := 1 | add 1 }}", "{{ add 1|add 2 }}", "{{ 1|add 2|print }}", "{{ print (1) (2) }}",
+    "{{ template \"a\" 1 }}{{ define \"a\" }}{{ . }}{{ end }}", "{{- 1 -}}", "{{-1}}", "{{ $é := 1 }}{{ $é }}",
+    "{{ if false }}{{ fail \"x\" }}{{ end }}", "{{ or true (fail \"x\") }}",
+    "{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ end }}{{ $x }}", "{{ if $x := 1 }}{{ else }}{{ $x }}{{ end }}",
+    "{{ if true }}{{ $y := 1 }}{{ else }}{{ $y }}{{ end }}", "{{ range $i := until 2 }}{{ $i }}{{ end }}",
+    "{{ $x:=1 }}{{$x}}", "{{ eq 1 1 }}", "{{ print \"}}\" }}", "{{/* c */}}", "{{- /* c */ -}}", "{{/* a */ -}}",
+    "{{ env \"HOME\" }}", "{{ expandenv \"$HOME\" }}", "{{ regexMatch \"(\" \"a\" }}", "{{ toDate \"x\" \"y\" }}",
+    "{{ first (list) }}", "{{ print nil }}", "{{ true }}", "{{ 'a' | print }}", "{{ print . | print }}", "{{ html }}",
+  ]
+
+  static let actionsBroken = [
+    "{{ nil }}", "{{ 1 2 }}", "{{ \"a\" \"b\" }}", "{{ .x }}", "{{ $.x }}", "{{ .x.y }}", "{{ (.x) }}",
+    "{{ printf \"%v\" .x }}", "{{ if .x }}{{ end }}", "{{ $x = 2 }}", "{{ template \"t\" }}",
+    "{{ define \"a\" }}x{{ end }}{{ define \"a\" }}y{{ end }}", "{{ define \"\" }}x{{ end }}",
+    "{{ block \"b\" }}{{ end }}", "{{ block \"b\" 1 }}{{ break }}{{ end }}",
+    "{{ range until 2 }}{{ block \"b\" 1 }}{{ break }}{{ end }}{{ end }}",
+    "{{ range until 2 }}{{ else }}{{ break }}{{ end }}", "{{ if true }}{{ else with 1 }}{{ end }}",
+    "{{ range until 0 }}{{ else if true }}{{ end }}", "{{ with 0 }}{{ else if 1 }}{{ end }}",
+    "{{ if true }}{{ else }}{{ else if true }}{{ end }}", "{{ 089 }}", "{{ 0x }}", "{{ 0b2 }}", "{{ 1__0 }}",
+    "{{ _1 }}", "{{ 1_ }}", "{{ 1e999 }}", "{{ 18446744073709551616 }}", "{{ -9223372036854775809 }}", "{{ 1+2 }}",
+    "{{ 0x1.8 }}", "{{ 1.5.5 }}", "{{ 'ab' }}", "{{ '' }}", "{{ '\\\"' }}", "{{ \"\\'\" }}", "{{ \"\\ud800\" }}",
+    "{{ \"\\400\" }}", "{{ \"\\x1\" }}", "{{ $x, $y := 1 }}", "{{ range $x, $y, $z := until 2 }}{{ end }}",
+    "{{ range $x, 1 }}{{ end }}", "{{ range $x, $y }}{{ end }}", "{{ add 1 | 2 }}", "{{ add 1 | . }}",
+    "{{ add 1 | nil }}", "{{ \"a\".b }}", "{{ 1.b }}", "{{ true.b }}", "{{ nil.b }}", "{{ $x.b }}", "{{ (1)(2) }}",
+    "{{ print(1) }}", "{{ print 1,2 }}", "{{ () }}", "{{ print () }}", "{{ define \"a\" 1 }}{{ end }}",
+    "{{ define a }}{{ end }}", "{{ if true }}{{ define \"a\" }}{{ end }}{{ end }}", "{{ end 1 }}", "{{ template }}",
+    "{{ template \"a\" .x }}{{ define \"a\" }}{{ . }}{{ end }}", "{{ template \"a\" | print }}",
+    "{{ with }}{{ end }}", "{{ range }}{{ end }}", "{{ if }}{{ end }}", "{{ break }}", "{{ continue }}",
+    "{{ break 1 }}", "{{- }}", "{{-}}", "{{ 1 - }}", "{{ 1-}}", "{{ - 1 }}", "{{ é }}", "{{ $x+1 }}", "{{ . 1 }}",
+    "{{ .x 1 }}", "{{ true false }}", "{{ fail \"x\" }}", "{{ \"x\" | fail }}", "{{ if $x := 1 }}{{ end }}{{ $x }}",
+    "{{ define \"a\" }}{{ $x }}{{ end }}", "{{ $x := 1 }}{{ define \"a\" }}{{ $x }}{{ end }}", "{{ 1:=2 }}",
+    "{{ : }}", "{{ $x : = 1 }}", "{{ == 1 }}", "{{ @ }}", "{{ /* c */ }}", "{{ nil | print }}", "{{ $x := nil }}",
+    "{{ return }}", "{{ template \"\" }}",
+  ]
+
+  /// Traefik fails on them when it carries them out, and they are left alone all the same.
+  static let actionsUnchecked = [
+    "{{ or .x true }}", "{{ 18446744073709551615 }}", "{{ (add 1 2).x }}", "{{ add.x 1 }}", "{{ upper }}",
+    "{{ upper \"a\" \"b\" }}", "{{ upper 1 }}", "{{ not }}", "{{ index }}", "{{ len }}", "{{ genCA \"a\" }}",
+    "{{ mustRegexMatch \"(\" \"a\" }}", "{{ semver \"x\" }}", "{{ slice (list 1) 5 }}", "{{ index (list 1) 5 }}",
+    "{{ index . 1 }}", "{{ len 3 }}", "{{ urlParse \":\" }}", "{{ div 1 0 }}", "{{ $ 1 }}", "{{ call 1 }}",
+    "{{ \"\\xff\\101\\u00e9\\U0001F600\" }}",
+  ]
+
+  /// What other programs have for functions, and Traefik has not.
+  static let unknownFunctions = [
+    "nosuch", "sha512sum", "randSeededNumeric", "include", "required", "tpl", "toYaml", "fromYaml", "toToml",
+    "lookup", "getv", "file", "readFile", "getenv", "md5sum", "camelCase", "toLower", "toUpper", "break2", "string",
+    "int32", "é",
   ]
 
   static let tomlTaken = [
