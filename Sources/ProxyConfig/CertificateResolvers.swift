@@ -21,6 +21,12 @@ public struct CertificateResolvers: Hashable, Sendable {
   public var propagation: Propagation
   /// Whether there is a domain to get a wildcard certificate for.
   public var hasDomain: Bool
+  /// How long the authority's certificates live, in hours, from 1: by it Traefik knows when to renew one and how often to look (see
+  /// ``RenewalTimes``).
+  public var certificateHours = defaultCertificateHours
+
+  /// Of certificates that live for 90 days, which is what Traefik expects unless told otherwise.
+  public static let defaultCertificateHours = 2160
 
   /// - Parameters:
   ///   - email: whose account it is.
@@ -80,6 +86,9 @@ public struct CertificateResolvers: Hashable, Sendable {
         yaml.field("email", email.rawValue)
         yaml.field("caServer", authority.directory)
         yaml.field("storage", "\(root)/traefik/\(storage.rawValue)")
+        if certificateHours != Self.defaultCertificateHours {
+          yaml.field("certificatesDuration", "\(certificateHours)")
+        }
         challenge()
       }
     }

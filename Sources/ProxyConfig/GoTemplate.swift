@@ -6,8 +6,6 @@
 struct GoTemplate {
   /// Where the first action stands.
   let line: Int
-  /// Whether all of it was looked at; not so where it is nested too deeply.
-  let isChecked: Bool
 
   /// Returns nil for a file without actions, which Traefik reads as it is.
   static func check(_ bytes: Span<UInt8>) throws(UnreadableFile) -> GoTemplate? {
@@ -25,7 +23,7 @@ struct GoTemplate {
         tokens = try lexer.action(bytes)
         if let tokens { try parser.add(tokens, at: line) }
       } catch {
-        guard let problem = error.problem else { return GoTemplate(line: first, isChecked: false) }
+        guard let problem = error.problem else { return GoTemplate(line: first) }
         throw UnreadableFile(line: line, problem: "a Go template: \(problem)")
       }
       position = lexer.position
@@ -40,7 +38,7 @@ struct GoTemplate {
     } catch {
       throw UnreadableFile(line: parser.blocks.last?.line ?? first, problem: "a Go template: \(error.problem ?? "")")
     }
-    return GoTemplate(line: first, isChecked: true)
+    return GoTemplate(line: first)
   }
 
   private static func firstBrace(_ bytes: Span<UInt8>, from start: Int) -> Int? {
@@ -70,7 +68,7 @@ struct GoTemplate {
 
   /// Why Go's parser ends.
   struct Fault: Error {
-    /// nil where it is this one that does not go on.
+    /// nil where it is nested so deeply that this one does not go on.
     let problem: String?
 
     init(_ problem: String?) { self.problem = problem }

@@ -51,8 +51,8 @@ public enum RouteFile: Hashable, Sendable {
   ///
   /// What is no route is checked as Traefik 3.7 checks it: the YAML, the fields it knows and the kinds of their values. What is
   /// left alone unchecked, because nothing here can tell, or only at the risk of taking somebody's good file away:
-  /// - a Go template, which Traefik expands before it looks at YAML, beyond what shows that it is cut off or out of balance
-  ///   (see `GoTemplate`): functions it does not have, and what the template turns into;
+  /// - what a Go template turns into, which Traefik expands before it looks at YAML, and what a function makes of its arguments;
+  ///   that Traefik's parser takes the template, with the functions and variables it names, is checked (see `GoTemplate`);
   /// - YAML that libyaml cannot read and Traefik can, `{a:}`;
   /// - TOML, beyond its encoding: neither its syntax nor its fields;
   /// - a file of more than ``maximumSize`` bytes, or of thousands of lists in one another with much in them, which bounds the
@@ -64,7 +64,7 @@ public enum RouteFile: Hashable, Sendable {
         return .foreign(Mismatch(line: nil, reason: "it is larger than \(maximumSize) bytes and was not checked"))
       }
       if let template = try GoTemplate.check(bytes) {
-        return .foreign(Mismatch(line: template.line, reason: "a Go template, which was not checked"))
+        return .foreign(Mismatch(line: template.line, reason: "a Go template: what comes out of it was not checked"))
       }
       switch syntax {
       case .yaml:

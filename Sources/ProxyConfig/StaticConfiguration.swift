@@ -28,6 +28,44 @@ public struct StaticConfiguration: Hashable, Sendable {
   public var logLevel: LogLevel
   /// `nil` for no certificates but Traefik's own self-signed one.
   public var certificates: CertificateResolvers?
+  /// What is taken from clients, and how.
+  public var clients = Clients()
+
+  /// What Traefik takes from clients of its entry points `web` and `web-secure`, and how.
+  public struct Clients: Hashable, Sendable {
+    /// What becomes of a request's header whose name has other characters than letters, digits and hyphens, `X.Forwarded.For`, which
+    /// some backends take for `X-Forwarded-For`: Traefik's `aliasHeadersStrategy`, of 3.7.12 and later.
+    public enum AliasHeaders: String, CaseIterable, Hashable, Sendable {
+      /// It is handed on, as by every Traefik.
+      case keep
+      /// The request is handed on without it.
+      case delete
+      /// The request is refused with status 400.
+      case reject
+    }
+
+    /// How long one may take for the header of a request, or for the TLS handshake, in seconds, from 1.
+    public var headerTimeout = 30
+    /// How long a connection without a request is kept, in seconds, from 1.
+    public var idleTimeout = 180
+    /// Whose `X-Forwarded-…` headers are believed.
+    public var trustedProxies: [IPNetwork] = []
+    /// Who may begin a connection with PROXY protocol (version 1 or 2), whose word is then taken for the client's address.
+    public var proxyProtocolSenders: [IPNetwork] = []
+    /// Whether URLs are handed on with the dots, double slashes and semicolons that they came with.
+    public var keepsURLs = false
+    /// What becomes of headers that some backends take for others.
+    public var aliasHeaders = AliasHeaders.keep
+
+    /// The defaults.
+    public init() {}
+  }
+
+  /// What goes with this configuration so that bodies and streams may take their time; nil where the root's path does not allow
+  /// it, and headers then may take theirs too.
+  public var longTransfers: LongTransfers? {
+    LongTransfers(root: root, entryPoints: [http, https], headerTimeout: clients.headerTimeout)
+  }
 
   /// - Parameters:
   ///   - root: an absolute path without a slash at its end.
@@ -70,6 +108,13 @@ public struct StaticConfiguration: Hashable, Sendable {
         yaml.field("checkNewVersion", false)
         yaml.field("sendAnonymousUsage", false)
       }
+      if let longTransfers {
+        yaml.mapping("experimental") {
+          yaml.mapping("localPlugins") {
+            yaml.mapping(LongTransfers.plugin) { yaml.field("moduleName", longTransfers.module) }
+          }
+        }
+      }
     }
   }
 
@@ -84,7 +129,7 @@ public struct StaticConfiguration: Hashable, Sendable {
       yaml.field("address", http.description)
       // Challenges of domains whose TLS is passed through are their backends' own, as the routes' files say.
       yaml.field("allowACMEByPass", true)
-      yaml.mapping("http") {
+      encodeClients(to: yaml) {
         yaml.mapping("redirections") {
           yaml.mapping("entryPoint") {
             // By its name, so that the port is the one it listens on.
@@ -101,8 +146,40 @@ public struct StaticConfiguration: Hashable, Sendable {
       yaml.field("address", https.description)
       // Routes name no entry point. Without this Traefik builds each of them for every one, which costs it half its time.
       yaml.field("asDefault", true)
+      encodeClients(to: yaml)
     }
     yaml.mapping(EntryPoint.metrics) { yaml.field("address", metrics.description) }
+  }
+
+  /// - Parameter more: what else is in the entry point's `http`.
+  private func encodeClients(to yaml: YAMLWriter, _ more: (() -> Void)? = nil) {
+    if more != nil || clients.keepsURLs || clients.aliasHeaders != .keep {
+      yaml.mapping("http") {
+        more?()
+        if clients.keepsURLs {
+          yaml.field("sanitizePath", false)
+          yaml.field("encodeQuerySemicolons", true)
+        }
+        // Older ones know no such field, and do not start with it.
+        if clients.aliasHeaders != .keep { yaml.field("aliasHeadersStrategy", clients.aliasHeaders.rawValue) }
+      }
+    }
+    encode(clients.trustedProxies, as: "forwardedHeaders", to: yaml)
+    encode(clients.proxyProtocolSenders, as: "proxyProtocol", to: yaml)
+    yaml.mapping("transport") {
+      yaml.mapping("respondingTimeouts") {
+        // For the first bytes of a connection; see LongTransfers for what comes behind them.
+        yaml.field("readTimeout", longTransfers == nil ? "0s" : "\(clients.headerTimeout)s")
+        yaml.field("idleTimeout", "\(clients.idleTimeout)s")
+      }
+    }
+  }
+
+  private func encode(_ networks: [IPNetwork], as name: String, to yaml: YAMLWriter) {
+    guard !networks.isEmpty else { return }
+    yaml.mapping(name) {
+      yaml.sequence("trustedIPs") { for network in networks { yaml.text(network.description) } }
+    }
   }
 
   /// The byte counters are a service's; all else is kept as small as it can be, as every workload adds to it.

@@ -31,11 +31,23 @@ struct ACMEOptions: ParsableArguments {
       valueName: "whom"))
   var acmePropagation = CertificateResolvers.Propagation.all
 
+  @Option(
+    help: .init(
+      "How long the authority's certificates live, in hours, from 1 to 87600, so that they are renewed in time: 24 for those of a day, 160 for Let's Encrypt's of six days.",
+      valueName: "n"))
+  var acmeCertificateHours = CertificateResolvers.defaultCertificateHours
+
   var certificates: CertificateResolvers? {
     acmeEmail.map {
-      CertificateResolvers(
+      var resolvers = CertificateResolvers(
         email: $0, authority: acmeCA, resolvers: acmeResolvers, propagation: acmePropagation, hasDomain: true)
+      resolvers.certificateHours = acmeCertificateHours
+      return resolvers
     }
+  }
+
+  func validate() throws {
+    try checkRange(acmeCertificateHours, 1...87600, of: "--acme-certificate-hours")
   }
 }
 

@@ -21,7 +21,9 @@ struct GatewayCommand: AsyncParsableCommand {
   static let environment: [EnvironmentArguments.Flag] = [
     .option("broker"), .option("root"), .option("workers"), .option("domain"), .list("public-ip"),
     .option("resolver"), .toggle("no-domain-check"), .option("http-address"), .option("https-address"),
-    .option("traefik-address"), .option("netns"), .option("acme-email"), .option("acme-ca"), .list("acme-resolver"),
+    .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
+    .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
+    .option("acme-certificate-hours"), .option("acme-email"), .option("acme-ca"), .list("acme-resolver"),
     .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -76,6 +78,8 @@ struct GatewayCommand: AsyncParsableCommand {
     transform: NetworkNamespace.init)
   var namespace: NetworkNamespace?
 
+  @OptionGroup(title: "Clients") var clients: ClientOptions
+
   @OptionGroup(title: "Certificates") var acme: ACMEOptions
 
   @Option(
@@ -110,9 +114,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   func validate() throws {
     _ = try brokerURL
-    guard (1...1024).contains(workers) else {
-      throw ValidationError("--workers must be from 1 to 1024, not \(workers)")
-    }
+    try checkRange(workers, 1...1024, of: "--workers")
     guard root.hasPrefix("/") else { throw ValidationError("--root must be an absolute path, not '\(root)'") }
   }
 
@@ -184,12 +186,15 @@ struct GatewayCommand: AsyncParsableCommand {
       logger.error("Traefik's certificate storage cannot be looked after", metadata: ["reason": "\(error)"])
     }
     if certificates == nil { logger.warning("no certificates will be asked for: --acme-email is not given") }
+    var configuration = StaticConfiguration(
+      root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
+      certificates: certificates)
+    configuration.clients = clients.clients
+    if configuration.longTransfers == nil {
+      logger.warning("no limit on the time for a request's header", metadata: ["root": "\(root.path)"])
+    }
     let setup = TraefikSetup(
-      root: root,
-      configuration: StaticConfiguration(
-        root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
-        certificates: certificates),
-      restartCommand: traefikRestart, logger: logger)
+      root: root, configuration: configuration, restartCommand: traefikRestart, logger: logger)
     let zone = ChallengeZone.Installed(in: root)
     let tidying = Housekeeping("tidying up after DNS-01 challenges", every: .seconds(3600), logger: logger) {
       try Responder.recover(in: root, now: Int(Timestamp.now.seconds), isCancelled: $0) { logger.notice("\($0)") }

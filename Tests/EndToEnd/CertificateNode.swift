@@ -8,9 +8,13 @@ struct CertificateNode {
 
   /// Runs `body` with a node that `domains` and the gateway's own domain lead to.
   ///
-  /// - Parameter isDelegated: whether the challenge's name leads to the node too.
+  /// - Parameters:
+  ///   - isDelegated: whether the challenge's name leads to the node too.
+  ///   - validity: how long certificates live, in seconds; five years when nil.
+  ///   - more: flags of the gateway.
   static func withNode(
-    domains: [String] = [], isDelegated: Bool = true, isolation: isolated (any Actor)? = #isolation,
+    domains: [String] = [], isDelegated: Bool = true, validity: Int? = nil, adding more: [String] = [],
+    isolation: isolated (any Actor)? = #isolation,
     _ body: (CertificateNode) async throws -> Void
   ) async throws {
     let zone = GatewayProcess.zone
@@ -19,14 +23,16 @@ struct CertificateNode {
     let delegation = isDelegated ? [Dnsmasq.Record.delegated("_acme-challenge.\(zone)", to: address)] : []
     try await Dnsmasq.withServer(records + delegation) { resolver in
       let http = try FreePort.next()
-      try await Pebble.withServer(resolver: resolver.address, http: "\(http)") { pebble in
+      try await Pebble.withServer(resolver: resolver.address, http: "\(http)", validity: validity ?? 157_766_400) {
+        pebble in
         let https = try FreePort.next()
-        let flags = [
-          "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
-          "--http-address", "\(address):\(http)", "--https-address", "\(address):\(https)", "--acme-email",
-          "operator@example.org",
-          "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
-        ]
+        let flags =
+          [
+            "--domain", zone, "--public-ip", address, "--resolver", resolver.address, "--allow-loopback-backends",
+            "--http-address", "\(address):\(http)", "--https-address", "\(address):\(https)", "--acme-email",
+            "operator@example.org",
+            "--acme-ca", pebble.directoryURL, "--acme-resolver", resolver.address, "--acme-propagation", "resolvers",
+          ] + more
         try await GatewayProcess.withGateway(flags) { gateway in
           try await body(CertificateNode(gateway: gateway, pebble: pebble))
         }

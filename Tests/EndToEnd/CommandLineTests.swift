@@ -46,6 +46,23 @@ struct CommandLineTests {
       #"The value 'a/b' is invalid for '--netns <name>': invalid network namespace "a/b": it must be a file name of 1 "#
         + "to 255 bytes"
     ),
+    (["--header-timeout", "0"], "--header-timeout must be from 1 to 3600, not 0"),
+    (["--idle-timeout", "86401"], "--idle-timeout must be from 1 to 86400, not 86401"),
+    (["--acme-certificate-hours", "0"], "--acme-certificate-hours must be from 1 to 87600, not 0"),
+    (
+      ["--trusted-proxy", "10.0.0.0/33"],
+      #"The value '10.0.0.0/33' is invalid for '--trusted-proxy <ip[/bits]>': invalid IP network "10.0.0.0/33": the "#
+        + "bits must be a number from 0 to 32"
+    ),
+    (
+      ["--proxy-protocol-from", "balancer"],
+      #"The value 'balancer' is invalid for '--proxy-protocol-from <ip[/bits]>': invalid IP network "balancer": it "#
+        + "must be IP or IP/BITS"
+    ),
+    (
+      ["--alias-headers", "drop"],
+      "The value 'drop' is invalid for '--alias-headers <what>'. Please provide one of 'keep', 'delete' or 'reject'."
+    ),
     (
       ["--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>': there is no such level"
     ),

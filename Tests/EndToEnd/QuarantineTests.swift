@@ -31,6 +31,10 @@ struct QuarantineTests {
       "mkdir more; echo '# {{' > more/bad.toml; mv more proxy", "more/bad.toml",
       "line 1: a Go template: an action has no end"
     ),
+    (
+      "printf 'a: b\\n# {{ nosuch }}\\n' > proxy/bad.yaml", "bad.yaml",
+      #"line 2: a Go template: Traefik knows no function "nosuch""#
+    ),
     ("mkfifo proxy/bad.yaml", "bad.yaml", "not a file"),
   ]
 

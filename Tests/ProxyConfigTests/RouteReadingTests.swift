@@ -225,7 +225,7 @@ struct RouteReadingTests {
       ("http:\n", "tcp: {}\nhttp:\n", #"broken: line 1: "tcp" must not be empty"#),
       ("http:\n", "udp: {}\nhttp:\n", #"broken: line 1: "udp" must not be empty"#),
       ("http:\n", "tcp:\n", #"broken: line 14: Traefik knows no "url" in "servers""#),
-      ("http:\n", "# {{ env \"HOME\" }}\nhttp:\n", "line 1: a Go template, which was not checked"),
+      ("http:\n", "# {{ env \"HOME\" }}\nhttp:\n", "line 1: a Go template: what comes out of it was not checked"),
     ])
   func leavesForeignFilesAlone(part: String, replacement: String, reason: String) throws {
     let text = String(decoding: try Self.ownCertificate().encoded(), as: UTF8.self)

@@ -268,10 +268,11 @@ public final class GatewayProcess: Fixture {
     public let modified: Int64
   }
 
-  /// Every file below the root by its path there. Folders are there too, with no content, so that a changed folder shows.
+  /// Every file below the root by its path there. Folders are there too, with no content, so that a changed folder shows. What
+  /// the gateway has for itself among the routes is left out of `proxy`.
   public func files(in folder: String = "") throws -> [String: File] {
     let top = folder.isEmpty ? root.path : root.file(folder)
-    let paths = [""] + (FileManager.default.subpaths(atPath: top) ?? [])
+    let paths = [""] + (FileManager.default.subpaths(atPath: top) ?? []).filter { $0 != ".gateway.yaml" }
     return try Dictionary(
       uniqueKeysWithValues: paths.map { path in
         let full = path.isEmpty ? top : "\(top)/\(path)"

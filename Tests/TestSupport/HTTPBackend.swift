@@ -2,7 +2,8 @@ import Foundation
 
 /// A workload's web server, which answers every request with who it is and what it was asked.
 public final class HTTPBackend: Sendable {
-  /// The body of its answers. `/bytes/N` answers with N bytes instead.
+  /// The body of its answers. `/bytes/N` answers with N bytes instead, `/headers` with the request's
+  /// headers, `/count` with how many bytes its body had.
   public struct Answer: Codable, Sendable, Hashable {
     public let name: String
     public let host: String

@@ -23,10 +23,12 @@ public final class Pebble: Fixture {
   ///   - port: of the ACME server; chosen when nil.
   ///   - resolver: `IP:port` of the DNS server that it looks all names up with.
   ///   - http: the port at which it looks for HTTP-01 challenges.
+  ///   - validity: how long its certificates live, in seconds.
   @discardableResult
   public static func withServer<Result>(
     at address: String = "127.0.0.1", named name: String = "localhost", port: UInt16? = nil, resolver: String,
-    http: String, isolation: isolated (any Actor)? = #isolation, _ body: (Pebble) async throws -> Result
+    http: String, validity: Int = 157_766_400, isolation: isolated (any Actor)? = #isolation,
+    _ body: (Pebble) async throws -> Result
   ) async throws -> Result {
     try await TemporaryDirectory.withDirectory { directory in
       let port = try port ?? FreePort.next()
@@ -36,7 +38,8 @@ public final class Pebble: Fixture {
         """
         {"pebble": {
           "listenAddress": "\(address):\(port)", "managementListenAddress": "\(address):\(management)",
-          "certificate": "\(certificate.file)", "privateKey": "\(certificate.key)", "httpPort": \(http), "tlsPort": 1
+          "certificate": "\(certificate.file)", "privateKey": "\(certificate.key)", "httpPort": \(http), "tlsPort": 1,
+          "certificateValidityPeriod": \(validity)
         }}
         """, to: "pebble.json")
       let process = try ChildProcess(

@@ -124,13 +124,14 @@ public final class Traefik: Fixture {
     return HTTPClient(connectingTo: address, trust: trust)
   }
 
-  /// The routers of the file provider, by name.
+  /// The routers of the file provider, by name, without those that the gateway has for itself.
   public func routers() async throws -> [String: Router] {
     var routers: [String: Router] = [:]
     for kind in [Router.Kind.http, .tcp] {
       let url = "http://\(api)/api/\(kind.rawValue)/routers?per_page=100000"
       for router in try await HTTPClient().fetch(url).json().array ?? [] where router["provider"] == "file" {
         let name = router["name"].string ?? ""
+        guard !name.hasPrefix(".gateway-") else { continue }
         routers[name] = Router(
           kind: kind, name: name, service: router["service"].string ?? "", rule: router["rule"].string ?? "",
           status: router["status"].string ?? "", errors: router["error"].array?.compactMap(\.string) ?? [],

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A web server that answers with who it is and what it was asked, as JSON; /bytes/N with N bytes,
 /bytes/N/STATUS with another status than 200; /stall/N/M with the first N bytes of M, until the client is gone;
-/swallow with nothing, until the client is gone; /upgrade/N/M, where it takes N bytes and then sends M, as a WebSocket would.
+/swallow with nothing, until the client is gone; /upgrade/N/M, where it takes N bytes and then sends M, as a WebSocket would;
+/headers with the request's headers, a JSON object of lists; /count with how many bytes the request's body had.
 
 http_backend.py [--port PORT] [--challenges DIR] NAME ADDRESS [CERTIFICATE KEY]
 
@@ -48,16 +49,32 @@ class Backend(http.server.BaseHTTPRequestHandler):
             self.rfile.read(1)
         return True
 
+    def read_body(self):
+        """Returns how many bytes it had."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        count = 0
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            count += len(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return count
+
     def answer(self):
         if self.transfer():
             return
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        count = self.read_body()
         status = ""
         if self.path.startswith("/bytes/"):
             size, _, status = self.path.removeprefix("/bytes/").partition("/")
             body = b"x" * int(size)
         elif self.challenges and self.path.startswith("/.well-known/acme-challenge/"):
             body = pathlib.Path(self.challenges + self.path).read_bytes()
+        elif self.path == "/count":
+            body = str(count).encode()
+        elif self.path == "/headers":
+            body = json.dumps({name.lower(): self.headers.get_all(name) for name in self.headers}).encode()
         else:
             seen = {"name": self.name, "host": self.headers.get("Host", ""), "path": self.path, "method": self.command}
             body = json.dumps(seen).encode() + b"\n"

@@ -65,7 +65,10 @@ public struct NodeCheck: Sendable {
     async let machine = onThread { [traefik.check()] + ports.checkAll() }
     async let zone = ZoneCheck.check(node, resolver: resolver)
     async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates()
-    async let rest = onThread { [ClockCheck.check()] + (node.root.map { [DiskCheck(root: $0).check()] } ?? []) }
+    async let rest = onThread {
+      guard let root = node.root else { return [ClockCheck.check()] }
+      return RenewalCheck(root: root).check() + [ClockCheck.check(), DiskCheck(root: root).check()]
+    }
     try add(try await machine)
     try add([await metrics])
     try add(await zone)

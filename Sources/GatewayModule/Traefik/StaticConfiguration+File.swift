@@ -22,31 +22,42 @@ extension StaticConfiguration {
         try FileSystem.setMode(0o600, of: file)
       }
     }
-    let bytes = encoded()
-    let old = try Self.installed(in: root)
+    // Before the configuration that names them.
+    for (path, bytes) in longTransfers?.files ?? [] { _ = try Self.install(bytes, as: path, in: root) }
+    return try Self.install(encoded(), as: "traefik.yaml", in: root)
+  }
+
+  /// - Parameter path: below the root.
+  private static func install(
+    _ bytes: [UInt8], as path: String, in root: GatewayRoot
+  ) throws(FileError) -> Installation {
+    let target = "\(root.path)/\(path)"
+    let old = try content(of: target)
     if old == bytes { return .unchanged }
-    let staged = "\(root.staging)/traefik.yaml.new"
+    let folder = String(target[..<target.lastIndex(of: "/")!])
+    try FileSystem.makeDirectory(folder, mode: 0o755)
+    let staged = "\(root.staging)/\(target[folder.endIndex...].dropFirst()).new"
     try FileSystem.write(bytes, to: staged, mode: 0o644)
-    try FileSystem.rename(staged, to: root.traefikConfiguration, replacing: true)
-    try FileSystem.syncDirectory(root.path)
+    try FileSystem.rename(staged, to: target, replacing: true)
+    try FileSystem.syncDirectory(folder)
     return old == nil ? .created : .replaced
   }
 
   /// Whether the file that is there says just this.
   func isInstalled(in root: GatewayRoot) throws(FileError) -> Bool {
-    try Self.installed(in: root) == encoded()
+    try Self.content(of: root.traefikConfiguration) == encoded()
   }
 
   /// Whether there is a file, and it says something else.
   func isReplacing(in root: GatewayRoot) throws(FileError) -> Bool {
-    let old = try Self.installed(in: root)
+    let old = try Self.content(of: root.traefikConfiguration)
     return old != nil && old != encoded()
   }
 
   /// What is there; nil when there is no file.
-  private static func installed(in root: GatewayRoot) throws(FileError) -> [UInt8]? {
+  private static func content(of path: String) throws(FileError) -> [UInt8]? {
     do throws(FileError) {
-      return try FileSystem.read(root.traefikConfiguration, limit: 1 << 20).bytes
+      return try FileSystem.read(path, limit: 1 << 20).bytes
     } catch {
       switch error.code {
       case ENOENT: return nil
