@@ -59,8 +59,9 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	@for library in hiredis yaml cares ssl crypto stdc++; do \
 	  ln -sf "$$(gcc -print-file-name=lib$$library.a)" $(static)/; \
 	done
-	@for program in $(programs); do $(SWIFT) build $(release) --product $$program; done
-	@bin=$$($(SWIFT) build $(release) --show-bin-path); \
+	@export BUILD_VERSION="$(or $(VERSION),$(shell scripts/version))"; \
+	for program in $(programs); do $(SWIFT) build $(release) --product $$program; done; \
+	bin=$$($(SWIFT) build $(release) --show-bin-path); \
 	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
 	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml

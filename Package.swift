@@ -50,6 +50,7 @@ let package = Package(
       name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
     .target(name: "ProxyConfig", dependencies: ["CLibYAML"], swiftSettings: settings),
     .target(name: "Files", dependencies: ["CLinux"], swiftSettings: settings),
+    .target(name: "Arguments", dependencies: ["Files", argumentParser], swiftSettings: settings),
     .target(name: "ACMEHook", dependencies: ["CAres", "CLinux", "Files", "ProxyConfig"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
@@ -65,16 +66,19 @@ let package = Package(
 
     .executableTarget(
       name: "gateway",
-      dependencies: ["ACMEHook", "Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle],
+      dependencies: [
+        "ACMEHook", "Arguments", "Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle,
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl",
       dependencies: [
-        "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, unixSignals,
+        "Arguments", "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging,
+        unixSignals,
       ],
       swiftSettings: settings),
     .executableTarget(
-      name: "acme-hook", dependencies: ["ACMEHook", "Files", argumentParser], swiftSettings: settings),
+      name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Files", argumentParser], swiftSettings: settings),
     .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
@@ -86,6 +90,7 @@ let package = Package(
     .testTarget(
       name: "RPCTests", dependencies: ["CLinux", "RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
       exclude: ["zbus.tsv"], swiftSettings: settings),
+    .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"], swiftSettings: settings),
     .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "ACMEHookTests", dependencies: ["ACMEHook", "Files", "ProxyConfig", "TestSupport", "acme-hook"],

@@ -1,17 +1,26 @@
 /// Which addresses may serve as a backend.
 public enum AddressPolicy: Hashable, Sendable {
   /// A backend somebody asks for: no unspecified, link-local, multicast or broadcast address, no loopback one unless
-  /// `allowLoopback`, and none of `nodeAddresses`, the node's own public ones, which would make Traefik call itself.
-  case requested(nodeAddresses: Set<IPAddress>, allowLoopback: Bool = false)
+  /// `allowLoopback`, and none of `nodeAddresses`, the node's own public ones, which would make Traefik call itself. On an
+  /// allowed loopback only `traefik`, where Traefik listens, would do that.
+  case requested(nodeAddresses: Set<IPAddress>, allowLoopback: Bool = false, traefik: [ListenAddress] = [])
 
   /// A backend read back from a route file: it passed when it was asked for, and the node's addresses may have changed since.
   case alreadyAccepted
 
-  /// Why `address` is refused; `nil` when it may serve.
-  func fault(_ address: IPAddress) -> String? {
-    guard case .requested(let nodeAddresses, let allowLoopback) = self else { return nil }
+  /// Why `endpoint` is refused; `nil` when it may serve.
+  func fault(_ endpoint: Endpoint) -> String? {
+    guard case .requested(let nodeAddresses, let allowLoopback, let traefik) = self else { return nil }
+    let address = endpoint.address
     if address.isUnspecified { return "the address is unspecified" }
-    if address.isLoopback && !allowLoopback { return "the address is loopback" }
+    if address.isLoopback {
+      guard allowLoopback else { return "the address is loopback" }
+      let isTraefik = traefik.contains { listener in
+        listener.port == endpoint.port
+          && listener.address.map { $0.isUnspecified || $0 == address } ?? true
+      }
+      return isTraefik ? "it is where Traefik listens" : nil
+    }
     if address.isLinkLocal { return "the address is link-local" }
     if address.isMulticast { return "the address is multicast" }
     if address.isBroadcast { return "the address is broadcast" }

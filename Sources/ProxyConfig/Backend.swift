@@ -72,7 +72,7 @@ public struct Backend: Hashable, Sendable {
         }
       }
       endpoint = try Endpoint(authority, defaultPort: scheme.map { $0 == .http ? 80 : 443 })
-      if let reason = policy.fault(endpoint.address) { throw Endpoint.Fault(reason) }
+      if let reason = policy.fault(endpoint) { throw Endpoint.Fault(reason) }
       self.scheme = form == .passthrough ? nil : scheme
     } catch {
       throw InvalidValue(form == .plain ? "HTTP backend" : "backend", text, error.rule)

@@ -1,9 +1,11 @@
-/// The 1 to 64 backends of a route, all for one TLS mode, in the order they were given.
+/// The 1 to 64 backends of a route, all for one TLS mode, in the order they were given, each once.
 public struct Backends: Hashable, Sendable {
   static let maximumCount = 64
 
   private let elements: [Backend]
 
+  /// One that is given twice, in whatever form, is one.
+  ///
   /// Throws one error that names every faulty backend with its own reason.
   public init(
     _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy
@@ -18,10 +20,12 @@ public struct Backends: Hashable, Sendable {
     }
     var elements: [Backend] = []
     elements.reserveCapacity(texts.count)
+    var seen: Set<Backend> = []
     var faults: [String] = []
     for text in texts {
       do throws(InvalidValue) {
-        elements.append(try Backend(text, as: form, under: policy))
+        let backend = try Backend(text, as: form, under: policy)
+        if seen.insert(backend).inserted { elements.append(backend) }
       } catch {
         faults.append(error.description)
       }

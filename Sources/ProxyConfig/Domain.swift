@@ -12,8 +12,19 @@ public struct Label: Hashable, Sendable, CustomStringConvertible {
   ///
   /// - Throws: `InvalidValue` for no bytes, more than 63, or any other character.
   public init(_ text: String) throws(InvalidValue) {
-    if let fault = Self.fault(text.utf8[...]) { throw InvalidValue("name", text, "it \(fault)") }
+    if let fault = Self.fault(text.utf8[...]) {
+      let first = text.prefix { $0 != "." }
+      if first.endIndex != text.endIndex, let label = try? Label(String(first)) {
+        throw InvalidValue("name", text, "it is one label, without the node's domain: \(quoted(label.rawValue))")
+      }
+      throw InvalidValue("name", text, "it \(fault)" + Self.hint(text))
+    }
     rawValue = text.lowercased()
+  }
+
+  /// For a name in another script: how the DNS writes it.
+  static func hint(_ text: some StringProtocol) -> String {
+    Punycode.name(text).map { "; in the DNS it is written \(quoted($0))" } ?? ""
   }
 
   /// Why `bytes` is no label, said of it; `nil` when it is one. The one place that knows the rule.
@@ -49,7 +60,9 @@ public struct Domain: Hashable, Sendable, Comparable, CustomStringConvertible {
     var last = bytes
     while true {
       last = rest.prefix { $0 != ASCII.dot }
-      if let fault = Label.fault(last) { throw InvalidValue("domain", text, "a label \(fault)") }
+      if let fault = Label.fault(last) {
+        throw InvalidValue("domain", text, "a label \(fault)" + Label.hint(Substring(bytes)))
+      }
       labels += 1
       guard last.endIndex != rest.endIndex else { break }
       rest = rest[rest.index(after: last.endIndex)...]

@@ -13,6 +13,7 @@ struct ACMEHookCommand: ParsableCommand {
       public addresses and its domain. The process ends with status 64 for bad arguments, with nothing changed, and 1 \
       when the challenge could not be answered.
       """,
+    version: "acme-hook \(ProgramVersion.text)",
     subcommands: [Present.self, CleanUp.self, Timeout.self])
 
   func run() throws {

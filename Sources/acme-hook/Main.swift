@@ -1,5 +1,6 @@
 import ACMEHook
 import ArgumentParser
+import Arguments
 import Files
 import Glibc
 
@@ -12,15 +13,16 @@ enum Main {
       var command = try ACMEHookCommand.parseAsRoot(arguments)
       try command.run()
     } catch let error as InvalidChallenge {
-      StandardError.print("acme-hook: \(error)")
+      StandardError.print("acme-hook: \("\(error)".escaped)")
       exit(EX_USAGE)
     } catch  where ACMEHookCommand.exitCode(for: error).isSuccess {
       print(ACMEHookCommand.fullMessage(for: error))
     } catch  where ACMEHookCommand.exitCode(for: error) == .validationFailure {
-      StandardError.print("acme-hook: \(ACMEHookCommand.message(for: error))")
+      StandardError.print(
+        "acme-hook: \(CommandLineText.complaint(error, of: ACMEHookCommand.self, arguments: arguments))")
       exit(EX_USAGE)
     } catch {
-      StandardError.print("acme-hook: \(error)")
+      StandardError.print("acme-hook: \("\(error)".escaped)")
       exit(EXIT_FAILURE)
     }
   }

@@ -15,8 +15,10 @@ struct GatewayCommand: AsyncParsableCommand {
     discussion: """
       Every flag may be given by an environment variable instead: --broker by GATEWAY_BROKER, --public-ip by \
       GATEWAY_PUBLIC_IP, and so on. Without --domain and --public-ip the node's public network is asked for on the \
-      bus, at the module 'network'. The process ends with status 64 for a bad flag and 1 when it cannot start.
-      """)
+      bus, at the module 'network'; with one of them only, half of the routes are refused: names without --domain, FQDNs \
+      without --public-ip. The broker is also looked up in /etc/default/gateway. The process ends with status 64 for a bad flag and 1 when it cannot start.
+      """,
+    version: "gateway \(ProgramVersion.text)")
 
   static let environment: [EnvironmentArguments.Flag] = [
     .option("broker"), .option("root"), .option("workers"), .option("domain"), .list("public-ip"),
@@ -129,6 +131,8 @@ struct GatewayCommand: AsyncParsableCommand {
     var services: [any Service] = []
     let network: PublicNetworkSource
     if domain != nil || !publicIPs.isEmpty {
+      if domain == nil { logger.warning("names will be refused: --public-ip is given without --domain") }
+      if publicIPs.isEmpty { logger.warning("FQDNs will be refused: --domain is given without --public-ip") }
       network = .fixed(PublicNetwork(domain: domain, addresses: publicIPs))
     } else {
       let client = Client(broker: broker, logger: logger)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Arguments
 import Files
 import GatewayControl
 import GatewayModule
@@ -17,7 +18,9 @@ enum Main {
   }
 
   static func main() async {
-    let arguments = EnvironmentArguments([.option("broker")]).adding(to: Array(CommandLine.arguments.dropFirst()))
+    let given = CommandLineText.joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst()))
+    let hidden = DefaultsFile.apply("GATEWAY_BROKER")
+    let arguments = EnvironmentArguments([.option("broker")]).adding(to: given)
     do {
       var command = try GatewayCtl.parseAsRoot(BusOptions.movedBehindSubcommand(arguments))
       if var command = command as? any GatewayCtlCommand {
@@ -34,13 +37,19 @@ enum Main {
       // As if the signal had ended it, as it does with other programs.
       exit(128 + SIGPIPE)
     } catch let hanging as NotServing {
-      StandardError.print("gatewayctl: \(hanging)")
+      StandardError.print("gatewayctl: \("\(hanging)".escaped)")
       exit(EX_TEMPFAIL)
     } catch  where GatewayCtl.exitCode(for: error) == .validationFailure {
-      StandardError.print("gatewayctl: \(GatewayCtl.message(for: error))")
+      StandardError.print("gatewayctl: \(CommandLineText.complaint(error, of: GatewayCtl.self, arguments: given))")
       exit(EX_USAGE)
     } catch {
-      StandardError.print("gatewayctl: \(error)")
+      StandardError.print("gatewayctl: \("\(error)".escaped)")
+      // Then the one that was asked may not have been the one that was meant.
+      if isSilence(error), !hidden.isEmpty, !arguments.contains(where: { $0.hasPrefix("--broker") }) {
+        StandardError.print(
+          "gatewayctl: the broker may be set in \(hidden.joined(separator: " ")), which this user may not read: --broker names one"
+        )
+      }
       exit(isSilence(error) ? EX_UNAVAILABLE : EXIT_FAILURE)
     }
   }

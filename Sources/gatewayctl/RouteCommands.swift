@@ -240,8 +240,7 @@ struct Delete: GatewayCtlCommand {
 
 struct List: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list",
-    abstract: "Lists all routes, by workload.",
+    commandName: "list", abstract: "Lists all routes, by workload.",
     discussion: """
       In a pattern * stands for any text, ? for one character and […] for one of several; it has to match the whole name. \
       On a terminal that is too narrow for all backends of a route the first ones are shown.
@@ -262,8 +261,7 @@ struct List: GatewayCtlCommand {
 
 struct Watch: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "watch",
-    abstract: "Prints what becomes of routes, a line each, until it is interrupted.",
+    commandName: "watch", abstract: "Prints what becomes of routes, a line each, until it is interrupted.",
     discussion: """
       A line has the time in UTC, what was done (set, replaced, deleted, quarantined), the workload and the domain; of a \
       file in quarantine also its name and why it is there. When the broker goes away and comes back, standard error says \
@@ -276,9 +274,12 @@ struct Watch: GatewayCtlCommand {
     let changes: EventStream<RouteChange> = try bus.listener.events(
       Gateway.changesStream, of: Gateway.object, module: Gateway.module)
     try await untilInterrupted {
+      // As wide as the longest workload so far.
+      var width = 0
       for try await change in changes {
         let line = ChangeLine(change)
-        try StandardOutput.print(bus.json ? try JSONText.line(line) : line.description)
+        width = max(width, line.workloadWidth)
+        try StandardOutput.print(bus.json ? try JSONText.line(line) : line.line(workloadWidth: width))
       }
     }
   }

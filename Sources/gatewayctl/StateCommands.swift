@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import GatewayControl
 import GatewayModule
 import Glibc
@@ -31,8 +32,15 @@ struct ShowMetrics: GatewayCtlCommand {
 
   func run() async throws {
     if let interval = try interval { return try await show(every: interval) }
-    let metrics: Metrics = try await bus.withGateway { try await $0.call("Metrics") }
+    let metrics = try await bus.withGateway(Self.read)
     try StandardOutput.print(bus.json ? try JSONText.pretty(metrics) : TrafficView.totals(metrics))
+  }
+
+  /// What was counted of each workload, with nothing for those that have a route and no traffic.
+  private static func read(_ gateway: Client.RemoteObject) async throws -> Metrics {
+    let routes: [RouteInfo] = try await gateway.call("Routes")
+    let metrics: Metrics = try await gateway.call("Metrics")
+    return metrics.including(routes.map(\.workload))
   }
 
   private func show(every interval: Duration) async throws {
@@ -41,7 +49,7 @@ struct ShowMetrics: GatewayCtlCommand {
         var history = TrafficHistory()
         var next = ContinuousClock.now
         while true {
-          let metrics: Metrics = try await gateway.call("Metrics")
+          let metrics = try await Self.read(gateway)
           history.add(metrics)
           try show(history.workloads)
           // A reading that took long does not hurry the next one.
@@ -67,24 +75,30 @@ struct ShowMetrics: GatewayCtlCommand {
 
 struct Status: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Shows the module's objects and what its workers do.")
+    commandName: "status",
+    abstract: "Shows the gateway, what it sees of Traefik, the module's objects and what its workers do.",
+    discussion: """
+      The gateway is asked for 2 seconds at most of what is above the objects, which is left out when it does not tell. The \
+      status is 0 when the module answers.
+      """)
 
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let status = try await bus.withClient { client, timeout in
-      try await client.status(of: Gateway.module, timeout: timeout)
+    let report = try await bus.withClient { client, timeout in
+      let status = try await client.status(of: Gateway.module, timeout: timeout)
+      // The module is well when it says so; this is what else there is to know.
+      let gateway = client.object(Gateway.object, of: Gateway.module, timeout: min(timeout, .seconds(2)))
+      let node: NodeInfo?
+      do {
+        node = try await gateway.call("Node")
+      } catch {
+        StandardError.print("gatewayctl: the gateway does not tell of itself: \("\(error)".escaped)")
+        node = nil
+      }
+      return StatusReport(status, node)
     }
-    guard !bus.json else { return try StandardOutput.print(JSONText.pretty(status)) }
-    let busy = status.workers.filter { $0.state == .busy }
-    var lines = [
-      "objects  \(status.objects.map(\.description).joined(separator: " "))",
-      "workers  \(status.workers.count), of which busy \(busy.count)",
-    ]
-    for worker in busy {
-      lines.append("         \(worker.action) for \(max(0, Timestamp.now.seconds - worker.startTime.seconds)) s")
-    }
-    try StandardOutput.print(lines.joined(separator: "\n"))
+    try StandardOutput.print(bus.json ? JSONText.pretty(report) : report.lines.joined(separator: "\n"))
   }
 }
 

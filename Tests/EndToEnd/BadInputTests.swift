@@ -77,8 +77,10 @@ struct BadInputTests {
   static let names = Group(
     "names",
     [
-      ("", "it is empty"), ("a.b", nameRule), ("shop.", nameRule), ("a b", nameRule), ("a`b", nameRule),
-      ("*", nameRule), ("a\0", nameRule), ("shöp", nameRule),
+      ("", "it is empty"), (".a", nameRule), ("a b", nameRule), ("a`b", nameRule), ("*", nameRule), ("a\0", nameRule),
+      ("web.\(zone)", #"it is one label, without the node's domain: "web""#),
+      ("web.", #"it is one label, without the node's domain: "web""#),
+      ("shöp", nameRule + #"; in the DNS it is written "xn--shp-tna""#),
       (String(repeating: "n", count: 64), "it is longer than 63 bytes"),
     ].map { name, rule in
       Refusal(
@@ -100,7 +102,8 @@ struct BadInputTests {
       ("localhost.", "it needs at least two labels"), (".example.org", "a label is empty"),
       ("a..example.org", "a label is empty"), ("example.org..", "a label is empty"),
       ("*.example.org", labelRule), ("a b.example.org", labelRule), ("a`) || Host(`b.example.org", labelRule),
-      ("http://example.org", labelRule), ("example.org:80", labelRule), ("exämple.org", labelRule),
+      ("http://example.org", labelRule), ("example.org:80", labelRule),
+      ("exämple.org", labelRule + #"; in the DNS it is written "xn--exmple-cua.org""#),
       ("10.1.2.3", "the last label is a number"),
       (String(repeating: "a", count: 64) + ".org", "a label is longer than 63 bytes"),
       (String(repeating: "abcdefghi.", count: 25) + "long", "it is longer than 253 bytes"),

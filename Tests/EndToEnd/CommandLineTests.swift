@@ -12,6 +12,12 @@ struct CommandLineTests {
     (["--bogus"], "Unknown option '--bogus'"), (["extra"], "Unexpected argument 'extra'"),
     (["--broker"], "Missing value for '--broker <url>'"),
     (["--workers", "0"], "--workers must be from 1 to 1024, not 0"),
+    (["--workers", "-1"], "--workers must be from 1 to 1024, not -1"),
+    (["--worker", "1"], "Unknown option '--worker'. Did you mean '--workers'?"),
+    (
+      ["--broker", "http://\u{1b}[2J"],
+      #"--broker: broker URL 'http://\u{1b}[2J': the scheme must be unix, tcp or redis"#
+    ),
     (["--workers", "1025"], "--workers must be from 1 to 1024, not 1025"),
     (["--workers", "many"], "The value 'many' is invalid for '--workers <n>'"),
     (["--root", "relative"], "--root must be an absolute path, not 'relative'"),

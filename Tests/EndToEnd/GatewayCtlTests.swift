@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -59,16 +60,25 @@ struct GatewayCtlTests {
       #expect(mail.status == 0 && mail.output.split(separator: "\n").map { $0.prefix(5) } == ["WORKL", "2-2-x"])
       #expect(try await ctl("list", "--domain", "example.org", "--json") == Outcome(0, "[\n\n]\n"))
 
-      #expect(try await ctl("metrics") == Outcome(0, "WORKLOAD  REQUEST  RESPONSE\n"))
+      let traffic = try await ctl("metrics").output.split(separator: "\n")
+      #expect(traffic.first == "WORKLOAD  REQUEST  RESPONSE" && traffic.count == 5)
+      #expect(traffic[1] == "1-1-shop      0 B       0 B")
       let metrics = try await ctl("metrics", "--json")
-      #expect(try JSON(parsing: metrics.output) == ["Request": [:], "Response": [:]])
+      let zero: JSON = ["1-1-shop": 0, "2-1-bank": 0, "2-2-x": 0]
+      #expect(try JSON(parsing: metrics.output) == ["Request": zero, "Response": zero])
 
+      let text = try await ctl("status")
+      #expect(text.output.hasSuffix("objects  manager@0.0.1 gateway@0.0.1\nworkers  4, of which busy 0\n"))
+      let start = "gateway  development build, pid \(gateway.pid) since "
       #expect(
-        try await ctl("status")
-          == Outcome(0, "objects  manager@0.0.1 gateway@0.0.1\nworkers  4, of which busy 0\n"))
+        text.status == 0 && text.output.hasPrefix(start) && text.output.contains("Z, root \(gateway.root.path)\n"))
+      #expect(text.output.contains("\nroutes   3\ntraefik  down: "))
       let status = try JSON(parsing: try await ctl("status", "--json").output)
       #expect(status["Objects"][1] == ["Name": "gateway", "Version": "0.0.1"])
-      #expect(status["Workers"].array?.count == 4)
+      #expect(status["Workers"].array?.count == 4 && status["Node"]["PID"] == .integer(Int64(gateway.pid)))
+      for time in [status["Workers"][0]["StartTime"], status["Node"]["Started"]] {
+        #expect(time.string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil, "\(time)")
+      }
 
       #expect(
         try await ctl("set-name", "1-1-shop", "store", "--backend", "http://10.1.2.3")
@@ -118,6 +128,15 @@ struct GatewayCtlTests {
       (["set-name", "w", "shop"], "Missing expected argument '--backend <url> ...'"),
       (["delete"], "Missing expected argument '<workload>'"),
       (["list", "--timeout", "0"], "--timeout must be above 0 and at most 86400"),
+      (["lst"], "Unexpected argument 'lst'. Did you mean 'list'?"),
+      (["delte", "w", "--json"], "Unexpected argument 'delte'. Did you mean 'delete'?"),
+      (["list", "--jsno"], "Unknown option '--jsno'. Did you mean '--json'?"),
+      (["list", "--tls-passthrough"], "Unknown option '--tls-passthrough'"),
+      (["list", "--x\u{1b}[2J\n"], #"Unknown option '--x\u{1b}[2J\n'"#),
+      (["list", "x\u{1b}]0;y\u{7}"], #"Unexpected argument 'x\u{1b}]0;y\u{7}'"#),
+      (["list", "--timeout", "-1"], "--timeout must be above 0 and at most 86400"),
+      (["--timeout", "-1", "list"], "--timeout must be above 0 and at most 86400"),
+      (["metrics", "--watch", "-1"], "--watch must be a number of seconds from 0.1 to 86400, not '-1'"),
       (["list", "--timeout", "nan"], "--timeout must be above 0 and at most 86400"),
       (["list", "--timeout", "soon"], "The value 'soon' is invalid for '--timeout <seconds>'"),
       (
@@ -135,6 +154,40 @@ struct GatewayCtlTests {
           Repository.product("gatewayctl"), arguments, environment: environment)
         #expect(Outcome(outcome) == Outcome(64, "", "gatewayctl: \(error)\n"))
       }
+    }
+  }
+
+  @Test("Each program says its version", arguments: ["gateway", "gatewayctl", "acme-hook"])
+  func version(program: String) async throws {
+    let outcome = Outcome(try await Command.run(Repository.product(program), ["--version"]))
+    #expect(outcome == Outcome(0, "\(program) development build\n"))
+  }
+
+  @Test(
+    "The broker is the one that the package's settings name, as far as the user may read them",
+    .enabled(if: geteuid() == 0, "to put settings in place takes root"))
+  func brokerOfThePackage() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      // Settings in a file system of its own, and the program as root, as somebody else, and as somebody with a password.
+      func run(_ settings: String, as user: String = "") async throws -> Outcome {
+        let script = """
+          mount -t tmpfs none /etc/default && \(settings)
+          exec \(user) "$0" list --json
+          """
+        return Outcome(
+          try await Command.run("unshare", ["--mount", "sh", "-c", script, Repository.product("gatewayctl")]))
+      }
+      let broker = "GATEWAY_BROKER=\(gateway.redis.tcpURL)"
+      let own = "printf '# \\n\(broker)\\n' >/etc/default/gateway; chmod 600 /etc/default/gateway;"
+      let shared = "echo 'GATEWAY_BROKER=\"\(gateway.redis.tcpURL)\"' >/etc/default/gateway-client;"
+      #expect(try await run(own) == Outcome(0, "[\n\n]\n"))
+      #expect(try await run(own + shared, as: "setpriv --reuid 65534") == Outcome(0, "[\n\n]\n"))
+      // The gateway's own goes before what everybody may know.
+      #expect(try await run(own + "echo GATEWAY_BROKER=unix:///nowhere >/etc/default/gateway-client;").status == 0)
+      let hidden = try await run(own, as: "setpriv --reuid 65534")
+      #expect(
+        hidden.status == 69 && hidden.error.contains("may be set in /etc/default/gateway, which this user may not read")
+      )
     }
   }
 

@@ -96,6 +96,21 @@ struct BackendTests {
     }
   }
 
+  @Test("On an allowed loopback that is the node's own address, only Traefik's own ports would loop")
+  func mayBeOnTheNodesOwnLoopback() throws {
+    let policy = AddressPolicy.requested(
+      nodeAddresses: [try IPAddress("127.0.0.1")], allowLoopback: true,
+      traefik: [try ListenAddress(":80"), try ListenAddress("127.0.0.2:443")])
+    for text in ["http://127.0.0.1:9000", "https://127.0.0.1", "http://[::1]:81"] {
+      #expect(throws: Never.self) { try Backend(text, for: .terminated, under: policy) }
+    }
+    for text in ["http://127.0.0.1", "http://[::1]:80", "https://127.0.0.2"] {
+      expectInvalid("invalid backend \"\(text)\": it is where Traefik listens") {
+        () throws(InvalidValue) in try Backend(text, for: .terminated, under: policy)
+      }
+    }
+  }
+
   @Test func mayBeOnTheLoopbackWhereThatIsAllowed() throws {
     let policy = AddressPolicy.requested(nodeAddresses: [], allowLoopback: true)
     #expect(try Backend("http://127.0.0.1:9000", for: .terminated, under: policy).port == 9000)
@@ -122,6 +137,14 @@ struct BackendsTests {
     expectInvalid("at most 64 backends are allowed, not 65") {
       () throws(InvalidValue) in try Backends(texts, for: .terminated, under: Self.policy)
     }
+  }
+
+  @Test func areEachOnce() throws {
+    let texts = ["http://10.0.0.2:80", "http://10.0.0.1", "http://10.0.0.2", "https://10.0.0.1"]
+    let backends = try Backends(texts, for: .terminated, under: Self.policy)
+    #expect(backends.map(\.description) == ["http://10.0.0.2:80", "http://10.0.0.1:80", "https://10.0.0.1:443"])
+    let passed = try Backends(["10.0.0.1:443", "https://10.0.0.1"], for: .passthrough, under: Self.policy)
+    #expect(passed.count == 1)
   }
 
   @Test func nameEveryFaultyOneInOneError() {

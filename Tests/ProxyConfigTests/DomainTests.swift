@@ -13,7 +13,12 @@ struct LabelTests {
 
   @Test(arguments: [
     ("", #"invalid name "": it is empty"#),
-    ("a.b", #"invalid name "a.b": it may hold only letters, digits, '-' and '_'"#),
+    ("A.b", #"invalid name "A.b": it is one label, without the node's domain: "a""#),
+    ("a`.b", #"invalid name "a`.b": it may hold only letters, digits, '-' and '_'"#),
+    (
+      "Bücher",
+      #"invalid name "Bücher": it may hold only letters, digits, '-' and '_'; in the DNS it is written "xn--bcher-kva""#
+    ),
     ("a`", #"invalid name "a`": it may hold only letters, digits, '-' and '_'"#),
     ("*", #"invalid name "*": it may hold only letters, digits, '-' and '_'"#),
     // The Kelvin sign, whose lower case is an ASCII k.
@@ -58,7 +63,14 @@ struct DomainTests {
     ("exa mple.com", #"invalid domain "exa mple.com": a label may hold only letters, digits, '-' and '_'"#),
     ("example.com\n", #"invalid domain "example.com\n": a label may hold only letters, digits, '-' and '_'"#),
     ("example.com\0", #"invalid domain "example.com\u{0}": a label may hold only letters, digits, '-' and '_'"#),
-    ("пример.рф", #"invalid domain "пример.рф": a label may hold only letters, digits, '-' and '_'"#),
+    (
+      "пример.РФ.",
+      #"invalid domain "пример.РФ.": a label may hold only letters, digits, '-' and '_'; "#
+        + #"in the DNS it is written "xn--e1afmkfd.xn--p1ai""#
+    ),
+    // Of what has combining characters, or is no letter, only the tables of IDNA tell.
+    ("bu\u{308}cher.de", "invalid domain \"bu\u{308}cher.de\": a label may hold only letters, digits, '-' and '_'"),
+    ("☃.net", #"invalid domain "☃.net": a label may hold only letters, digits, '-' and '_'"#),
     ("http://a.b", #"invalid domain "http://a.b": a label may hold only letters, digits, '-' and '_'"#),
     ("a.b:80", #"invalid domain "a.b:80": a label may hold only letters, digits, '-' and '_'"#),
     ("10.0.0.1", #"invalid domain "10.0.0.1": the last label is a number"#),

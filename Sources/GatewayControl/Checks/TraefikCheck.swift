@@ -3,6 +3,7 @@ import Files
 import GatewayModule
 import Glibc
 import ProxyConfig
+import RPC
 
 /// Whether Traefik runs, and with the static configuration that the gateway wrote.
 struct TraefikCheck {

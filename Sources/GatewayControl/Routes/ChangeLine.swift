@@ -1,4 +1,5 @@
 public import GatewayModule
+import RPC
 
 /// A change of a route in one line.
 public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible {
@@ -8,23 +9,21 @@ public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible
     self.change = change
   }
 
-  public var description: String {
-    let action = change.action.rawValue.padded(to: 11)
+  public var description: String { line(workloadWidth: 0) }
+
+  /// How wide its workload is, in characters.
+  public var workloadWidth: Int { max(change.workload.count, 1) }
+
+  /// - Parameter workloadWidth: of the column of workloads, in characters.
+  public func line(workloadWidth: Int) -> String {
     let names = [change.workload, change.domain].map { $0.isEmpty ? "-" : $0 }
     let reason = change.reason.isEmpty ? [] : [Self.line(change.reason)]
-    return ([time, action] + names + reason).joined(separator: "  ")
+    let columns = [time, change.action.rawValue.padded(to: 11), names[0].padded(to: workloadWidth), names[1]]
+    return (columns + reason).joined(separator: "  ")
   }
 
   /// As on the bus, but for the time, which is text (RFC 3339).
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: RouteChange.CodingKeys.self)
-    try container.encode(change.workload, forKey: .workload)
-    try container.encode(change.domain, forKey: .domain)
-    try container.encode(change.action, forKey: .action)
-    try container.encode(change.reason, forKey: .reason)
-    try container.encode(time, forKey: .time)
-    try container.encodeIfPresent(change.previous, forKey: .previous)
-  }
+  public func encode(to encoder: any Encoder) throws { try change.encode(to: encoder) }
 
   private var time: String { UTCTime(change.time).description }
 

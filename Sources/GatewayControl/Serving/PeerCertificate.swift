@@ -1,5 +1,7 @@
 import COpenSSL
+import Glibc
 import ProxyConfig
+import RPC
 
 /// The certificate that a TLS server showed for a name.
 public struct PeerCertificate: Hashable, Sendable {
@@ -10,7 +12,7 @@ public struct PeerCertificate: Hashable, Sendable {
   public let isForName: Bool
   /// Whether its time has come and is not over, by this machine's clock.
   public let isCurrent: Bool
-  /// When its time is over, in UTC: `Feb 19 10:12:13 2027 GMT`.
+  /// When its time is over, in UTC: `2027-02-19T10:12:13.000Z`.
   public let end: String
   /// Whether it leads to an authority that this machine trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
   public let isTrusted: Bool
@@ -23,7 +25,9 @@ public struct PeerCertificate: Hashable, Sendable {
     defer { X509_free(certificate) }
     subject = Self.text { X509_NAME_print_ex($0, X509_get_subject_name(certificate), 0, COPENSSL_NAME_RFC2253) }
     issuer = Self.text { X509_NAME_print_ex($0, X509_get_issuer_name(certificate), 0, COPENSSL_NAME_RFC2253) }
-    end = Self.text { ASN1_TIME_print($0, X509_get0_notAfter(certificate)) }
+    var parts = tm()
+    let isTime = ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1
+    end = isTime ? UTCTime(seconds: timegm(&parts), milliseconds: 0).description : ""
     let name = name.rawValue
     isForName =
       X509_check_host(certificate, name, name.utf8.count, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT), nil) == 1

@@ -139,7 +139,8 @@ public struct Gateway: Sendable {
   }
 
   private func policy(_ node: PublicNetwork) -> AddressPolicy {
-    .requested(nodeAddresses: Set(node.addresses), allowLoopback: allowsLoopbackBackends)
+    .requested(
+      nodeAddresses: Set(node.addresses), allowLoopback: allowsLoopbackBackends, traefik: description.listeners)
   }
 
   private func refusePrivateNetwork(_ network: String?) throws {

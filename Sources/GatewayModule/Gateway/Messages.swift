@@ -70,6 +70,16 @@ public struct Metrics: Hashable, Sendable, Codable {
   /// Bytes that backends sent, in the same way.
   public var response: [String: Double]
 
+  /// The same, with nothing for workloads that are not there.
+  package func including(_ workloads: [String]) -> Metrics {
+    var metrics = self
+    for workload in workloads {
+      metrics.request[workload, default: 0] += 0
+      metrics.response[workload, default: 0] += 0
+    }
+    return metrics
+  }
+
   package var workloads: Set<String> { Set(request.keys).union(response.keys) }
 
   private enum CodingKeys: String, CodingKey {

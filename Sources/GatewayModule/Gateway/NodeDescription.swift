@@ -35,6 +35,9 @@ public struct NodeDescription: Sendable {
     self.certificates = certificates
   }
 
+  /// Where Traefik is to take requests.
+  var listeners: [ListenAddress] { [http, https] }
+
   /// All that is told, with what others know.
   func info(_ network: Result<PublicNetwork, PublicNetworkUnknown>, _ store: RouteStore) async -> NodeInfo {
     async let traefik = traefik()

@@ -1,4 +1,5 @@
 import Logging
+import RPC
 
 /// A log event as the bytes of one line.
 ///

@@ -47,20 +47,20 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 extension Timestamp: Codable {
-  private enum CodingKeys: String, CodingKey { case seconds, nanoseconds }
-
-  /// Other coders than this library's see two numbers; MessagePack's see the extension.
+  /// Other coders than this library's see text, RFC 3339 in UTC to the millisecond; MessagePack's see the extension.
   ///
-  /// - Throws: ``MessagePackError`` for any other type than extension −1, or another length than 4, 8 or 12 bytes.
+  /// - Throws: ``MessagePackError`` for any other type than extension −1, or another length than 4, 8 or 12 bytes;
+  ///   `DecodingError` for text of another form.
   public init(from decoder: any Decoder) throws {
     if let decoder = decoder as? MessagePackValueDecoder {
       self = try decoder.readTimestamp()
       return
     }
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.init(
-      seconds: try container.decode(Int64.self, forKey: .seconds),
-      nanoseconds: try container.decode(UInt32.self, forKey: .nanoseconds))
+    let container = try decoder.singleValueContainer()
+    guard let time = UTCTime(try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no time as 2026-01-02T03:04:05.678Z")
+    }
+    self.init(seconds: Int64(time.seconds), nanoseconds: UInt32(time.milliseconds) * 1_000_000)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -68,8 +68,7 @@ extension Timestamp: Codable {
       try encoder.write { $0.write(self) }
       return
     }
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(seconds, forKey: .seconds)
-    try container.encode(nanoseconds, forKey: .nanoseconds)
+    var container = encoder.singleValueContainer()
+    try container.encode("\(UTCTime(self))")
   }
 }
