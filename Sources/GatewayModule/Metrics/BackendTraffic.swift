@@ -28,6 +28,8 @@ struct BackendTraffic: Sendable {
     var bytes: ByteCount
     /// Whether the last look did not find it.
     var isMissing = false
+    /// For how long that has been so, in seconds; nil until time went by.
+    var absence: Double?
   }
 
   private struct Wire: Sendable {
@@ -77,11 +79,18 @@ struct BackendTraffic: Sendable {
       found.insert(socket.cookie)
       connections[socket.cookie] = Connection(bytes: count(socket))
     }
-    for (cookie, connection) in connections where !found.contains(cookie) {
-      // That it was closed may be known only in a moment. If not by the next look, it was closed while nobody listened.
-      connections[cookie] = connection.isMissing ? nil : Connection(bytes: connection.bytes, isMissing: true)
-    }
+    for cookie in connections.keys where !found.contains(cookie) { connections[cookie]?.isMissing = true }
     hasLooked = true
+  }
+
+  /// Time went by, in seconds since the last time: what has been missing for ``TrafficLedger/closingTime`` was closed while
+  /// nobody listened.
+  mutating func age(by seconds: Double) {
+    for (cookie, connection) in connections where connection.isMissing {
+      let absence = connection.absence.map { $0 + seconds } ?? 0
+      connections[cookie]?.absence = absence
+      if absence >= TrafficLedger.closingTime { connections[cookie] = nil }
+    }
   }
 
   /// A socket was closed for good; these are its last counts.

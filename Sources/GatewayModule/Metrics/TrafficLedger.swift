@@ -17,6 +17,9 @@ import ProxyConfig
 struct TrafficLedger: Equatable, Sendable, Codable {
   /// How long a workload is remembered that has no route, no service in Traefik and no open connection, in seconds.
   static let retention = 3600.0
+  /// How long after a connection was found missing the kernel may tell that it was closed, in seconds: on a busy machine that
+  /// comes late. After that it was closed while nobody listened.
+  static let closingTime = 10.0
   /// By how much the start of one process may seem to move, in seconds: it is told in hundredths.
   private static let tolerance = 0.05
 
@@ -43,6 +46,8 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     var bytes: ByteCount
     /// Whether the last look did not find it.
     var isMissing = false
+    /// For how long that has been so, in seconds; nil until time went by.
+    var absence: Double?
   }
 
   private var accounts: [String: Account] = [:]
@@ -181,8 +186,6 @@ struct TrafficLedger: Equatable, Sendable, Codable {
       connections[socket.cookie] = Connection(workloads: workloads, bytes: Self.latest(socket.bytes, earlier))
     }
     for cookie in missing {
-      // That it was closed may be known only in a moment. If not by the next look, it was closed while nobody listened.
-      if connections[cookie]?.isMissing == true { connections[cookie] = nil }
       connections[cookie]?.isMissing = true
     }
   }
@@ -217,6 +220,11 @@ struct TrafficLedger: Equatable, Sendable, Codable {
   ///
   /// - Parameter seconds: since the last time.
   mutating func age(by seconds: Double, hasRoute: (String) -> Bool) {
+    for (cookie, connection) in connections where connection.isMissing {
+      let absence = connection.absence.map { $0 + seconds } ?? 0
+      connections[cookie]?.absence = absence
+      if absence >= Self.closingTime { connections[cookie] = nil }
+    }
     let connected = Set(connections.values.flatMap(\.workloads))
     for (workload, account) in accounts {
       if account.reading != nil || connected.contains(workload) || hasRoute(workload) {

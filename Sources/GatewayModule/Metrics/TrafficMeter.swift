@@ -164,6 +164,7 @@ public actor TrafficMeter: Service {
     let elapsed = lastReading.duration(to: now) / .seconds(1)
     lastReading = now
     let state = counts.withLock { [routes] counts in
+      counts.backends.age(by: elapsed)
       counts.ledger.age(by: elapsed) { (try? WorkloadID($0)).flatMap(routes.tls) != nil }
       return counts.ledger
     }

@@ -110,6 +110,16 @@ struct BackendTrafficTests {
     expect(4_000_000, requests: 1)
   }
 
+  @Test mutating func aClosingThatIsToldOfLateIsNotCountedAnew() {
+    look(socket(1, 4_000_000))
+    tell(requests: 1)
+    let before = total()
+    for _ in 0..<3 { look() }
+    backends.close(socket(1, 4_000_000)) { _ in true }
+    tell()
+    #expect(before > 0 && total() == before)
+  }
+
   /// An earlier life of the gateway counted half of a download, which ends while nobody looks.
   @Test mutating func whatAnEarlierLifeCountedIsNotCountedAgain() {
     look(socket(1, 5_000_000))

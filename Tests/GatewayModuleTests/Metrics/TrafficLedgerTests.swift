@@ -192,11 +192,23 @@ struct TrafficLedgerTests {
   @Test mutating func aConnectionThatVanishedUnseenIsDropped() {
     look(socket(1, 10, 100))
     look()
-    // What was closed meanwhile may be told of a little later.
+    // What was closed meanwhile may be told of a little later, however often somebody looks.
+    ledger.age(by: 1000) { _ in true }
+    look()
+    ledger.age(by: 9) { _ in true }
     #expect(ledger.hasConnections)
     look()
+    ledger.age(by: 1) { _ in true }
     #expect(!ledger.hasConnections)
     expect(10, 100)
+  }
+
+  @Test mutating func aClosingThatIsToldOfLateCountsAlsoWhenTheRouteIsGone() {
+    look(socket(1, 10, 100))
+    for _ in 0..<3 { look(owners: []) }
+    ledger.close(socket(1, 30, 130)) { _ in [] }
+    expect(30, 130)
+    #expect(!ledger.hasConnections)
   }
 
   @Test mutating func aLookThatFailedSaysNothing() {
