@@ -54,9 +54,9 @@ struct RouteStoreFaultTests {
     arguments: ["by a call", "by hand"])
   func unsyncedRemoval(how: String) async throws {
     try await GatewayProcess.withGateway { gateway in
-      try await gateway.setName("w", "shop", "http://10.1.2.3")
-      let domains = try await gateway.domains()
-      let events = try await told(gateway, 3) {
+      let events = try await told(gateway, 4) {
+        try await gateway.setName("w", "shop", "http://10.1.2.3")
+        let domains = try await gateway.domains()
         try await failing("fsync:error=EIO", on: "proxy", of: gateway) {
           if how == "by a call" {
             let error = "cannot store the route of w: fsync \(gateway.root.path)/proxy: Input/output error"
@@ -76,7 +76,7 @@ struct RouteStoreFaultTests {
         try await eventually { try await gateway.domains() == [:] }
         try await gateway.setName("v", "shop", "http://10.1.2.4")
       }
-      #expect(events == ["quarantined mark", "deleted w", "set v"])
+      #expect(events == ["set w", "quarantined mark", "deleted w", "set v"])
     }
   }
 
@@ -107,11 +107,12 @@ struct RouteStoreFaultTests {
     ])
   func unwritableRestoration(fault: String, path: String) async throws {
     try await GatewayProcess.withGateway { gateway in
-      try await gateway.setName("w", "shop", "http://10.1.2.3")
-      let domains = try await gateway.domains()
-      let content = try #require(try gateway.routeFile("w")).content
-      // Only what has to do with the damage is told.
-      let events = try await told(gateway, path.hasPrefix("staging") ? 2 : 1) {
+      var (domains, content) = ([String: String](), "")
+      // After the set, only what has to do with the damage is told.
+      let events = try await told(gateway, path.hasPrefix("staging") ? 3 : 2) {
+        try await gateway.setName("w", "shop", "http://10.1.2.3")
+        domains = try await gateway.domains()
+        content = try #require(try gateway.routeFile("w")).content
         try await failing(fault, on: path, of: gateway) {
           try Data("http: [".utf8).write(to: URL(filePath: gateway.root.file("proxy/w.yaml")))
           let message =
@@ -130,7 +131,7 @@ struct RouteStoreFaultTests {
         try await eventually { try gateway.routeFile("w")?.content == content }
         try await eventually { try gateway.logged("route written again").count == 1 }
       }
-      #expect(events == ["quarantined w", "quarantined mark"].prefix(events.count).map { $0 })
+      #expect(events == ["set w", "quarantined w", "quarantined mark"].prefix(events.count).map { $0 })
       #expect(try gateway.files(in: "quarantine")["w.yaml"]?.content == "http: [")
       #expect(try await gateway.domains() == domains)
       try await gateway.restart()
