@@ -269,10 +269,10 @@ public final class GatewayProcess: Fixture {
   }
 
   /// Every file below the root by its path there. Folders are there too, with no content, so that a changed folder shows. What
-  /// the gateway has for itself among the routes is left out of `proxy`.
+  /// the gateway has for itself among the routes is left out.
   public func files(in folder: String = "") throws -> [String: File] {
     let top = folder.isEmpty ? root.path : root.file(folder)
-    let paths = [""] + (FileManager.default.subpaths(atPath: top) ?? []).filter { $0 != ".gateway.yaml" }
+    let paths = [""] + (FileManager.default.subpaths(atPath: top) ?? []).filter { !$0.hasSuffix(".gateway.yaml") }
     return try Dictionary(
       uniqueKeysWithValues: paths.map { path in
         let full = path.isEmpty ? top : "\(top)/\(path)"
