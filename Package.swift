@@ -130,5 +130,10 @@ if Context.environment["BENCH"] != nil {
 // The bus and its tests, for scripts/tsan.
 if Context.environment["BUS_ALONE"] != nil {
   package.products.removeAll { $0.name != "RPC" }
-  package.targets.removeAll { !["CHiredis", "RPC", "TestSupport", "RPCTests"].contains($0.name) }
+  var wanted: Set = ["RPCTests"]
+  // What a target needs stands before it.
+  for target in package.targets.reversed() where wanted.contains(target.name) {
+    for case .byNameItem(let name, _) in target.dependencies { wanted.insert(name) }
+  }
+  package.targets.removeAll { !wanted.contains($0.name) }
 }
