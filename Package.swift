@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(
       name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
     .testTarget(
-      name: "GatewayControlTests", dependencies: ["GatewayControl", "GatewayModule", "TestSupport"],
+      name: "GatewayControlTests", dependencies: ["Files", "GatewayControl", "GatewayModule", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",

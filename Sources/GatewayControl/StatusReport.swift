@@ -21,12 +21,9 @@ public struct StatusReport: Encodable, Sendable {
       lines.append("gateway  \(node.version), pid \(node.pid) since \(UTCTime(node.started)), root \(node.root)")
       lines.append("routes   \(node.routes)\(quarantined)")
       lines.append("traefik  \(Self.text(node.traefik))")
-      // By a rate limit, or for whatever else Traefik's log says.
-      if let missing = node.withoutCertificate, !missing.isEmpty {
-        let more = (node.withoutCertificates ?? 0) > 3 ? ", …" : ""
-        lines.append(
-          "certs    \(node.withoutCertificates ?? missing.count) sites have none: \(missing.prefix(3).joined(separator: ", "))\(more)"
-        )
+      if let missing = MissingCertificates(node) {
+        lines.append("certs    \(missing.finding)")
+        if missing.count > 0 { lines.append("         \(MissingCertificates.remedy)") }
       }
     }
     lines.append("objects  \(status.objects.map(\.description).joined(separator: " "))")

@@ -76,7 +76,7 @@ struct ShowMetrics: GatewayCtlCommand {
 struct Status: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Shows the gateway, what it sees of Traefik, the module's objects and what its workers do.",
+    abstract: "Shows the gateway, what it sees of Traefik and certificates, the module's objects and its workers.",
     discussion: """
       The gateway is asked for 2 seconds at most of what is above the objects, which is left out when it does not tell. The \
       status is 0 when the module answers.

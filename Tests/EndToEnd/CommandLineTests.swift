@@ -122,12 +122,14 @@ struct CommandLineTests {
     }
   }
 
-  /// What keeps a gateway from starting: what is in its root's place, and what is told.
+  /// What keeps a gateway from starting: what is in its root's place, and what is told. Without a quarantine it starts, as
+  /// `QuarantineTests` show.
   static let unusableRoots: [(prepare: String, error: String)] = [
     ("echo file > $0", "open $0: Not a directory"),
     ("mkdir $0; echo file > $0/proxy", "opendir $0/proxy: Not a directory"),
     ("mkdir $0; echo file > $0/staging", "opendir $0/staging: Not a directory"),
     ("mkdir -p $0/traefik.yaml", "read $0/traefik.yaml: Is a directory"),
+    ("mkdir $0; echo file > $0/acme", "open $0/acme/zone: Not a directory"),
   ]
 
   @Test("A root that cannot be used is one line and exit status 1", arguments: unusableRoots)

@@ -6,6 +6,8 @@ public final class Pebble: Fixture {
   public let directoryURL: String
   /// A file with the certificate by which it is known itself.
   public let authority: String
+  /// The file with that certificate's key.
+  public let authorityKey: String
   /// A file with the root that the certificates it issues lead to. There is another one for each Pebble.
   public let root: String
   /// What makes Traefik and lego believe that it is the server at ``directoryURL``.
@@ -55,16 +57,19 @@ public final class Pebble: Fixture {
           return true
         }
         let pebble = try Pebble(
-          directoryURL: "https://\(name):\(port)/dir", authority: certificate.file,
+          directoryURL: "https://\(name):\(port)/dir", authority: certificate.file, authorityKey: certificate.key,
           root: directory.write(root, to: "root.pem"), process: process)
         return try await body(pebble)
       }
     }
   }
 
-  private init(directoryURL: String, authority: String, root: String, process: ChildProcess) {
+  private init(
+    directoryURL: String, authority: String, authorityKey: String, root: String, process: ChildProcess
+  ) {
     self.directoryURL = directoryURL
     self.authority = authority
+    self.authorityKey = authorityKey
     self.root = root
     self.process = process
   }

@@ -3,8 +3,6 @@ import ProxyConfig
 
 /// Which sites lack a certificate, and which domains point elsewhere.
 struct CertificateCheck: Sendable {
-  /// How many names a line has.
-  private static let shown = 3
   /// How many lookups go on at the same time.
   private static let width = 16
 
@@ -12,18 +10,15 @@ struct CertificateCheck: Sendable {
   let resolver: Endpoint
 
   /// What the gateway tells of sites without a certificate, and of those where their records lead.
-  func checkCertificates() async -> [Check] {
+  ///
+  /// - Parameter looksUp: whether their records are looked at.
+  func checkCertificates(looksUp: Bool) async -> [Check] {
     let name = "certs"
-    guard let info = node.info, !info.certificateAuthority.isEmpty, let missing = info.withoutCertificate else {
-      return []
-    }
-    guard !missing.isEmpty else { return [.ok(name, "Traefik has stored one for every site")] }
-    let count = info.withoutCertificates ?? missing.count
-    return [
-      .warning(
-        name, "none yet for \(Self.list(missing, of: count))",
-        "look for 'Unable to obtain ACME certificate' in Traefik's log, then into docs/certificates.md")
-    ] + (await checkDomains(missing.compactMap { try? Domain($0) }, orNothing: true))
+    guard let missing = node.info.flatMap({ MissingCertificates($0) }) else { return [] }
+    guard missing.count > 0 else { return [.ok(name, missing.finding)] }
+    let check = Check.warning(name, missing.finding, MissingCertificates.remedy)
+    guard looksUp else { return [check] }
+    return [check] + (await checkDomains(missing.names.compactMap { try? Domain($0.name) }, orNothing: true))
   }
 
   /// Whether domains that were set as FQDNs still point to this node.
@@ -48,14 +43,16 @@ struct CertificateCheck: Sendable {
         return faults.sorted { $0.domain.rawValue < $1.domain.rawValue }
       }
       guard let first = faults.first else {
-        return orNothing ? [] : [.ok(name, "each of \(domains.count) FQDNs points to this node")]
+        let all = domains.count == 1 ? "the one FQDN points" : "all \(domains.count) FQDNs point"
+        return orNothing ? [] : [.ok(name, "\(all) to this node")]
       }
       let others = faults.dropFirst().map(\.domain.rawValue)
       let more = others.isEmpty ? "" : "; also \(Self.list(others, of: others.count))"
       return [
         .warning(
           name, "\(first)\(more)",
-          "such a site gets no certificate, and none again when it has one: correct the records, or delete the route")
+          "such a site gets no certificate, and the one that it has is not renewed: correct the records, or delete the "
+            + "route")
       ]
     } catch {
       return [.warning(name, "not looked at: \(error)")]
@@ -74,6 +71,7 @@ struct CertificateCheck: Sendable {
   }
 
   private static func list(_ names: [String], of count: Int) -> String {
+    let shown = MissingCertificates.shown
     let first = names.prefix(shown).joined(separator: ", ")
     return count > shown ? "\(first) and \(count - shown) more" : first
   }

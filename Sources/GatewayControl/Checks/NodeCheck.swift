@@ -55,7 +55,7 @@ public struct NodeCheck: Sendable {
       async let zone = ZoneCheck.check(node, resolver: resolver)
       try add([TraefikCheck.check(info)])
       try add(await zone)
-      try add(await CertificateCheck(node: node, resolver: resolver).checkCertificates())
+      try add(await CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains))
       if checksDomains { try add(await checkDomains(node, gateway)) }
       return checks
     }
@@ -64,7 +64,8 @@ public struct NodeCheck: Sendable {
     async let metrics = checkMetrics(node)
     async let machine = onThread { [traefik.check()] + ports.checkAll() }
     async let zone = ZoneCheck.check(node, resolver: resolver)
-    async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates()
+    async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains)
+    async let storage = onThread { checkStorage(node) }
     async let rest = onThread {
       guard let root = node.root else { return [ClockCheck.check()] }
       return RenewalCheck(root: root).check() + [ClockCheck.check(), DiskCheck(root: root).check()]
@@ -73,6 +74,7 @@ public struct NodeCheck: Sendable {
     try add([await metrics])
     try add(await zone)
     try add(await certificates)
+    try add(try await storage)
     if checksDomains { try add(await checkDomains(node, gateway)) }
     try add(try await rest)
     return checks
@@ -151,6 +153,12 @@ public struct NodeCheck: Sendable {
         "files", "in quarantine: \(shown.joined(separator: ", "))\(more)",
         "mend or remove them; they are in \(node.info?.root ?? node.root?.path ?? "")/quarantine"))
     return checks
+  }
+
+  private func checkStorage(_ node: NodeView) -> [Check] {
+    // What is wrong with Traefik's configuration is told elsewhere.
+    guard let root = node.root, (try? node.asksForCertificates()) ?? true else { return [] }
+    return StorageCheck(root: root, isServed: node.info != nil).check()
   }
 
   private func checkDomains(_ node: NodeView, _ gateway: Client.RemoteObject) async -> [Check] {

@@ -53,10 +53,11 @@ public struct NodeDescription: Sendable {
       addresses = network.addresses.map(\.description)
     case .failure(let error): fault = "\(error)"
     }
-    let now = Double(Timestamp.now.seconds)
+    let limit = Timestamp.now.seconds - NodeInfo.certificatePatience
     let missing = certificates.map { certificates in
-      store.certifiedNames(writtenBefore: Int64((now - NodeInfo.certificatePatience) * 1e9))
-        .subtracting(certificates.names).sorted()
+      let stored = certificates.names
+      return store.certifiedNames.filter { $0.value / 1_000_000_000 < limit && !stored.contains($0.key) }
+        .sorted { $0.key < $1.key }
     }
     return NodeInfo(
       version: ProgramVersion.text, pid: Int(getpid()), started: started, machine: BootClock.bootID,
@@ -65,7 +66,13 @@ public struct NodeDescription: Sendable {
       certificateAuthority: authority?.directory ?? "", routes: store.count, quarantined: quarantine?.count ?? 0,
       quarantine: quarantine?.files ?? [], traefik: await traefik,
       withoutCertificates: missing?.count,
-      withoutCertificate: missing.map { Array($0.prefix(NodeInfo.quarantineLimit)) })
+      withoutCertificate: missing.map { missing in
+        missing.prefix(NodeInfo.quarantineLimit).map { name, written in
+          UncertifiedName(
+            name: name,
+            since: Timestamp(seconds: written / 1_000_000_000, nanoseconds: UInt32(max(0, written % 1_000_000_000))))
+        }
+      })
   }
 
   private func traefik() async -> TraefikInfo {

@@ -40,11 +40,11 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   /// How many names there are that sites want a certificate for since ``certificatePatience`` and that Traefik has stored none
   /// for; nil when the gateway does not tell.
   public var withoutCertificates: Int?
-  /// Those names in their order, the first ``quarantineLimit`` of them; wildcards as `*.DOMAIN`.
-  public var withoutCertificate: [String]?
+  /// Those names in their order, the first ``quarantineLimit`` of them.
+  public var withoutCertificate: [UncertifiedName]?
 
   /// How long Traefik may take to get a certificate, in seconds.
-  public static let certificatePatience = 120.0
+  public static let certificatePatience: Int64 = 120
 
   /// How many files in quarantine are told of by name.
   public static let quarantineLimit = 100
@@ -70,6 +70,24 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     case traefik = "Traefik"
     case withoutCertificates = "Uncertified"
     case withoutCertificate = "WithoutCertificate"
+  }
+}
+
+/// A name that sites want a certificate for, and that Traefik has stored none for.
+public struct UncertifiedName: Hashable, Sendable, Codable {
+  /// A domain, or `*.DOMAIN` for a wildcard.
+  public let name: String
+  /// When the oldest of the route files that want it was written.
+  public let since: Timestamp
+
+  package init(name: String, since: Timestamp) {
+    self.name = name
+    self.since = since
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case name = "Name"
+    case since = "Since"
   }
 }
 

@@ -136,19 +136,20 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index.routes }.sorted { $0.workload < $1.workload }
   }
 
-  /// Sites whose TLS ends at Traefik and whose route was written before a time, by the names that their certificates are for.
-  ///
-  /// - Parameter time: in nanoseconds since the epoch.
-  func certifiedNames(writtenBefore time: Int64) -> Set<String> {
+  /// The names that sites whose TLS ends at Traefik want a certificate for, wildcards as `*.DOMAIN`, and since when: when the
+  /// oldest of the route files that want it was written, in nanoseconds since the epoch. Those whose file is missing want none.
+  var certifiedNames: [String: Int64] {
     state.withLock { state in
-      state.index.routes.reduce(into: []) { names, route in
-        guard case .terminated(let certificate) = route.tls,
-          state.index.stamp(of: route.workload).map({ $0.modified < time }) != false
-        else { return }
-        switch certificate {
-        case .own: names.insert(route.domain.rawValue)
-        case .wildcard(let zone): names.insert("*.\(zone)")
+      state.index.routes.reduce(into: [:]) { names, route in
+        guard case .terminated(let certificate) = route.tls, let stamp = state.index.stamp(of: route.workload) else {
+          return
         }
+        let name =
+          switch certificate {
+          case .own: route.domain.rawValue
+          case .wildcard(let zone): "*.\(zone)"
+          }
+        names[name] = min(names[name] ?? .max, stamp.modified)
       }
     }
   }

@@ -11,7 +11,7 @@ import Synchronization
 /// them. So there is a copy of each as it was when it was last whole.
 public final class CertificateStorage: Sendable {
   /// What no storage of certificates takes, in bytes.
-  private static let largest = 1 << 28
+  package static let largest = 1 << 28
 
   private struct Known {
     /// Of the file when it was last looked into.

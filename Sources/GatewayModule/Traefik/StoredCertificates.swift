@@ -1,10 +1,10 @@
 /// What stands in a file in which Traefik keeps certificates: for which names it has one. A value of one JSON object.
-struct StoredCertificates: Equatable, Sendable {
+package struct StoredCertificates: Equatable, Sendable {
   /// In any order, wildcards as `*.DOMAIN`.
-  private(set) var names: Set<String> = []
+  package private(set) var names: Set<String> = []
 
   /// Returns nil for anything but one whole JSON object: for a file that was cut off, say, or one of zeros.
-  init?(_ bytes: [UInt8]) {
+  package init?(_ bytes: [UInt8]) {
     var reader = Reader(bytes: bytes)
     guard reader.object(into: &names) else { return nil }
   }
