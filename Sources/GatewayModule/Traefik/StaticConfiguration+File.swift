@@ -22,8 +22,17 @@ extension StaticConfiguration {
         try FileSystem.setMode(0o600, of: file)
       }
     }
-    // Before the configuration that names them.
-    for (path, bytes) in longTransfers?.files ?? [] { _ = try Self.install(bytes, as: path, in: root) }
+    // Before the configuration that names them. The routes' directory is for the RouteStore to make, which puts the routes back
+    // into it: until then nothing of this is in it either.
+    for (path, bytes) in longTransfers?.files ?? [] {
+      let folder = Self.folder(of: "\(root.path)/\(path)")
+      if folder != root.proxy {
+        try FileSystem.makeDirectory(folder, mode: 0o755)
+      } else if (try? FileSystem.status(folder)) == nil {
+        continue
+      }
+      _ = try Self.install(bytes, as: path, in: root)
+    }
     return try Self.install(encoded(), as: "traefik.yaml", in: root)
   }
 
@@ -34,14 +43,15 @@ extension StaticConfiguration {
     let target = "\(root.path)/\(path)"
     let old = try content(of: target)
     if old == bytes { return .unchanged }
-    let folder = String(target[..<target.lastIndex(of: "/")!])
-    try FileSystem.makeDirectory(folder, mode: 0o755)
+    let folder = Self.folder(of: target)
     let staged = "\(root.staging)/\(target[folder.endIndex...].dropFirst()).new"
     try FileSystem.write(bytes, to: staged, mode: 0o644)
     try FileSystem.rename(staged, to: target, replacing: true)
     try FileSystem.syncDirectory(folder)
     return old == nil ? .created : .replaced
   }
+
+  private static func folder(of path: String) -> String { String(path[..<path.lastIndex(of: "/")!]) }
 
   /// Whether the file that is there says just this.
   func isInstalled(in root: GatewayRoot) throws(FileError) -> Bool {
