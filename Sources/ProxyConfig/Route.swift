@@ -40,7 +40,13 @@ public struct Route: Hashable, Sendable {
 
   /// Reads the backends in the form that `tls` asks for, and throws what ``Backends`` throws.
   ///
-  /// - Parameter httpBackends: for plain HTTP, `IP[:port]` each; only where TLS is passed through.
+  /// - Parameters:
+  ///   - workload: whose route it is.
+  ///   - domain: what it publishes.
+  ///   - tls: where TLS ends.
+  ///   - backends: in the form that `tls` asks for.
+  ///   - httpBackends: for plain HTTP, `IP[:port]` each; only where TLS is passed through.
+  ///   - policy: which addresses they may have.
   public init(
     workload: WorkloadID, domain: Domain, tls: TLS, backends: some Collection<String>, httpBackends: [String] = [],
     under policy: AddressPolicy

@@ -15,6 +15,11 @@ extension Traefik {
       let listen = { try ListenAddress("127.0.0.1:\(FreePort.next())") }
       let configuration = try StaticConfiguration(
         root: root.path, http: listen(), https: listen(), metrics: listen())
+      for (path, bytes) in configuration.longTransfers?.files ?? [] {
+        let file = URL(filePath: root.file(path))
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+      }
       let file = try root.write(String(decoding: configuration.encoded(), as: UTF8.self), to: "traefik.yaml")
       try await withServer(configuration: file, body)
     }
