@@ -48,10 +48,12 @@ let package = Package(
 
     .target(
       name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
-    .target(name: "ProxyConfig", dependencies: ["CLibYAML"], swiftSettings: settings),
+    .target(name: "Text", swiftSettings: settings),
+    .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Text"], swiftSettings: settings),
     .target(name: "Files", dependencies: ["CLinux"], swiftSettings: settings),
-    .target(name: "Arguments", dependencies: ["Files", argumentParser], swiftSettings: settings),
-    .target(name: "ACMEHook", dependencies: ["CAres", "CLinux", "Files", "ProxyConfig"], swiftSettings: settings),
+    .target(name: "Arguments", dependencies: ["Text", argumentParser], swiftSettings: settings),
+    .target(
+      name: "ACMEHook", dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "Text"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
       dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
@@ -59,7 +61,7 @@ let package = Package(
     .target(
       name: "GatewayControl",
       dependencies: [
-        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "Files", "GatewayModule", "ProxyConfig", "RPC", nioCore,
+        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "Files", "GatewayModule", "ProxyConfig", "RPC", "Text", nioCore,
         nioPosix,
       ],
       swiftSettings: settings),
@@ -67,18 +69,20 @@ let package = Package(
     .executableTarget(
       name: "gateway",
       dependencies: [
-        "ACMEHook", "Arguments", "Files", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging, lifecycle,
+        "ACMEHook", "Arguments", "Files", "GatewayModule", "ProxyConfig", "RPC", "Text", argumentParser, logging,
+        lifecycle,
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl",
       dependencies: [
-        "Arguments", "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", argumentParser, logging,
+        "Arguments", "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Text", argumentParser, logging,
         unixSignals,
       ],
       swiftSettings: settings),
     .executableTarget(
-      name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Files", argumentParser], swiftSettings: settings),
+      name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Files", "Text", argumentParser],
+      swiftSettings: settings),
     .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),

@@ -2,6 +2,7 @@ public import Files
 import Glibc
 public import ProxyConfig
 import Synchronization
+import Text
 
 /// What a node's DNS-01 challenges are answered with besides their records: the file `<root>/acme/zone`, from the gateway
 /// for the hook.

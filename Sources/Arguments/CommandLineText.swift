@@ -1,6 +1,6 @@
 package import ArgumentParser
-import Files
 import FoundationEssentials
+import Text
 
 /// What all programs do with their arguments beyond what the parser does, and how they complain of them.
 package enum CommandLineText {

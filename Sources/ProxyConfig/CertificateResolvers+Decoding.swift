@@ -1,3 +1,5 @@
+import Text
+
 extension CertificateResolvers {
   /// Reads from a static configuration how long Traefik is told that certificates live, in hours; nil where it gets none.
   ///

@@ -1,3 +1,5 @@
+import Text
+
 /// One DNS label, in lower case: 1 to 63 letters, digits, `-` and `_` (RFC 1035 2.3.4, with the `_` of RFC 8552).
 ///
 /// A hyphen may stand first or last: DNS carries such names, existing nodes may publish them, and Traefik and YAML treat them as

@@ -1,3 +1,5 @@
+import Text
+
 extension DynamicConfiguration {
   /// Throws where Traefik fails to make a configuration of a document.
   ///

@@ -1,3 +1,5 @@
+import Text
+
 extension GoTemplate {
   /// Parses actions as Go's does (package `text/template/parse`), one after the other, with the blocks they are in on a stack.
   ///

@@ -1,3 +1,5 @@
+import Text
+
 extension Route {
   /// A route, and whether its file says it as ``Route/encoded()`` does, or as earlier versions did.
   struct Reading {

@@ -1,3 +1,5 @@
+import Text
+
 extension StaticConfiguration {
   /// What of a static configuration others go by: where Traefik listens with it.
   public struct Addresses: Hashable, Sendable {

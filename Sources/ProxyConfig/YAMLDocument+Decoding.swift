@@ -1,3 +1,5 @@
+import Text
+
 /// What Traefik's YAML library (gopkg.in/yaml.v3) fails on after it has parsed a document.
 extension YAMLDocument {
   /// Throws for a key that is there twice or is no scalar, a value that contradicts its tag, a merge (`<<`) of what is no

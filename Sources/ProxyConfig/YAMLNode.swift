@@ -1,3 +1,5 @@
+import Text
+
 /// A node of a document that is compared with what a route has to say; everything else throws where it differs and how.
 struct YAMLNode {
   private let document: YAMLDocument

@@ -1,3 +1,5 @@
+import Text
+
 /// What Traefik's YAML library makes of a scalar, as Traefik then reads it: it turns every value back into text.
 enum YAMLValue: Equatable {
   case null

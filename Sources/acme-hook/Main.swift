@@ -3,6 +3,7 @@ import ArgumentParser
 import Arguments
 import Files
 import Glibc
+import Text
 
 @main
 enum Main {

@@ -2,6 +2,7 @@ import Arguments
 import Files
 import GatewayModule
 import Glibc
+import Text
 
 @main
 enum Main {

@@ -5,6 +5,7 @@ import GatewayControl
 import GatewayModule
 import Glibc
 import RPC
+import Text
 
 @main
 enum Main {

@@ -24,8 +24,3 @@ public struct InvalidChallenge: Error, Hashable, CustomStringConvertible {
     self.description = description
   }
 }
-
-/// `text` in double quotes on one line, cut after 100 characters.
-func quoted(_ text: String) -> String {
-  text.count > 100 ? String(reflecting: String(text.prefix(100)) + "…") : String(reflecting: text)
-}

@@ -1,3 +1,5 @@
+import Text
+
 /// What the record of a DNS-01 challenge says: 1 to 255 characters of base64url (RFC 4648, section 5) without padding.
 ///
 /// A certificate authority asks for a SHA-256 digest, which has 43 (RFC 8555, section 8.4). Any that fit into one string
