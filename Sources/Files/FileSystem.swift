@@ -80,6 +80,16 @@ package enum FileSystem {
     return (bytes, FileStamp(status))
   }
 
+  /// The same without the stamp; nil where no file is.
+  package static func content(of path: String, limit: Int) throws(FileError) -> [UInt8]? {
+    do throws(FileError) {
+      return try read(path, limit: limit).bytes
+    } catch {
+      guard error.code == ENOENT else { throw error }
+      return nil
+    }
+  }
+
   /// Writes a new file, or over an old one, and syncs it.
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) -> FileStamp {
@@ -91,6 +101,16 @@ package enum FileSystem {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw FileError(path, "lstat") }
     return FileStatus(status)
+  }
+
+  /// The same; nil where nothing stands.
+  package static func find(_ path: String) throws(FileError) -> FileStatus? {
+    do throws(FileError) {
+      return try status(path)
+    } catch {
+      guard error.code == ENOENT else { throw error }
+      return nil
+    }
   }
 
   /// Makes an empty file; one that is there is fine, whatever it holds.

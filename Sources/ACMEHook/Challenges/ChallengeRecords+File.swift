@@ -45,11 +45,7 @@ extension ChallengeRecords {
   /// - Parameter report: takes a line that says so when the file is unreadable. It then counts as empty: an order that
   ///   was under way fails and is made anew, which is better than that every order fails from now on.
   static func read(from directory: StateDirectory, report: (String) -> Void) throws(FileError) -> ChallengeRecords {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try FileSystem.read(directory.challenges, limit: 1 << 20).bytes
-    } catch {
-      guard error.code == ENOENT else { throw error }
+    guard let bytes = try FileSystem.content(of: directory.challenges, limit: 1 << 20) else {
       return ChallengeRecords()
     }
     do throws(Unreadable) {

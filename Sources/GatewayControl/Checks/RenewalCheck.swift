@@ -1,6 +1,7 @@
 import COpenSSL
 import Files
 import FoundationEssentials
+import GatewayModule
 import Glibc
 import ProxyConfig
 
@@ -102,13 +103,7 @@ struct RenewalCheck {
   }
 
   private static func certificates(in path: String) throws -> [Stored] {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try FileSystem.read(path, limit: 1 << 28).bytes
-    } catch {
-      guard error.code == ENOENT else { throw error }
-      return []
-    }
+    guard let bytes = try FileSystem.content(of: path, limit: CertificateStorage.largest) else { return [] }
     // It is made empty.
     guard !bytes.isEmpty else { return [] }
     let accounts: Storage

@@ -45,8 +45,8 @@ struct StorageCheck {
   private func check(_ storage: CertificateResolvers.Storage) throws(FileError) -> [Check] {
     let file = file(storage)
     var checks: [Check] = []
-    let hasCopy = try Self.status("\(file).kept") != nil
-    if let status = try Self.status(file) {
+    let hasCopy = try FileSystem.find("\(file).kept") != nil
+    if let status = try FileSystem.find(file) {
       if status.mode & 0o077 != 0 {
         let mode = String(status.mode, radix: 8)
         checks.append(failure("others may use \(file) (mode \(mode)), so Traefik will not", "chmod 600 \(file)"))
@@ -59,7 +59,7 @@ struct StorageCheck {
     } else if hasCopy {
       checks.append(failure("\(file) is gone: Traefik would start without"))
     }
-    if let damaged = try Self.status("\(file).damaged") {
+    if let damaged = try FileSystem.find("\(file).damaged") {
       let time = UTCTime(Timestamp(seconds: damaged.stamp.modified / 1_000_000_000))
       checks.append(
         .warning(
@@ -76,15 +76,5 @@ struct StorageCheck {
       isServed
       ? "the gateway's log says why it could not put that right" : remedy.isEmpty ? start : "\(remedy), or \(start)"
     return .failure(Self.name, finding, "\(gateway); then \(Unit.traefik.remedy(.restart))")
-  }
-
-  /// nil when there is no such file.
-  private static func status(_ path: String) throws(FileError) -> FileStatus? {
-    do throws(FileError) {
-      return try FileSystem.status(path)
-    } catch {
-      guard error.code == ENOENT else { throw error }
-      return nil
-    }
   }
 }

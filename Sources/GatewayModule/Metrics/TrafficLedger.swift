@@ -142,12 +142,6 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     }
   }
 
-  /// Takes in what Traefik shows, where nothing is known of the wire.
-  mutating func take(_ reading: Traffic, start: Double?) {
-    var backends = BackendTraffic()
-    take(reading, start: start, &backends) { _ in nil }
-  }
-
   private mutating func add(_ bytes: ByteCount, to workload: String) {
     let total = accounts[workload]?.total ?? .init()
     accounts[workload, default: .init()].total = total + bytes

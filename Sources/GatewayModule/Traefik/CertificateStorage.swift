@@ -1,5 +1,4 @@
 public import Files
-import Glibc
 public import Logging
 import ProxyConfig
 import Synchronization
@@ -56,8 +55,8 @@ public final class CertificateStorage: Sendable {
   /// Returns false when another file was put in its place.
   private func isWhole(_ file: String, _ known: inout Known, _ fault: inout String?) throws(FileError) -> Bool {
     let copy = "\(file).kept"
-    guard let status = try Self.status(file) else {
-      guard try Self.status(copy) != nil else {
+    guard let status = try FileSystem.find(file) else {
+      guard try FileSystem.find(copy) != nil else {
         known = Known()
         return true
       }
@@ -77,7 +76,7 @@ public final class CertificateStorage: Sendable {
       keep(bytes, as: copy, &fault)
       return true
     }
-    if bytes.isEmpty, try Self.status(copy) == nil {
+    if bytes.isEmpty, try FileSystem.find(copy) == nil {
       known = Known(stamp: stamp)
       return true
     }
@@ -87,7 +86,7 @@ public final class CertificateStorage: Sendable {
   }
 
   private func replace(_ file: String, by copy: String, _ reason: String) throws(FileError) {
-    let hasCopy = try Self.status(copy) != nil
+    let hasCopy = try FileSystem.find(copy) != nil
     if hasCopy {
       do throws(FileError) {
         try restore(file, from: copy)
@@ -137,16 +136,6 @@ public final class CertificateStorage: Sendable {
         logger.warning("no copy of Traefik's certificate storage can be made", metadata: ["reason": "\(error)"])
       }
       fault = "\(error)"
-    }
-  }
-
-  /// nil when there is no such file.
-  private static func status(_ path: String) throws(FileError) -> FileStatus? {
-    do throws(FileError) {
-      return try FileSystem.status(path)
-    } catch {
-      guard error.code == ENOENT else { throw error }
-      return nil
     }
   }
 }
