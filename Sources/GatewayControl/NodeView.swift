@@ -41,6 +41,15 @@ public struct NodeView: Sendable {
     self.init(answer, gateway, root: root, namespace: namespace)
   }
 
+  /// A node whose gateway does not answer, and is known by its files.
+  ///
+  /// - Parameters:
+  ///   - root: the directory that was given; nil for the standard one.
+  ///   - silence: why the gateway does not tell.
+  public init(root: String?, silence: any Error) {
+    self.init(.failure(silence), nil, root: root, namespace: nil)
+  }
+
   init(
     _ answer: Result<NodeInfo, any Error>, _ gateway: Client.RemoteObject?, root: String?, namespace: NetworkNamespace?
   ) {
@@ -75,6 +84,11 @@ public struct NodeView: Sendable {
         + "ports is left out"
     case .files(let reason): "read the files below \(root?.path ?? ""), since the gateway does not tell: \(reason)"
     }
+  }
+
+  /// What is wrong with the directory that was given, in words; nil for nothing.
+  public var complaint: String? {
+    wrongRoot.map { "the gateway's root is \(info?.root ?? ""), not \($0), which is not used" }
   }
 
   /// Where a process of this machine reaches Traefik, and where it is meant to listen.

@@ -24,10 +24,15 @@ public struct LongTransfers: Hashable, Sendable {
   /// In seconds.
   let headerTimeout: Int
 
-  /// Returns nil for a root whose path cannot be that of a Go package: one with other characters than letters and digits of ASCII,
-  /// `/`, `.`, `_`, `~` and `-`.
+  /// Whether the path of a root can be that of a Go package: it has no other characters than letters and digits of ASCII, `/`,
+  /// `.`, `_`, `~` and `-`.
+  public static func isPossible(in root: String) -> Bool {
+    root.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "/._~-".utf8.contains($0) }
+  }
+
+  /// Returns nil where that is not possible.
   init?(root: String, entryPoints: [ListenAddress], headerTimeout: Int) {
-    guard root.utf8.allSatisfy({ ASCII.isLetterOrDigit($0) || "/._~-".utf8.contains($0) }) else { return nil }
+    guard Self.isPossible(in: root) else { return nil }
     self.root = root
     self.entryPoints = entryPoints
     self.headerTimeout = headerTimeout

@@ -4,22 +4,33 @@ import GatewayModule
 import Glibc
 import RPC
 
-/// Where on this node Traefik and its files are, for what the running gateway does not tell.
-struct NodeOptions: ParsableArguments {
+/// Where on this node the gateway's files are, for what the running gateway does not tell.
+struct RootOption: ParsableArguments {
   @Option(
     help: .init(
       "The gateway's directory; also given by GATEWAY_ROOT. (default: what the running gateway tells, or else /var/cache/modules/gateway)",
       valueName: "dir"))
   var root: String?
 
+  /// What was given, if anything was.
+  var given: String? { root ?? NodeOptions.variable("GATEWAY_ROOT") }
+
+  func validate() throws {
+    if let given, !given.hasPrefix("/") {
+      throw ValidationError("--root must be an absolute path, not '\(given)'")
+    }
+  }
+}
+
+/// Where on this node Traefik and its files are, for what the running gateway does not tell.
+struct NodeOptions: ParsableArguments {
+  @OptionGroup var root: RootOption
+
   @Option(
     help: .init(
       "The network namespace Traefik runs in, as 'ip netns' names it; also given by GATEWAY_NETNS. (default: what the running gateway tells)",
       valueName: "name"))
   var netns: String?
-
-  /// What was given for the root, if anything was.
-  var givenRoot: String? { root ?? Self.variable("GATEWAY_ROOT") }
 
   var namespace: NetworkNamespace? {
     get throws {
@@ -32,14 +43,11 @@ struct NodeOptions: ParsableArguments {
   }
 
   func validate() throws {
-    if let root = givenRoot, !root.hasPrefix("/") {
-      throw ValidationError("--root must be an absolute path, not '\(root)'")
-    }
     _ = try namespace
   }
 
   func view(asking gateway: Client.RemoteObject) async throws -> NodeView {
-    await NodeView(asking: gateway, root: givenRoot, namespace: try namespace)
+    await NodeView(asking: gateway, root: root.given, namespace: try namespace)
   }
 
   static func variable(_ name: String) -> String? {

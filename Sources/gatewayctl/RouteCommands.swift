@@ -5,6 +5,7 @@ import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
+import Text
 
 /// The backends of a route to be set.
 struct BackendOptions: ParsableArguments {
@@ -147,9 +148,7 @@ private struct Setting {
     before = try await gateway.routes(of: workload)
     guard waiting.wait != nil else { return }
     let node = try await waiting.node.view(asking: gateway)
-    if let wrong = node.wrongRoot {
-      StandardError.print("gatewayctl: the gateway's root is \(node.info?.root ?? ""), not \(wrong), which is not used")
-    }
+    if let complaint = node.complaint { StandardError.print("gatewayctl: \(complaint.escaped)") }
     if case .gateway(_, true) = node.source {} else { StandardError.print("gatewayctl: \(node.origin)") }
     wait = (node, try await ServingWait.Start(node))
   }

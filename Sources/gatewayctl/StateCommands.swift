@@ -5,6 +5,7 @@ import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
+import Text
 
 struct ShowMetrics: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +14,9 @@ struct ShowMetrics: GatewayCtlCommand {
     discussion: """
       With --watch the busiest workloads come first, as many as there is room for, each with a bar of its last rates. Where \
       standard output is no terminal all are printed, at every interval anew; with --json one line each time.
+
+      Where the gateway does not answer, what it last put on disk below --root is shown, and standard error says so. --watch \
+      needs the gateway.
       """)
 
   @Option(
@@ -20,6 +24,7 @@ struct ShowMetrics: GatewayCtlCommand {
     help: .init(
       "Show rates too, every 2 seconds or as many as are given, until it is interrupted.", valueName: "seconds"))
   var watch: Seconds?
+  @OptionGroup var root: RootOption
   @OptionGroup var bus: BusOptions
 
   private var interval: Duration? {
@@ -32,8 +37,36 @@ struct ShowMetrics: GatewayCtlCommand {
 
   func run() async throws {
     if let interval = try interval { return try await show(every: interval) }
-    let metrics = try await bus.withGateway(Self.read)
+    let metrics = try await bus.withGateway { gateway in
+      do {
+        let metrics = try await Self.read(gateway)
+        if root.given != nil {
+          let node = await NodeView(asking: gateway, root: root.given, namespace: nil)
+          if let complaint = node.complaint { StandardError.print("gatewayctl: \(complaint.escaped)") }
+        }
+        return metrics
+      } catch let failure as CallFailure {
+        if case .callError = failure.reason { throw failure }
+        return try stored(without: failure)
+      }
+    }
     try StandardOutput.print(bus.json ? try JSONText.pretty(metrics) : TrafficView.totals(metrics))
+  }
+
+  /// What is on disk.
+  ///
+  /// - Parameter silence: why the gateway was not asked; thrown when nothing is there.
+  private func stored(without silence: CallFailure) throws -> Metrics {
+    let node = NodeView(root: root.given, silence: silence)
+    guard let root = node.root else { throw silence }
+    do {
+      let metrics = try Metrics.stored(in: root)
+      StandardError.print("gatewayctl: \(node.origin.escaped)")
+      return metrics
+    } catch {
+      StandardError.print("gatewayctl: no totals below \(root.path.escaped): \("\(error)".escaped)")
+      throw silence
+    }
   }
 
   /// What was counted of each workload, with nothing for those that have a route and no traffic.
@@ -132,7 +165,7 @@ struct CheckNode: GatewayCtlCommand {
     let checks = try await bus.withClient { client, timeout in
       // A broker that does not answer is found out about soon enough.
       let check = NodeCheck(
-        client: client, root: node.givenRoot, namespace: try node.namespace, resolver: try resolverEndpoint,
+        client: client, root: node.root.given, namespace: try node.namespace, resolver: try resolverEndpoint,
         timeout: min(timeout, .seconds(5)), checksDomains: domains)
       return try await check.run { check in
         if !bus.json { try StandardOutput.print(check.line(for: .standardOutput)) }

@@ -66,7 +66,12 @@ struct CheckTests {
     let records = ["gent01 A \(Uplink.address)", "*.gent01 CNAME gent01", "_acme-challenge.gent01 NS gent01"]
     try await withNode(records: records) { gateway in
       try await gateway.withTraefikAsInstalled { traefik in
-        let report = try await check(gateway, resolver: Uplink.resolver)
+        // Until Traefik has taken in what the gateway has for itself.
+        let report = try await eventually {
+          try await check(gateway, resolver: Uplink.resolver)
+        } until: {
+          $0.lines["transfers"]?.hasPrefix("ok") == true
+        }
         #expect(report.status == .code(0), "\(report)")
         let owner = "traefik (pid \(traefik.pid))"
         let expected = [
@@ -79,6 +84,7 @@ struct CheckTests {
           "port 443": "ok       \(owner) listens at \(Uplink.address):443",
           "port 53": "ok       free, for as long as no challenge is pending",
           "metrics": "ok       \(gateway.address("--traefik-address")) counts the traffic of 0 workloads",
+          "transfers": "ok       Traefik has the plugin 'timeouts': bodies and streams may take any time",
           "zone A": "ok       \(zone) is at \(Uplink.address)",
           "zone *": "ok       *.\(zone) is an alias of \(zone)",
           "zone NS": "ok       _acme-challenge.\(zone) is delegated to \(zone)",
@@ -209,6 +215,51 @@ struct CheckTests {
         #expect(line.contains(isIt ? " runs with \(root)/traefik.yaml" : " does not run with "), "\(line)")
       }
     }
+  }
+
+  @Test("A Traefik without the plugin that lets bodies take their time is told")
+  func traefikWithoutThePlugin() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      func transfers() async throws -> String? {
+        try await check(gateway, resolver: try "127.0.0.1:\(FreePort.next())").lines["transfers"]
+      }
+      // Nobody answers: others tell of that.
+      #expect(try await transfers() == nil)
+      try await gateway.withTraefikAsInstalled { _ in
+        let line = try await eventually {
+          try await transfers()
+        } until: {
+          $0?.hasPrefix("ok") == true
+        }
+        #expect(line == "ok       Traefik has the plugin 'timeouts': bodies and streams may take any time")
+      }
+      // As it is where Traefik cannot load it, with a line in its log.
+      let plain = try String(contentsOfFile: gateway.root.file("traefik.yaml"), encoding: .utf8)
+        .replacing("moduleName: ", with: "moduleName: no")
+      let file = try gateway.root.write(plain, to: "plain.yaml")
+      try await ChildProcess.withProcess(
+        Repository.program("traefik", environment: "TRAEFIK"), ["--configfile", file],
+        log: gateway.root.file("traefik.log")
+      ) { traefik in
+        _ = try await traefik.line { $0.contains("plugin") }
+        try await traefik.ready {
+          try await HTTPClient(connectingTo: gateway.address("--http-address")).fetch("http://\(zone)/").status == 301
+        }
+        #expect(
+          try await transfers()
+            == "warning  Traefik runs without the plugin 'timeouts' (it answers 404): requests are cut off that take "
+            + "longer than --header-timeout, bodies too -> its log says why, behind 'plugin'; then "
+            + Self.command("restart"))
+      }
+    }
+    let odd = try await TemporaryDirectory.withDirectory { directory in
+      try await GatewayProcess.withGateway(
+        GatewayProcess.permissive + ["--root", directory.file("with space")]
+      ) { gateway in
+        try await gateway.gatewayctl("check", "--resolver", "127.0.0.1:\(FreePort.next())").standardOutput
+      }
+    }
+    #expect(odd.contains("warning  transfers  Traefik cannot have the plugin 'timeouts' below "), "\(odd)")
   }
 
   @Test func gatewayThatDoesNotAnswerIsNotTheBroker() async throws {

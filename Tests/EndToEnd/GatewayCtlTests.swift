@@ -83,6 +83,11 @@ struct GatewayCtlTests {
       #expect(
         try await ctl("set-name", "1-1-shop", "store", "--backend", "http://10.1.2.3")
           == Outcome(0, "store.\(zone)\n", "gatewayctl: 1-1-shop gave up shop.\(zone)\n"))
+      let again = try await ctl("set-name", "1-1-shop", "shop", "--backend", "http://10.1.2.3", "--json")
+      #expect(try JSON(parsing: again.output) == ["FQDN": "shop.\(zone)", "GaveUp": "store.\(zone)"])
+      #expect(again.error == "gatewayctl: 1-1-shop gave up store.\(zone)\n")
+      let kind = try await ctl("set-fqdn", "1-1-shop", "shop.example.org", "--backend", "http://10.1.2.3")
+      #expect(kind == Outcome(0, "", "gatewayctl: 1-1-shop gave up shop.\(zone)\n"))
       #expect(try await ctl("delete", "1-1-shop") == Outcome(0, ""))
       #expect(try await ctl("delete", "1-1-shop") == Outcome(0, "", "gatewayctl: 1-1-shop had no route\n"))
       #expect(
@@ -219,21 +224,80 @@ struct GatewayCtlTests {
           == Outcome(69, "", "\(silence) gateway.zbus@1.0 at \(redis.tcpURL); the request was withdrawn\n"))
       // Nothing is left to be run later.
       #expect(try await redis.command("KEYS", "*") == "")
-      // With the 20 s that an answer may take.
-      let clock = ContinuousClock.now
+      // A broker that cannot be reached is not waited for, whatever an answer may take.
+      for command in ["list", "status", "metrics"] {
+        let unreachable = Outcome(
+          try await Command.run(
+            Repository.product("gatewayctl"),
+            [command, "--timeout", "3600", "--broker", "unix:///nowhere/redis.sock"],
+            environment: ["GATEWAY_ROOT": "/nowhere"]))
+        #expect(unreachable.status == 69 && unreachable.error.hasSuffix("; nothing was sent\n"), "\(unreachable)")
+      }
       let watch = try await Command.run(
         Repository.product("gatewayctl"), ["watch", "--broker", "unix:///nowhere/redis.sock"])
       #expect(watch.status == .code(69), "\(watch)")
-      let unreachable = try await Command.run(
-        Repository.product("gatewayctl"), ["list", "--broker", "unix:///nowhere/redis.sock"])
-      #expect(Outcome(unreachable).status == 69 && unreachable.standardError.hasSuffix("; nothing was sent\n"))
-      #expect(clock.duration(to: .now) < .seconds(18), "either waits for 2 s, not for 20")
       #expect(
         try await ctl(["delete", "w"], "unix:///nowhere/redis.sock")
           == Outcome(
             69, "",
             "gatewayctl: broker unix:///nowhere/redis.sock cannot be reached: No such file or directory; "
               + "nothing was sent\n"))
+    }
+  }
+
+  @Test("Where the gateway does not answer, `metrics` are what it put on disk, and that is said")
+  func metricsOfFiles() async throws {
+    try await HTTPBackend.withServer("shop") { shop in
+      try await GatewayProcess.withGateway { gateway in
+        func metrics(_ arguments: String..., broker: String? = nil) async throws -> Outcome {
+          Outcome(
+            try await Command.run(
+              Repository.product("gatewayctl"), ["metrics"] + arguments,
+              environment: ["GATEWAY_BROKER": broker ?? gateway.redis.unixURL]))
+        }
+        try await gateway.setName("1-shop", "shop", shop.url)
+        try await gateway.setName("2-quiet", "quiet", "http://127.0.0.1:9")
+        try await gateway.withTraefikAsInstalled { _ in
+          let client = gateway.client("--https-address").overHTTP1
+          try await eventually { try await client.fetch("https://shop.\(zone)/bytes/5000").status == 200 }
+          try await eventually { try await gateway.call("Metrics").data["Response"]["1-shop"].number ?? 0 >= 5000 }
+        }
+        // It tells of its own root, whatever was given.
+        let told = try await metrics("--json", "--root", "/nowhere")
+        #expect(
+          told.error == "gatewayctl: the gateway's root is \(gateway.root.path), not /nowhere, which is not used\n")
+        let asked = try await metrics("--json", "--root", gateway.root.path)
+        #expect(asked.status == 0 && asked.error == "")
+        let bytes = try #require(JSON(parsing: asked.output)["Response"]["1-shop"].number)
+        #expect(bytes >= 5000)
+
+        // A broker that is away, then a gateway that is.
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exit() == .code(0))
+        for broker in ["unix:///nowhere/redis.sock", gateway.redis.unixURL] {
+          let stored = try await metrics(
+            "--json", "--root", gateway.root.path, "--timeout", "0.5", broker: broker)
+          #expect(stored.status == 0)
+          let response = try JSON(parsing: stored.output)["Response"]
+          #expect(response["1-shop"].number ?? 0 >= bytes && response["2-quiet"] == 0, "\(stored)")
+          let reason = "gatewayctl: read the files below \(gateway.root.path), since the gateway does not tell: "
+          #expect(stored.error.hasPrefix(reason) && stored.error.contains(broker), "\(stored)")
+        }
+        let table = try await metrics("--root", gateway.root.path, "--timeout", "0.5")
+        #expect(table.output.contains("\n2-quiet "), "\(table)")
+
+        // Where nothing is, or nothing whole, there are no totals; and nothing is moved.
+        let nowhere = try await metrics("--root", "/nowhere", "--timeout", "0.5")
+        #expect(nowhere.status == 69 && nowhere.output == "")
+        #expect(
+          nowhere.error.hasPrefix(
+            "gatewayctl: no totals below /nowhere: opendir /nowhere/proxy: No such file or directory\n"
+              + "gatewayctl: no answer within 0.5 seconds from queue "), "\(nowhere)")
+        try gateway.root.write("rubbish", to: "traffic.msgpack")
+        let damaged = try await metrics("--root", gateway.root.path, "--timeout", "0.5")
+        #expect(damaged.status == 69 && damaged.error.hasPrefix("gatewayctl: no totals below "), "\(damaged)")
+        #expect(try String(contentsOfFile: gateway.root.file("traffic.msgpack"), encoding: .utf8) == "rubbish")
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import Glibc
 import NIOPosix
 public import ProxyConfig
 public import RPC
+import Text
 
 /// Whether this node can be a gateway: everything that one needs, looked at, with nothing left changed.
 public struct NodeCheck: Sendable {
@@ -53,7 +54,9 @@ public struct NodeCheck: Sendable {
     if case .gateway(let info, false) = node.source {
       // What is left when neither files nor processes can be seen.
       async let zone = ZoneCheck.check(node, resolver: resolver)
+      async let transfers = TransferCheck(node: node).check()
       try add([TraefikCheck.check(info)])
+      try add(await transfers)
       try add(await zone)
       try add(await CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains))
       if checksDomains { try add(await checkDomains(node, gateway)) }
@@ -62,6 +65,7 @@ public struct NodeCheck: Sendable {
     let traefik = TraefikCheck(node: node)
     let ports = PortCheck(node: node)
     async let metrics = checkMetrics(node)
+    async let transfers = TransferCheck(node: node).check()
     async let machine = onThread { [traefik.check()] + ports.checkAll() }
     async let zone = ZoneCheck.check(node, resolver: resolver)
     async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains)
@@ -72,6 +76,7 @@ public struct NodeCheck: Sendable {
     }
     try add(try await machine)
     try add([await metrics])
+    try add(await transfers)
     try add(await zone)
     try add(await certificates)
     try add(try await storage)

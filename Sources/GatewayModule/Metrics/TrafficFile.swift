@@ -53,19 +53,27 @@ struct TrafficFile: Sendable {
   /// - Throws: ``Damage`` when it cannot be read. The file is then out of the way.
   func load() throws(Damage) -> TrafficLedger {
     do {
-      let bytes = try FileSystem.read(root.traffic, limit: Self.largest).bytes
-      let envelope = try MessagePackDecoder().decode(Envelope.self, from: bytes)
-      guard envelope.version == Envelope.version else { throw Fault.version(envelope.version) }
-      guard envelope.checksum == Self.checksum(envelope.content.bytes) else { throw Fault.checksum }
-      let content = try MessagePackDecoder().decode(Content.self, from: envelope.content.bytes)
+      guard let content = try read() else { return TrafficLedger() }
       var ledger = content.ledger
       if content.boot.isEmpty || content.boot != BootClock.bootID { ledger.machineRestarted() }
       return ledger
-    } catch let error as FileError where error.code == ENOENT {
-      return TrafficLedger()
     } catch {
       throw Damage(reason: "\(error)", outcome: Result { () throws(FileError) in try putAside() })
     }
+  }
+
+  /// The totals by workload that were stored last; none when there is no file. For whoever only looks: nothing is moved.
+  func totals() throws -> [String: ByteCount] {
+    try read()?.ledger.totals ?? [:]
+  }
+
+  /// Returns nil when there is no file.
+  private func read() throws -> Content? {
+    guard let bytes = try FileSystem.content(of: root.traffic, limit: Self.largest) else { return nil }
+    let envelope = try MessagePackDecoder().decode(Envelope.self, from: bytes)
+    guard envelope.version == Envelope.version else { throw Fault.version(envelope.version) }
+    guard envelope.checksum == Self.checksum(envelope.content.bytes) else { throw Fault.checksum }
+    return try MessagePackDecoder().decode(Content.self, from: envelope.content.bytes)
   }
 
   private func putAside() throws(FileError) -> String {
