@@ -97,6 +97,20 @@ struct ChangesTests {
     }
   }
 
+  @Test func columnsAreAlignedToTheLongestWorkloadSoFar() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await withWatch(of: gateway) { watch in
+        for (workload, name) in [("w", "one"), ("37-1976-web", "two"), ("v", "three")] {
+          try await gateway.setName(workload, name, "http://127.0.0.1:9")
+        }
+        try await watch.expect([
+          "set          w  one.\(zone)", "set          37-1976-web  two.\(zone)",
+          "set          v            three.\(zone)",
+        ])
+      }
+    }
+  }
+
   @Test func jsonIsALineForEach() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await withWatch(of: gateway, ["--json"]) { watch in
@@ -109,6 +123,9 @@ struct ChangesTests {
         }
         #expect(lines.map { $0["Action"].string } == ["set", "deleted"])
         #expect(lines[0]["Workload"] == "w" && lines[0]["Domain"] == .string("one.\(zone)") && lines[0]["Reason"] == "")
+        // The form that all times have in JSON.
+        let form = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/
+        #expect(lines.allSatisfy { $0["Time"].string?.wholeMatch(of: form) != nil })
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         let time = try Date(lines[0]["Time"].string ?? "", strategy: style)
         #expect(abs(time.timeIntervalSinceNow) < 60)

@@ -122,6 +122,36 @@ struct CommandLineTests {
     }
   }
 
+  /// A public network of which only half is given.
+  static let halves: [(flags: [String], warning: String, refusal: String)] = [
+    (
+      ["--domain", GatewayProcess.zone], "FQDNs will be refused: --domain is given without --public-ip",
+      "this node has no public address: an FQDN proxy needs one"
+    ),
+    (
+      ["--public-ip", "203.0.113.7"], "names will be refused: --public-ip is given without --domain",
+      "this node has no domain: a named proxy needs one, use SetFQDNProxy"
+    ),
+  ]
+
+  @Test("Half a public network is told at the start, and what then is refused", arguments: halves)
+  func halfAPublicNetwork(flags: [String], warning: String, refusal: String) async throws {
+    try await GatewayProcess.withGateway(flags + ["--no-domain-check"]) { gateway in
+      let lines = try gateway.log.compactMap { $0["message"].string }.filter { $0.contains("will be refused") }
+      #expect(lines == [warning])
+      #expect(try gateway.logged(warning).first?["level"] == "warning")
+      let name = try await gateway.call("SetNamedProxy", "w", "shop", ["http://10.1.2.3"], false)
+      let fqdn = try await gateway.call("SetFQDNProxy", "v", "shop.example.org", ["http://10.1.2.3"], false)
+      #expect([name.callError, fqdn.callError].compactMap { $0 } == [refusal])
+    }
+    let whole = try await GatewayProcess.withGateway { try $0.log }
+    #expect(!whole.contains { $0["message"].string?.contains("will be refused") == true })
+    let help = try await Command.succeed(Repository.product("gateway"), ["--help"])
+    #expect(
+      help.replacing(/\s+/, with: " ").contains(
+        "with one of them only, half of the routes are refused: names without --domain, FQDNs without --public-ip"))
+  }
+
   /// What keeps a gateway from starting: what is in its root's place, and what is told. Without a quarantine it starts, as
   /// `QuarantineTests` show.
   static let unusableRoots: [(prepare: String, error: String)] = [

@@ -49,6 +49,42 @@ struct ServingTests {
     }
   }
 
+  @Test("A trial on one machine: everything is at 127.0.0.1, but for Traefik's own ports")
+  func trialOnOneMachine() async throws {
+    let flags = ["--domain", zone, "--public-ip", "127.0.0.1", "--no-domain-check", "--allow-loopback-backends"]
+    try await HTTPBackend.withServer("plain") { plain in
+      try await HTTPBackend.withServer("secure.example.org", tls: true) { secure in
+        try await GatewayProcess.withGateway(flags) { gateway in
+          try await gateway.withTraefikAsInstalled { _ in
+            try await gateway.setName("plain", "plain", plain.url)
+            try await gateway.setFQDN("secure", "app.example.org", secure.url)
+            try await gateway.setFQDN("passed", "secure.example.org", secure.endpoint)
+            let client = gateway.client("--https-address")
+            for (host, name) in [
+              ("plain.\(zone)", "plain"), ("app.example.org", "secure.example.org"),
+              ("secure.example.org", "secure.example.org"),
+            ] {
+              let answer = try await eventually {
+                try await client.fetch("https://\(host)/")
+              } until: {
+                $0.answer?.name == name
+              }
+              #expect(answer.answer?.host == host)
+            }
+            // That would go round in circles.
+            for flag in ["--http-address", "--https-address"] {
+              let loop = try await gateway.call(
+                "SetNamedProxy", "loop", "loop", .array([.string("http://\(gateway.address(flag))")]), false)
+              #expect(
+                loop.callError
+                  == #"invalid backend "http://\#(gateway.address(flag))": it is where Traefik listens"#)
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test func secureBackendIsNotAskedForAVerifiableCertificate() async throws {
     try await HTTPBackend.withServer("self-signed", tls: true) { backend in
       try await withTraefik { gateway, traefik in

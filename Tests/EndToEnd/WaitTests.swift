@@ -21,13 +21,27 @@ struct WaitTests {
       environment: ["GATEWAY_BROKER": gateway.redis.unixURL].merging(environment) { $1 }, within: .patience * 3)
   }
 
+  /// Waits for what does not come, as often as it takes until it is the last step that is not over: on a busy machine the time of
+  /// one run may be over before.
+  private func wait(
+    _ gateway: GatewayProcess, _ arguments: [String], untilItHangsAt step: String
+  ) async throws -> Command.Outcome {
+    let outcome = try await eventually {
+      try await wait(gateway, arguments, limit: 3)
+    } until: {
+      $0.standardError.contains("it hangs at the step '\(step)': ")
+    }
+    #expect(outcome.status == .code(75), "\(outcome.standardError)")
+    return outcome
+  }
+
   @Test func returnsWhenTheWorldSeesTheRoute() async throws {
     try await HTTPBackend.withServer("app") { app in
       try await CertificateNode.withNode(domains: ["app.example.org", "down.example.org"], isDelegated: false) { node in
         let (gateway, pebble) = (node.gateway, node.pebble)
         try await gateway.withTraefikAsInstalled(environment: pebble.environment) { _ in
           let outcome = try await wait(
-            gateway, ["set-fqdn", "app", "app.example.org", "--backend", app.url], limit: 60,
+            gateway, ["set-fqdn", "app", "app.example.org", "--backend", app.url],
             environment: ["SSL_CERT_FILE": pebble.root])
           #expect(outcome.status == .code(0), "\(outcome.standardError)")
           #expect(steps(outcome) == ["file", "traefik", "certificate", "backend"])
@@ -39,15 +53,15 @@ struct WaitTests {
 
           // Everything but the backend is there; as JSON.
           let down = try await wait(
-            gateway, ["set-fqdn", "down", "down.example.org", "--backend", "http://127.0.0.1:9", "--json"], limit: 20)
-          #expect(down.status == .code(75))
+            gateway, ["set-fqdn", "down", "down.example.org", "--backend", "http://127.0.0.1:9", "--json"],
+            untilItHangsAt: "backend")
           let result = try JSON(parsing: down.standardOutput)["Steps"].array ?? []
           #expect(result.map { $0["Step"].string } == ["file", "traefik", "certificate", "backend"])
           #expect(result.map { $0["Outcome"].string } == ["done", "done", "done", "hangs"])
           #expect(result.last?["Finding"].string == "Traefik answers 502: the backends do not")
           #expect(
             down.standardError.split(separator: "\n").last?.wholeMatch(
-              of: /gatewayctl: down\.example\.org is not served after 2[0-9.]+ s: it hangs at the step 'backend': .*/)
+              of: /gatewayctl: down\.example\.org is not served after [0-9.]+ s: it hangs at the step 'backend': .*/)
               != nil,
             "\(down.standardError)")
         }
@@ -81,8 +95,8 @@ struct WaitTests {
           #expect(
             result[3]["Finding"].string == "status 200, with 'CN=TRAEFIK DEFAULT CERT', which is not for shop.\(zone)")
 
-          let down = try await wait(gateway, ["set-name", "v", "down", "--backend", "http://127.0.0.1:9"], limit: 3)
-          #expect(down.status == .code(75))
+          let down = try await wait(
+            gateway, ["set-name", "v", "down", "--backend", "http://127.0.0.1:9"], untilItHangsAt: "backend")
           #expect(steps(down) == ["file", "traefik"])
           #expect(
             down.standardError.contains("hangs at the step 'backend': Traefik answers 502: the backends do not"),
@@ -99,8 +113,8 @@ struct WaitTests {
       let flags = GatewayProcess.permissive + ["--acme-email", "o@example.org", "--acme-ca", "https://127.0.0.1:9/d"]
       try await GatewayProcess.withGateway(flags) { gateway in
         try await gateway.withTraefikAsInstalled { _ in
-          let outcome = try await wait(gateway, ["set-fqdn", "w", "w.example.org", "--backend", app.url], limit: 3)
-          #expect(outcome.status == .code(75))
+          let outcome = try await wait(
+            gateway, ["set-fqdn", "w", "w.example.org", "--backend", app.url], untilItHangsAt: "certificate")
           #expect(outcome.standardError.contains("hangs at the step 'certificate': Traefik shows "))
           #expect(try await requests(gateway, "w") == 0)
         }
@@ -150,7 +164,7 @@ struct WaitTests {
       let flags = ["--domain", zone, "--public-ip", address, "--no-domain-check", "--allow-loopback-backends"]
       try await GatewayProcess.withGateway(flags + ["--https-address", ":\(try FreePort.next())"]) { gateway in
         try await gateway.withTraefikAsInstalled { _ in
-          let arguments = ["set-name", "w", "shop", "--backend", app.url, "--wait", "20"]
+          let arguments = ["set-name", "w", "shop", "--backend", app.url, "--wait", "120"]
           // Setting it again changes nothing, and nothing is reloaded.
           for _ in 0..<2 {
             let outcome = try await elsewhere(gateway, arguments)
@@ -162,7 +176,7 @@ struct WaitTests {
           let names = check.standardOutput.split(separator: "\n").map {
             $0.dropFirst(9).prefix(9).split(separator: "  ")[0]
           }
-          #expect(names == ["broker", "module", "node", "traefik", "zone A", "zone *", "zone NS"])
+          #expect(names == ["broker", "module", "node", "traefik", "transfers", "zone A", "zone *", "zone NS"])
           #expect(
             check.standardOutput.contains("ok       traefik    the gateway sees it at "), "\(check.standardOutput)")
         }
@@ -178,7 +192,7 @@ struct WaitTests {
       return try await Command.run(
         "unshare",
         ["--mount", "sh", "-c", script, directory.file("boot_id"), Repository.product("gatewayctl")] + arguments,
-        environment: ["GATEWAY_BROKER": gateway.redis.unixURL], within: .seconds(60))
+        environment: ["GATEWAY_BROKER": gateway.redis.unixURL], within: .patience * 3)
     }
   }
 
@@ -218,8 +232,8 @@ struct WaitTests {
           }
 
           let down = try await wait(
-            gateway, ["set-name", "v", "down", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 4)
-          #expect(down.status == .code(75))
+            gateway, ["set-name", "v", "down", "--backend", "127.0.0.1:9", "--tls-passthrough"],
+            untilItHangsAt: "backend")
           #expect(steps(down) == ["file", "traefik"])
           #expect(
             down.standardError.contains("hangs at the step 'backend': no TLS from a backend: TLS handshake: "),

@@ -17,7 +17,7 @@ final class RedisConnection: @unchecked Sendable {
   /// When a broker that has vanished without a word is taken for gone: the kernel asks after 5 s of silence whether the peer
   /// is there, once more after 5 s, and gives up 5 s later; as it does when what was sent is not acknowledged for 15 s. A
   /// broker that hangs is not gone: its kernel answers.
-  private static let tcpOptions: [(NIOBSDSocket.Option, Int)] = [
+  static let tcpOptions: [(NIOBSDSocket.Option, Int)] = [
     (.init(rawValue: TCP_KEEPIDLE), 5), (.init(rawValue: TCP_KEEPINTVL), 5), (.init(rawValue: TCP_KEEPCNT), 2),
     (.init(rawValue: CInt(TCP_USER_TIMEOUT)), 15_000),
   ]
