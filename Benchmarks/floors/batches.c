@@ -18,7 +18,9 @@
 static const char content[] =
     "http:\n  routers:\n    0-00000-bench-route:\n      rule: Host(`w00000.bench.example.test`)\n      service: 0-00000-bench\n"
     "      tls:\n        certResolver: dnsresolver\n        domains:\n        - sans:\n          - '*.bench.example.test'\n"
-    "  services:\n    0-00000-bench:\n      loadbalancer:\n        servers:\n        - url: http://10.1.2.3:9000\n";
+    "      middlewares:\n      - 0-00000-bench-forwarded\n"
+    "  services:\n    0-00000-bench:\n      loadbalancer:\n        servers:\n        - url: http://10.1.2.3:9000\n"
+    "  middlewares:\n    0-00000-bench-forwarded:\n      headers:\n        customRequestHeaders:\n          Forwarded: \"\"\n";
 
 static void fail(const char *what) {
   perror(what);

@@ -6,12 +6,12 @@ extension Route {
     let route: Route
     let isCurrent: Bool
 
-    /// The route that a file's root mapping describes.
-    init(_ root: YAMLNode, workload: WorkloadID) throws(RouteFile.Mismatch) {
+    /// The route that a file's root mapping describes; current, where the `Forwarded` header of `proxies` reaches the backends.
+    init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
       let sections = try root.fields(["http", "tcp"])
       switch (sections[0], sections[1]) {
-      case (let http?, nil): try self.init(http: http, workload)
-      case (let http, let tcp?): try self.init(tcp: tcp, http: http, workload)
+      case (let http?, nil): try self.init(http: http, workload, proxies)
+      case (let http, let tcp?): try self.init(tcp: tcp, http: http, workload, proxies)
       case (nil, nil): throw root.mismatch("a route has http or tcp")
       }
     }
@@ -19,9 +19,11 @@ extension Route {
 }
 
 extension Route.Reading {
-  private init(http: YAMLNode, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
+  private init(http: YAMLNode, _ workload: WorkloadID, _ proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
     let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
-    let router = try Router(http.required(fields[0], "routers"), "Host", workload)
+    let (all, trusted) = try http.required(fields[0], "routers")
+      .only("\(workload)-route", and: Route.trustedRouterName(of: workload))
+    let router = try Router(all, "Host", workload)
 
     let tls = try router.tls.fields(["certresolver", "domains"])
     let resolver = try router.tls.required(tls[0], "certResolver")
@@ -52,20 +54,25 @@ extension Route.Reading {
         under: .alreadyAccepted)
     }
 
-    isCurrent = try http.isCurrent([
-      (router.middlewares, route.middlewareNames), (service.transport, route.transportName),
-      (fields[2], route.middlewares), (fields[3], route.transports),
-    ]) { () throws(RouteFile.Mismatch) in
-      guard router.middlewares == nil, fields[2] == nil else { return false }
+    isCurrent = try http.isCurrent(trusting: proxies, by: trusted) { [route] believed in
+      [
+        (router.middlewares, route.middlewareNames(believed)), (trusted, route.trustedRouter(believed)),
+        (service.transport, route.transportName), (fields[2], route.middlewares(believed)),
+        (fields[3], route.transports),
+      ]
+    } orFirst: { () throws(RouteFile.Mismatch) in
+      guard router.middlewares == nil, trusted == nil, fields[2] == nil else { return false }
       if let transport = service.transport, try !transport.isString(workload.rawValue) { return false }
       guard let transport = try fields[3]?.only(workload.rawValue) else { return true }
       return try transport.fields(["insecureskipverify"])[0]?.isTrue == true
     }
   }
 
-  private init(tcp: YAMLNode, http: YAMLNode?, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
+  private init(
+    tcp: YAMLNode, http: YAMLNode?, _ workload: WorkloadID, _ proxies: [IPNetwork]
+  ) throws(RouteFile.Mismatch) {
     let fields = try tcp.fields(["routers", "services"])
-    let router = try Router(tcp.required(fields[0], "routers"), "HostSNI", workload)
+    let router = try Router(tcp.required(fields[0], "routers").only("\(workload)-route"), "HostSNI", workload)
     let passthrough = try router.tls.fields(["passthrough"])[0]
     guard let passthrough, passthrough.isTrue else { throw router.tls.mismatch("TLS that is not passed through") }
     if let middlewares = router.middlewares { throw middlewares.mismatch("middlewares where TLS is passed through") }
@@ -73,28 +80,33 @@ extension Route.Reading {
     if let transport = service.transport { throw transport.mismatch("a transport where TLS is passed through") }
 
     var httpBackends: [String] = []
-    if let http, let services = try http.fields(["routers", "services", "middlewares", "serverstransports"])[1] {
-      let name = Route.plainServiceName(of: workload)
-      httpBackends = try Service(services, "url", name).backends
+    var trusted: YAMLNode?
+    if let http {
+      let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
+      if let services = fields[1] {
+        httpBackends = try Service(services, "url", Route.plainServiceName(of: workload)).backends
+        trusted = try fields[0]?.field(Route.trustedRouterName(of: workload))
+      }
     }
     route = try tcp.reading { () throws(InvalidValue) in
       try Route(
         workload: workload, domain: router.domain, tls: .passthrough, backends: service.backends,
         httpBackends: httpBackends, under: .alreadyAccepted)
     }
-    isCurrent = try tcp.isCurrent([
-      (http, route.httpBesidePassthrough), (service.healthCheck, route.healthCheck),
-    ]) { http == nil && service.healthCheck == nil }
+    isCurrent = try tcp.isCurrent(trusting: proxies, by: trusted) { [route] believed in
+      [(http, route.httpBesidePassthrough(believed)), (service.healthCheck, route.healthCheck)]
+    } orFirst: {
+      http == nil && service.healthCheck == nil
+    }
   }
 
-  /// The one router of a route file.
+  /// The router of a route file for all that its rule says no more of.
   private struct Router {
     let domain: Domain
     let tls: YAMLNode
     let middlewares: YAMLNode?
 
-    init(_ routers: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
-      let router = try routers.only("\(workload)-route")
+    init(_ router: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
       let fields = try router.fields(["rule", "service", "tls", "middlewares"])
       let rule = try router.required(fields[0], "rule")
       let text = try rule.string.utf8[...]
@@ -134,25 +146,48 @@ extension Route.Reading {
 }
 
 extension YAMLNode {
-  /// Whether the parts of a route that this node has are those that it should have. If not, they must be what an earlier version
-  /// wrote; if they are neither, throws where they differ from what they should be.
+  fileprivate typealias Parts = [(node: YAMLNode?, wanted: YAMLTree?)]
+
+  /// Whether the parts of a route that this node has are those that it should have. If not, they must be right for other proxies, or
+  /// what an earlier version wrote; if they are neither, throws where they differ from what they should be.
+  ///
+  /// - Parameters:
+  ///   - proxies: whose `Forwarded` header is to reach the backends.
+  ///   - trusted: the router that lets it.
+  ///   - parts: those that a route has, by whose header does.
+  ///   - isFirst: whether the first versions wrote them.
   fileprivate func isCurrent(
-    _ parts: [(node: YAMLNode?, wanted: YAMLTree?)], orEarlier isEarlier: () throws(RouteFile.Mismatch) -> Bool
+    trusting proxies: [IPNetwork], by trusted: YAMLNode?, _ parts: (Route.Believed) -> Parts,
+    orFirst isFirst: () throws(RouteFile.Mismatch) -> Bool
   ) throws(RouteFile.Mismatch) -> Bool {
+    if (try? check(parts(.only(proxies)))) != nil { return true }
     do throws(RouteFile.Mismatch) {
-      for part in parts {
-        switch part {
-        case (nil, nil): continue
-        case (let node?, let wanted?): try node.check(wanted)
-        case (let node?, nil): throw node.otherValue
-        case (nil, _?): throw mismatch("not all that a route has here")
-        }
-      }
-      return true
+      try check(parts(.only(trusted?.proxies ?? [])))
     } catch {
       // What no version wrote is told by what this one would.
-      guard (try? isEarlier()) == true else { throw error }
-      return false
+      guard (try? check(parts(.everybody))) != nil || (try? isFirst()) == true else { throw error }
+    }
+    return false
+  }
+
+  private func check(_ parts: Parts) throws(RouteFile.Mismatch) {
+    for part in parts {
+      switch part {
+      case (nil, nil): continue
+      case (let node?, let wanted?): try node.check(wanted)
+      case (let node?, nil): throw node.otherValue
+      case (nil, _?): throw mismatch("not all that a route has here")
+      }
+    }
+  }
+
+  /// The proxies that a router names in its rule.
+  private var proxies: [IPNetwork] {
+    get throws(RouteFile.Mismatch) {
+      let rule = try required(
+        fields(["rule", "entrypoints", "priority", "middlewares", "service", "tls"])[0], "rule")
+      let text = try rule.string
+      return try rule.reading { () throws(InvalidValue) in try Route.proxies(in: text) }
     }
   }
 

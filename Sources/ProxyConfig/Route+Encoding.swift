@@ -6,19 +6,23 @@ extension Route {
   }
 
   /// The file's bytes. Equal routes have equal bytes.
-  public func encoded() -> [UInt8] {
+  ///
+  /// - Parameter proxies: whose `Forwarded` header (RFC 7239) reaches the backends; from other clients it is taken away.
+  public func encoded(trusting proxies: [IPNetwork] = []) -> [UInt8] {
     YAMLWriter.document { yaml in
       switch tls {
-      case .terminated(let certificate): yaml.mapping("http") { encodeHTTP(certificate, to: yaml) }
+      case .terminated(let certificate): yaml.mapping("http") { encodeHTTP(certificate, .only(proxies), to: yaml) }
       case .passthrough:
         yaml.mapping("tcp") { encodeTCP(to: yaml) }
-        yaml.field("http", httpBesidePassthrough)
+        yaml.field("http", httpBesidePassthrough(.only(proxies)))
       }
     }
   }
 
-  private func encodeHTTP(_ certificate: Certificate, to yaml: YAMLWriter) {
-    encodeRouter(rule: "Host(`\(domain)`)", middlewares: middlewareNames, to: yaml) {
+  private func encodeHTTP(_ certificate: Certificate, _ believed: Believed, to yaml: YAMLWriter) {
+    encodeRouter(
+      rule: "Host(`\(domain)`)", middlewares: middlewareNames(believed), trusted: trustedRouter(believed), to: yaml
+    ) {
       switch certificate {
       case .wildcard(let zone):
         yaml.field("certResolver", Resolver.wildcard)
@@ -31,12 +35,12 @@ extension Route {
     encodeService(serverKey: "url", to: yaml) {
       if let transportName { yaml.field("serversTransport", transportName) }
     }
-    if let middlewares { yaml.field("middlewares", middlewares) }
+    if let middlewares = middlewares(believed) { yaml.field("middlewares", middlewares) }
     if let transports { yaml.field("serversTransports", transports) }
   }
 
   private func encodeTCP(to yaml: YAMLWriter) {
-    encodeRouter(rule: "HostSNI(`\(domain)`)", middlewares: nil, to: yaml) {
+    encodeRouter(rule: "HostSNI(`\(domain)`)", middlewares: nil, trusted: nil, to: yaml) {
       // A string, as the files of the earlier module have it.
       yaml.field("passthrough", "true")
     }
@@ -45,7 +49,9 @@ extension Route {
     }
   }
 
-  private func encodeRouter(rule: String, middlewares: YAMLTree?, to yaml: YAMLWriter, tls: () -> Void) {
+  private func encodeRouter(
+    rule: String, middlewares: YAMLTree?, trusted: YAMLTree?, to yaml: YAMLWriter, tls: () -> Void
+  ) {
     yaml.mapping("routers") {
       yaml.mapping(routerName) {
         yaml.field("rule", rule)
@@ -53,6 +59,7 @@ extension Route {
         yaml.mapping("tls", tls)
         if let middlewares { yaml.field("middlewares", middlewares) }
       }
+      if let trusted { yaml.field(trustedRouterName, trusted) }
     }
   }
 

@@ -9,7 +9,10 @@ extension Route {
 
   var serviceName: String { workload.rawValue }
 
+  var trustedRouterName: String { Self.trustedRouterName(of: workload) }
+
   private var retryName: String { "\(workload)-retry" }
+  private var forwardedName: String { "\(workload)-forwarded" }
   private var misdirectedName: String { "\(workload)-421" }
   private var plainRouterName: String { "\(workload)-http" }
 
@@ -18,6 +21,63 @@ extension Route {
 
   /// The name of the service for a workload's plain HTTP.
   static func plainServiceName(of workload: WorkloadID) -> String { "\(workload)~http" }
+
+  /// The name of the router for requests whose `Forwarded` header is believed.
+  static func trustedRouterName(of workload: WorkloadID) -> String { "\(workload)-trusted" }
+
+  // MARK: What clients say of themselves
+
+  /// Whose header `Forwarded` (RFC 7239) reaches a backend. It says what `X-Forwarded-For` and the like do, which alone Traefik takes
+  /// away itself.
+  enum Believed {
+    /// In files of earlier versions.
+    case everybody
+    /// That of peers with these addresses, of which there may be none.
+    case only([IPNetwork])
+
+    /// Those for which there is a router of their own; nil where there is none.
+    fileprivate var proxies: [IPNetwork]? {
+      if case .only(let proxies) = self, !proxies.isEmpty { proxies } else { nil }
+    }
+  }
+
+  private static let forwardedRemoval = YAMLTree.mapping([
+    (
+      .field("headers"),
+      .mapping([(.field("customRequestHeaders"), .mapping([(.name("Forwarded"), .text(""))]))])
+    )
+  ])
+
+  /// The names of what a request passes, unless its header is believed, and then it is but the retry.
+  private func passed(_ backends: Backends, _ believed: Believed) -> YAMLTree? {
+    var names: [YAMLTree] = []
+    if case .only = believed { names.append(.text(forwardedName)) }
+    if Self.isRetried(backends) { names.append(.text(retryName)) }
+    return names.isEmpty ? nil : .sequence(names)
+  }
+
+  private func passedSection(_ backends: Backends, _ believed: Believed) -> Fields {
+    var fields: Fields = []
+    if case .only = believed { fields.append((.name(forwardedName), Self.forwardedRemoval)) }
+    if Self.isRetried(backends) { fields.append((.name(retryName), retry(backends))) }
+    return fields
+  }
+
+  /// No middleware depends on the peer, but a router can: its rule is longer than that of the router for all, and goes first.
+  private func trustedRule(_ proxies: [IPNetwork]) -> String {
+    "Host(`\(domain)`) && (\(proxies.map { "ClientIP(`\($0)`)" }.joined(separator: " || ")))"
+  }
+
+  /// The networks that a trusted router's rule names, whatever else it says.
+  ///
+  /// - Throws: `InvalidValue` for what is no network.
+  static func proxies(in rule: String) throws(InvalidValue) -> [IPNetwork] {
+    var proxies: [IPNetwork] = []
+    for part in rule.split(separator: "ClientIP(`").dropFirst() {
+      proxies.append(try IPNetwork(String(part.prefix { $0 != "`" })))
+    }
+    return proxies
+  }
 
   // MARK: More than one backend
 
@@ -57,10 +117,6 @@ extension Route {
     return .mapping(fields)
   }
 
-  private func retrySection(_ backends: Backends) -> Fields {
-    Self.isRetried(backends) ? [(.name(retryName), retry(backends))] : []
-  }
-
   private func transportSection(_ backends: Backends) -> YAMLTree? {
     transport(backends).map { .mapping([(.name(serviceName), $0)]) }
   }
@@ -68,13 +124,28 @@ extension Route {
   // MARK: TLS terminated here
 
   /// Of the router.
-  var middlewareNames: YAMLTree? { Self.isRetried(backends) ? .strings(retryName) : nil }
+  func middlewareNames(_ believed: Believed) -> YAMLTree? { passed(backends, believed) }
+
+  /// For requests whose `Forwarded` header is believed; nil where there are none.
+  func trustedRouter(_ believed: Believed) -> YAMLTree? {
+    guard let proxies = believed.proxies else { return nil }
+    var fields: Fields = [
+      (.field("rule"), .text(trustedRule(proxies))), (.field("service"), .text(serviceName)),
+      // The other one asks for the certificate.
+      (.field("tls"), .mapping([])),
+    ]
+    if let names = passed(backends, .everybody) { fields.append((.field("middlewares"), names)) }
+    return .mapping(fields)
+  }
 
   /// Of the service.
   var transportName: YAMLTree? { transport(backends) == nil ? nil : .text(serviceName) }
 
   /// The section `middlewares`.
-  var middlewares: YAMLTree? { Self.isRetried(backends) ? .mapping(retrySection(backends)) : nil }
+  func middlewares(_ believed: Believed) -> YAMLTree? {
+    let section = passedSection(backends, believed)
+    return section.isEmpty ? nil : .mapping(section)
+  }
 
   /// The section `serversTransports`.
   var transports: YAMLTree? { transportSection(backends) }
@@ -88,13 +159,15 @@ extension Route {
   }
 
   /// The section `http` of a route that passes TLS through.
-  var httpBesidePassthrough: YAMLTree {
-    let routers: Fields = [(.name(plainRouterName), plainRouter), (.name(misdirectedName), misdirectedRouter)]
+  func httpBesidePassthrough(_ believed: Believed) -> YAMLTree {
+    let misdirected = (YAMLTree.Key.name(misdirectedName), misdirectedRouter)
     var middlewares: Fields = [(.name(misdirectedName), Self.misdirected)]
     guard let httpBackends else {
+      let routers: Fields = [(.name(plainRouterName), challengeRouter), misdirected]
       return .mapping([(.field("routers"), .mapping(routers)), (.field("middlewares"), .mapping(middlewares))])
     }
-    middlewares += retrySection(httpBackends)
+    let routers = plainRouters(httpBackends, believed) + [misdirected]
+    middlewares += passedSection(httpBackends, believed)
     var sections: Fields = [
       (.field("routers"), .mapping(routers)), (.field("services"), plainServices(httpBackends)),
       (.field("middlewares"), .mapping(middlewares)),
@@ -103,24 +176,33 @@ extension Route {
     return .mapping(sections)
   }
 
-  /// Plain HTTP: all of it to its own backends; or only challenges, which a backend that gets its own certificate answers over TLS,
-  /// and which Traefik otherwise would look for among its own.
-  private var plainRouter: YAMLTree {
-    let onWeb = (YAMLTree.Key.field("entryPoints"), YAMLTree.strings(StaticConfiguration.EntryPoint.web))
-    guard let httpBackends else {
-      return .mapping([
-        onWeb, (.field("rule"), .text("Host(`\(domain)`) && PathPrefix(`/.well-known/acme-challenge/`)")),
-        (.field("middlewares"), .strings(StaticConfiguration.redirection)), (.field("service"), .text(Self.noService)),
-      ])
+  /// Without backends for plain HTTP: challenges, which a backend that gets its own certificate answers over TLS, and which Traefik
+  /// otherwise would look for among its own.
+  private var challengeRouter: YAMLTree {
+    .mapping([
+      (.field("entryPoints"), .strings(StaticConfiguration.EntryPoint.web)),
+      (.field("rule"), .text("Host(`\(domain)`) && PathPrefix(`/.well-known/acme-challenge/`)")),
+      (.field("middlewares"), .strings(StaticConfiguration.redirection)), (.field("service"), .text(Self.noService)),
+    ])
+  }
+
+  /// All plain HTTP, to its own backends.
+  private func plainRouters(_ httpBackends: Backends, _ believed: Believed) -> Fields {
+    func router(_ rule: String, priority: Int, _ believed: Believed) -> YAMLTree {
+      var fields: Fields = [
+        (.field("entryPoints"), .strings(StaticConfiguration.EntryPoint.web)), (.field("rule"), .text(rule)),
+        // Above Traefik's own for challenges, whose priority is the length of its rule.
+        (.field("priority"), .plain("\(priority)")),
+      ]
+      if let names = passed(httpBackends, believed) { fields.append((.field("middlewares"), names)) }
+      fields.append((.field("service"), .text(plainServiceName)))
+      return .mapping(fields)
     }
-    var fields: Fields = [
-      onWeb, (.field("rule"), .text("Host(`\(domain)`)")),
-      // Above Traefik's own for challenges, whose priority is the length of its rule.
-      (.field("priority"), .plain("1000")),
-    ]
-    if Self.isRetried(httpBackends) { fields.append((.field("middlewares"), .strings(retryName))) }
-    fields.append((.field("service"), .text(plainServiceName)))
-    return .mapping(fields)
+    var routers: Fields = [(.name(plainRouterName), router("Host(`\(domain)`)", priority: 1000, believed))]
+    if let proxies = believed.proxies {
+      routers.append((.name(trustedRouterName), router(trustedRule(proxies), priority: 1001, .everybody)))
+    }
+    return routers
   }
 
   private func plainServices(_ httpBackends: Backends) -> YAMLTree {

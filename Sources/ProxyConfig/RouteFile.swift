@@ -57,7 +57,12 @@ public enum RouteFile: Hashable, Sendable {
   /// - TOML, beyond its encoding: neither its syntax nor its fields;
   /// - a file of more than ``maximumSize`` bytes, or of thousands of lists in one another with much in them, which bounds the
   ///   time and memory that any file can take.
-  public static func read(_ bytes: Span<UInt8>, name: String) -> RouteFile {
+  ///
+  /// - Parameters:
+  ///   - bytes: what is in it.
+  ///   - name: the file's, without the directory.
+  ///   - proxies: whose `Forwarded` header reaches the backends; a route's file that says otherwise is not current.
+  public static func read(_ bytes: Span<UInt8>, name: String, trusting proxies: [IPNetwork] = []) -> RouteFile {
     do throws(UnreadableFile) {
       guard let syntax = Syntax(name) else { return .foreign(Mismatch(line: nil, reason: "Traefik does not read it")) }
       guard bytes.count <= maximumSize else {
@@ -68,7 +73,8 @@ public enum RouteFile: Hashable, Sendable {
       }
       switch syntax {
       case .yaml:
-        return try readYAML(bytes, workload: name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil)
+        let workload = name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
+        return try readYAML(bytes, workload: workload, trusting: proxies)
       case .toml:
         try checkTOML(bytes)
         return .foreign(Mismatch(line: nil, reason: "TOML, which was not checked"))
@@ -78,7 +84,9 @@ public enum RouteFile: Hashable, Sendable {
     }
   }
 
-  private static func readYAML(_ bytes: Span<UInt8>, workload: WorkloadID?) throws(UnreadableFile) -> RouteFile {
+  private static func readYAML(
+    _ bytes: Span<UInt8>, workload: WorkloadID?, trusting proxies: [IPNetwork]
+  ) throws(UnreadableFile) -> RouteFile {
     var reader = YAMLDocumentReader()
     try reader.read(bytes)
     if let reason = reader.reasonToGiveUp { return .foreign(Mismatch(line: nil, reason: reason)) }
@@ -90,7 +98,7 @@ public enum RouteFile: Hashable, Sendable {
     } else if let workload {
       do throws(Mismatch) {
         // Traefik takes every route, so that most files need no second look.
-        let reading = try Route.Reading(document.root, workload: workload)
+        let reading = try Route.Reading(document.root, workload: workload, trusting: proxies)
         return .route(reading.route, isCurrent: reading.isCurrent)
       } catch {
         mismatch = error

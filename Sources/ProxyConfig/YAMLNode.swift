@@ -45,6 +45,22 @@ struct YAMLNode {
     return found
   }
 
+  /// The values of a mapping's fields: of the one that is called `name`, and of another one, which may be missing.
+  func only(_ name: String, and other: @autoclosure () -> String) throws(RouteFile.Mismatch) -> (YAMLNode, YAMLNode?) {
+    var found: (YAMLNode?, YAMLNode?)
+    try forEachField { (key, value) throws(RouteFile.Mismatch) in
+      if found.0 == nil, try key.isString(name) {
+        found.0 = value
+      } else if found.1 == nil, try key.isString(other()) {
+        found.1 = value
+      } else {
+        throw key.mismatch("not the one \(quoted(name)) of a route")
+      }
+    }
+    guard let first = found.0 else { throw mismatch("\(quoted(name)) is missing") }
+    return (first, found.1)
+  }
+
   /// The value of a mapping's field; nil where there is none. Other fields may be there.
   func field(_ name: String) throws(RouteFile.Mismatch) -> YAMLNode? {
     var found: YAMLNode?

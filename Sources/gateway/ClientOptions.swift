@@ -17,7 +17,8 @@ struct ClientOptions: ParsableArguments {
   @Option(
     name: .customLong("trusted-proxy"), parsing: .upToNextOption,
     help: .init(
-      "Load balancers in front of this node, whose X-Forwarded headers are believed.", valueName: "ip[/bits]"),
+      "Load balancers in front of this node, whose X-Forwarded and Forwarded headers are believed.",
+      valueName: "ip[/bits]"),
     transform: IPNetwork.init)
   var trustedProxies: [IPNetwork] = []
 

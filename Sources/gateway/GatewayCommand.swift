@@ -126,7 +126,7 @@ struct GatewayCommand: AsyncParsableCommand {
     let root = GatewayRoot(root)
     // Before anything is written.
     let lock = try RootLock(root, broker: "\(broker)")
-    let store = try await RouteStore.open(root, logger: logger)
+    let store = try await RouteStore.open(root, trusting: clients.trustedProxies, logger: logger)
 
     var services: [any Service] = []
     let network: PublicNetworkSource

@@ -27,7 +27,7 @@ struct ClientTests {
     "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "bank.example.org", "X-Forwarded-Proto": "gopher",
     "X-Forwarded-Port": "70", "X-Forwarded-Server": "elsewhere", "X-Real-Ip": "192.0.2.1",
     "X-Forwarded-Prefix": "/admin", "X-Forwarded-Uri": "/admin", "X-Forwarded-Method": "DELETE",
-    "X-Forwarded-Tls-Client-Cert": "mine",
+    "X-Forwarded-Tls-Client-Cert": "mine", "Forwarded": "for=192.0.2.1;host=bank.example.org;proto=gopher",
   ]
 
   private func headers(_ client: HTTPClient, sending headers: [String: String]) async throws -> JSON {
@@ -43,7 +43,9 @@ struct ClientTests {
       ]
       for (name, value) in expected { #expect(seen[name][0].string == value && seen[name][1].isNull, "\(name)") }
       #expect(seen["x-forwarded-server"][0].string != "elsewhere")
-      for name in ["x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-tls-client-cert"] {
+      for name in [
+        "x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-tls-client-cert", "forwarded",
+      ] {
         #expect(seen[name].isNull, "\(name)")
       }
       // What is between two neighbours goes no further (RFC 9110, 7.6.1).
@@ -64,12 +66,65 @@ struct ClientTests {
       #expect(seen["x-forwarded-host"][0].string == "bank.example.org")
       #expect(seen["x-forwarded-proto"][0].string == "gopher")
       #expect(seen["x-real-ip"][0].string == "192.0.2.1")
+      #expect(seen["forwarded"][0].string == Self.forged["Forwarded"])
     }
     try await withSite(["--trusted-proxy", "198.51.100.1"]) { _, client in
       let seen = try await headers(client, sending: Self.forged)
       #expect(seen["x-forwarded-for"][0].string == "127.0.0.1")
       #expect(seen["x-real-ip"][0].string == "127.0.0.1")
+      #expect(seen["forwarded"].isNull)
     }
+  }
+
+  @Test("Forwarded reaches a backend from a trusted peer only, whatever the protocol and whoever tells who the peer is")
+  func forwardedIsBelievedWhereXForwardedForIs() async throws {
+    let flags = ["--trusted-proxy", "127.0.0.2", "192.0.2.7", "--proxy-protocol-from", "127.0.0.3"]
+    try await withSite(flags) { gateway, client in
+      try await HTTPBackend.withServer("plain") { plain in
+        let bank: JSON = [
+          "Name": "bank", "TLSPassthrough": true, "Backends": ["127.0.0.1:9"],
+          // Two, so that requests are tried again.
+          "HTTPBackends": [.string(plain.endpoint), .string("127.0.0.1:\(try FreePort.next())")],
+        ]
+        #expect(try await gateway.call("SetNamedProxy", "bank", bank).callError == nil)
+        let web = HTTPClient(connectingTo: gateway.address("--http-address"))
+        let plainURL = "http://bank.\(zone)/headers"
+        try await eventually { try await web.fetch(plainURL).status == 200 }
+
+        for (peer, isTrusted) in [("127.0.0.1", false), ("127.0.0.2", true), ("127.0.0.4", false)] {
+          for (client, url) in [
+            (client, "https://shop.\(zone)/headers"), (client.overHTTP1, "https://shop.\(zone)/headers"),
+            (web, plainURL),
+          ] {
+            let seen = try await client.from(peer).fetch(url, headers: ["forWarded": "for=192.0.2.1"]).json()
+            #expect(seen["forwarded"][0].string == (isTrusted ? "for=192.0.2.1" : nil), "\(peer) \(url)")
+            #expect(seen["x-real-ip"][0].string == peer)
+          }
+        }
+        for (told, isTrusted) in [("192.0.2.7", true), ("192.0.2.8", false), ("127.0.0.2", true)] {
+          for (flag, host) in [("--https-address", "shop.\(zone)"), ("--http-address", "bank.\(zone)")] {
+            let seen = try await proxied(
+              told, from: "127.0.0.3", to: gateway.address(flag), host, tls: host.hasPrefix("shop"))
+            #expect(seen["forwarded"][0].string == (isTrusted ? "for=192.0.2.1" : nil), "\(told) \(host)")
+            #expect(seen["x-real-ip"][0].string == told)
+          }
+        }
+      }
+    }
+  }
+
+  /// The headers that a backend sees, when a load balancer tells the client's address by PROXY protocol.
+  private func proxied(
+    _ told: String, from source: String = "127.0.0.1", to address: String, _ host: String = "shop.\(zone)",
+    tls: Bool = true
+  ) async throws -> JSON {
+    let outcome = try await Command.run(
+      Repository.program("python3"),
+      [
+        Repository.file("Tests/python/proxied_fetch.py"), source, address, told, tls ? "tls" : "plain", host,
+        "/headers",
+      ])
+    return try JSON(parsing: outcome.standardOutput)
   }
 
   @Test(arguments: ["keep", "delete", "reject"])
@@ -89,23 +144,17 @@ struct ClientTests {
   }
 
   @Test func loadBalancerThatMayTellsTheAddressByPROXYProtocol() async throws {
-    func address(_ gateway: GatewayProcess) async throws -> String? {
-      let place = gateway.address("--https-address").split(separator: ":").map(String.init)
-      let outcome = try await Command.run(
-        Repository.program("python3"),
-        [Repository.file("Tests/python/proxied_fetch.py")] + place + ["192.0.2.7", "shop.\(zone)", "/headers"])
-      return (try? JSON(parsing: outcome.standardOutput))?["x-real-ip"][0].string
-    }
     try await withSite(["--proxy-protocol-from", "127.0.0.1"]) { gateway, client in
-      let told = try await address(gateway)
-      #expect(told == "192.0.2.7")
+      let told = try await proxied("192.0.2.7", to: gateway.address("--https-address"))
+      #expect(told["x-real-ip"][0].string == "192.0.2.7")
+      #expect(told["forwarded"].isNull)
       // One that does not tell is served all the same.
       let seen = try await headers(client, sending: [:])
       #expect(seen["x-real-ip"][0].string == "127.0.0.1")
     }
     try await withSite(["--proxy-protocol-from", "198.51.100.0/24"]) { gateway, _ in
-      let told = try await address(gateway)
-      #expect(told != "192.0.2.7")
+      let told = try? await proxied("192.0.2.7", to: gateway.address("--https-address"))
+      #expect(told?["x-real-ip"][0].string != "192.0.2.7")
     }
   }
 

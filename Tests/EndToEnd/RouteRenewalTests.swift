@@ -61,6 +61,39 @@ struct RouteRenewalTests {
       })
   }
 
+  @Test("Files follow --trusted-proxy after the next start, and say no more of it when it is gone")
+  func trustedProxies() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      try await gateway.setName("w", "w", "http://10.1.2.3")
+      try await gateway.setFQDN("passed", "passed.example.test", "10.1.2.3:443")
+      let before = try gateway.files(in: "proxy")
+      // Each start has the flags of the one before it, too.
+      for (network, matchers) in [
+        ("10.0.0.0/8", "ClientIP(`10.0.0.0/8`)"), ("::1", "ClientIP(`10.0.0.0/8`) || ClientIP(`::1/128`)"),
+      ] {
+        try await gateway.restart(adding: ["--trusted-proxy", network])
+        let rule = "Host(`w.\(GatewayProcess.zone)`) && (\(matchers))"
+        try await eventually { try gateway.routeFile("w")?.content.contains(rule) == true }
+        #expect(try gateway.routeFile("passed") == before["passed.yaml"])
+        #expect(try await gateway.domains().count == 2)
+        // And so does one that is set.
+        try await gateway.setName("more", "more", "http://10.1.2.3")
+        #expect(try gateway.routeFile("more")?.content.contains("&& (\(matchers))") == true)
+        try await gateway.delete("more")
+      }
+
+      let trusting = try #require(try gateway.routeFile("w")?.content)
+      try await GatewayProcess.withGateway(
+        prepare: { root in
+          _ = try root.directory("proxy")
+          try root.write(trusting, to: "proxy/w.yaml")
+        },
+        { gateway in
+          try await eventually { try gateway.routeFile("w")?.content == before["w.yaml"]?.content }
+        })
+    }
+  }
+
   @Test func oneAtATimeWhileTraefikRunsAlsoOverACrash() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await gateway.withTraefik { traefik in

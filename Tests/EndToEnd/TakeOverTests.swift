@@ -85,13 +85,13 @@ struct TakeOverTests {
       ]
       #expect(try await gateway.routes() == expected)
 
-      // What a route has besides, in this version, is added; the others are as they were.
+      // What a route has besides, in this version, is added.
       try await eventually { try !gateway.logged("route files are up to date").isEmpty }
       let before = try gateway.files(in: "proxy")
-      for (workload, text) in Earlier.files where text != Earlier.passedThrough {
-        #expect(before["\(workload).yaml"]?.content == text)
+      for (workload, text) in Earlier.files {
+        let content = try #require(before["\(workload).yaml"]?.content)
+        #expect(content != text && content.says(text), "\(content)")
       }
-      #expect(before["37-2039-testname.yaml"]?.content.hasPrefix(Earlier.passedThrough) == true)
       // Set again as they are, nothing is written.
       try await gateway.setName("37-1976-workloadname", "workloadname", "http://10.1.2.3:9000")
       try await gateway.setFQDN("12-7-app", "app.example.com", "http://10.1.2.4")
@@ -102,18 +102,19 @@ struct TakeOverTests {
       let taken = try await gateway.call("SetNamedProxy", "other", "workloadname", ["http://10.9.9.9"], false)
       #expect(taken.callError == "domain already registered: workloadname.gent01.dev.grid.tf")
       try await gateway.setName("37-1976-workloadname", "workloadname", "http://10.1.2.3:9001")
-      #expect(try gateway.routeFile("37-1976-workloadname")?.content == Earlier.named.replacing(":9000", with: ":9001"))
+      let changed = Earlier.named.replacing(":9000", with: ":9001")
+      #expect(try gateway.routeFile("37-1976-workloadname")?.content.says(changed) == true)
       try await gateway.delete("37-2039-testname")
       #expect(try gateway.routeFile("37-2039-testname") == nil)
     }
   }
 
-  @Test func whatIsWrittenBeginsAsTheEarlierModuleWroteIt() async throws {
+  @Test func whatIsWrittenSaysAllThatTheEarlierModuleSaid() async throws {
     try await withGateway(files: [:]) { gateway in
       try await gateway.setName("37-1976-workloadname", "workloadname", "http://10.1.2.3:9000")
       try await gateway.setFQDN("37-2039-testname", "remote.omar.grid.tf", "137.184.106.152:443")
-      #expect(try gateway.routeFile("37-1976-workloadname")?.content == Earlier.named)
-      #expect(try gateway.routeFile("37-2039-testname")?.content.hasPrefix(Earlier.passedThrough) == true)
+      #expect(try gateway.routeFile("37-1976-workloadname")?.content.says(Earlier.named) == true)
+      #expect(try gateway.routeFile("37-2039-testname")?.content.says(Earlier.passedThrough) == true)
     }
   }
 
@@ -146,7 +147,8 @@ struct TakeOverTests {
     let good = ["12-7-app.yaml": Earlier.fqdn]
     try await withGateway(files: broken.merging(good) { $1 }) { gateway in
       #expect(try await gateway.domains() == ["12-7-app": "app.example.com"])
-      #expect(try gateway.files(in: "proxy").mapValues(\.content) == good.merging(["": ""]) { $1 })
+      #expect(try gateway.files(in: "proxy").keys.sorted() == ["", "12-7-app.yaml"])
+      #expect(try gateway.routeFile("12-7-app")?.content.says(Earlier.fqdn) == true)
       #expect(try gateway.files(in: "quarantine").mapValues(\.content) == broken.merging(["": ""]) { $1 })
       let logged = try gateway.logged("file moved to quarantine")
       #expect(logged.allSatisfy { $0["level"] == "error" })
@@ -246,6 +248,18 @@ extension [String: GatewayProcess.File] {
     reduce(into: [:]) { files, entry in
       if entry.key == folder { files[""] = entry.value }
       if entry.key.hasPrefix("\(folder)/") { files[String(entry.key.dropFirst(folder.count + 1))] = entry.value }
+    }
+  }
+}
+
+extension String {
+  /// Whether this text has all lines of another one, in the same order; a port that was left out may be there.
+  fileprivate func says(_ other: String) -> Bool {
+    var rest = split(separator: "\n")[...]
+    return other.split(separator: "\n").allSatisfy { line in
+      guard let index = rest.firstIndex(where: { $0 == line || $0 == "\(line):80" }) else { return false }
+      rest = rest[(index + 1)...]
+      return true
     }
   }
 }

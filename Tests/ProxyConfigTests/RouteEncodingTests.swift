@@ -1,5 +1,4 @@
 import ProxyConfig
-import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
@@ -14,6 +13,14 @@ struct RouteEncodingTests {
           retry:
             attempts: 16
             timeout: 10s
+    """
+
+  /// The middleware of `site` that takes a client's own `Forwarded` header away.
+  private static let forwarded = """
+        site-forwarded:
+          headers:
+            customRequestHeaders:
+              Forwarded: ""
     """
 
   /// How each of several backends is connected to.
@@ -42,7 +49,32 @@ struct RouteEncodingTests {
       "37-1976-workloadname", "workloadname.gent01.dev.grid.tf",
       .terminated(.wildcard(of: Domain("gent01.dev.grid.tf"))))
     #expect(route.fileName == "37-1976-workloadname.yaml")
-    #expect(encoded(route) == EarlierRoute.named("37-1976-workloadname", "workloadname"))
+    #expect(
+      encoded(route) == """
+        http:
+          routers:
+            37-1976-workloadname-route:
+              rule: Host(`workloadname.gent01.dev.grid.tf`)
+              service: 37-1976-workloadname
+              tls:
+                certResolver: dnsresolver
+                domains:
+                - sans:
+                  - '*.gent01.dev.grid.tf'
+              middlewares:
+              - 37-1976-workloadname-forwarded
+          services:
+            37-1976-workloadname:
+              loadbalancer:
+                servers:
+                - url: http://10.1.2.3:9000
+          middlewares:
+            37-1976-workloadname-forwarded:
+              headers:
+                customRequestHeaders:
+                  Forwarded: ""
+
+        """)
   }
 
   @Test func writesAnFQDNRouteWithHTTPSAndIPv6Backends() throws {
@@ -60,6 +92,7 @@ struct RouteEncodingTests {
                 domains:
                 - main: app.example.com
               middlewares:
+              - site-forwarded
               - site-retry
           services:
             site:
@@ -69,6 +102,7 @@ struct RouteEncodingTests {
                 - url: http://[2001:db8::1]:80
                 serversTransport: site
           middlewares:
+        \(Self.forwarded)
         \(Self.retry)
           serversTransports:
             site:
@@ -135,6 +169,7 @@ struct RouteEncodingTests {
               rule: Host(`app.example.com`)
               priority: 1000
               middlewares:
+              - site-forwarded
               - site-retry
               service: site~http
             site-421:
@@ -153,6 +188,7 @@ struct RouteEncodingTests {
                 serversTransport: site
           middlewares:
         \(Self.misdirected("site"))
+        \(Self.forwarded)
         \(Self.retry)
           serversTransports:
             site:
@@ -161,6 +197,46 @@ struct RouteEncodingTests {
         """))
     let one = try encoded(.make("site", "app.example.com", .passthrough, ["10.1.2.3:443"], http: ["10.1.2.3"]))
     #expect(!one.contains("retry") && !one.contains("serversTransport"))
+  }
+
+  private static let proxies = ["10.0.0.0/8", "2001:db8::1"].map { try! IPNetwork($0) }
+
+  @Test("A client that is a trusted proxy has a router of its own, which leaves its Forwarded header alone")
+  func writesRoutersForTrustedProxies() throws {
+    let rule = "Host(`app.example.com`) && (ClientIP(`10.0.0.0/8`) || ClientIP(`2001:db8::1/128`))"
+    for backends in [["http://10.1.2.3"], ["http://10.1.2.3", "http://10.1.2.4"]] {
+      let terminated = try Route.make("site", "app.example.com", .terminated(.own), backends)
+      let retry = backends.count == 1 ? "" : "\n      middlewares:\n      - site-retry"
+      let router = """
+            site-trusted:
+              rule: \(rule)
+              service: site
+              tls: {}\(retry)
+          services:
+
+        """
+      let text = String(decoding: terminated.encoded(trusting: Self.proxies), as: UTF8.self)
+      #expect(text.contains(router), "\(text)")
+      #expect(text.replacing(router, with: "  services:\n") == encoded(terminated))
+
+      let plain = try Route.make("site", "app.example.com", .passthrough, ["10.1.2.3:443"], http: backends)
+      let plainRouter = """
+            site-trusted:
+              entryPoints:
+              - web
+              rule: \(rule)
+              priority: 1001\(retry)
+              service: site~http
+            site-421:
+
+        """
+      let plainText = String(decoding: plain.encoded(trusting: Self.proxies), as: UTF8.self)
+      #expect(plainText.contains(plainRouter), "\(plainText)")
+      #expect(plainText.replacing(plainRouter, with: "    site-421:\n") == encoded(plain))
+    }
+    // Of what is passed through, nobody sees a header.
+    let passed = try Route.make("site", "app.example.com", .passthrough, ["10.1.2.3:443"])
+    #expect(passed.encoded(trusting: Self.proxies) == passed.encoded())
   }
 
   @Test func refusesPlainHTTPWhereTLSEnds() throws {

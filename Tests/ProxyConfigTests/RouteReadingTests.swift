@@ -97,7 +97,8 @@ struct RouteReadingTests {
 
   @Test("A named route is one in any legal YAML", arguments: forms)
   func readsNamedRoute(form: String, text: String) throws {
-    let route = try RouteFile.route(Self.named())
+    // None of them takes the Forwarded header away.
+    let route = try RouteFile.route(Self.named(), isCurrent: false)
     #expect(RouteFile.read(text, "37-1976-site") == route)
     #expect(RouteFile.read(text.replacing("\n", with: "\r\n"), "37-1976-site") == route)
     #expect(RouteFile.read("\u{feff}" + text, "37-1976-site") == route)
@@ -203,28 +204,28 @@ struct RouteReadingTests {
         "- main: app.example.com", "- main: app.example.com\n        - main: app.example.com",
         "line 9: one element is needed, there are 2"
       ),
-      ("    site:\n", "    other:\n", #"line 11: not the one "site" of a route"#),
-      ("loadbalancer:", "weighted:", #"broken: line 13: Traefik knows no "servers" in "weighted""#),
-      ("servers:\n", "sticky: {}\n        servers:\n", #"line 13: a route has no "sticky" here"#),
-      ("url: https", "weight: 1\n          url: https", #"line 14: a route has no "weight" here"#),
+      ("    site:\n", "    other:\n", #"line 13: not the one "site" of a route"#),
+      ("loadbalancer:", "weighted:", #"broken: line 15: Traefik knows no "servers" in "weighted""#),
+      ("servers:\n", "sticky: {}\n        servers:\n", #"line 15: a route has no "sticky" here"#),
+      ("url: https", "weight: 1\n          url: https", #"line 16: a route has no "weight" here"#),
       ("- url: https://10.1.2.3:443", "  []", "line 2: at least one backend is needed"),
-      ("- url: https://10.1.2.3:443", "- {}", "line 14: url is missing"),
-      ("- url: https://10.1.2.3:443", "- https://10.1.2.3:443", "line 14: a mapping is needed"),
-      ("- url: https://10.1.2.3:443", "  url: https://10.1.2.3:443", "line 14: a sequence is needed"),
+      ("- url: https://10.1.2.3:443", "- {}", "line 16: url is missing"),
+      ("- url: https://10.1.2.3:443", "- https://10.1.2.3:443", "line 16: a mapping is needed"),
+      ("- url: https://10.1.2.3:443", "  url: https://10.1.2.3:443", "line 16: a sequence is needed"),
       (
         "url: https://10.1.2.3:443", "url: http://backend",
         #"line 2: invalid backend "http://backend": the host must be an IP address"#
       ),
-      ("serversTransport: site", "serversTransport: other", "line 15: not what a route has here"),
-      ("insecureSkipVerify: true", "insecureSkipVerify: false", "line 18: not what a route has here"),
-      ("insecureSkipVerify: true", "serverName: x", #"line 18: a route has no "serverName" here"#),
+      ("serversTransport: site", "serversTransport: other", "line 17: not what a route has here"),
+      ("insecureSkipVerify: true", "insecureSkipVerify: false", "line 25: not what a route has here"),
+      ("insecureSkipVerify: true", "serverName: x", #"line 25: a route has no "serverName" here"#),
       (
         "insecureSkipVerify: true", "insecureSkipVerify: {}",
-        #"broken: line 18: "insecureSkipVerify" must be true or false"#
+        #"broken: line 25: "insecureSkipVerify" must be true or false"#
       ),
       ("http:\n", "tcp: {}\nhttp:\n", #"broken: line 1: "tcp" must not be empty"#),
       ("http:\n", "udp: {}\nhttp:\n", #"broken: line 1: "udp" must not be empty"#),
-      ("http:\n", "tcp:\n", #"broken: line 14: Traefik knows no "url" in "servers""#),
+      ("http:\n", "tcp:\n", #"broken: line 16: Traefik knows no "url" in "servers""#),
       ("http:\n", "# {{ env \"HOME\" }}\nhttp:\n", "line 1: a Go template: what comes out of it was not checked"),
     ])
   func leavesForeignFilesAlone(part: String, replacement: String, reason: String) throws {
@@ -259,7 +260,10 @@ struct RouteReadingTests {
     "A file of which a part is otherwise than a route has it is somebody's own",
     arguments: [
       ("attempts: 16", "attempts: 3"), ("timeout: 10s", "timeout: 9s"), ("retry:\n", "circuitBreaker:\n"),
-      ("      middlewares:\n      - site-retry\n", ""), ("- site-retry", "- site-retry\n      - mine"),
+      ("      middlewares:\n      - site-forwarded\n      - site-retry\n", ""),
+      ("- site-retry", "- site-retry\n      - mine"), ("      - site-forwarded\n", ""),
+      ("Forwarded: \"\"", "Forwarded: mine"), ("Forwarded: \"\"", "Forwarded: ''\n          X: ''"),
+      ("Forwarded: \"\"", "X-Forwarded-For: ''"),
       ("dialTimeout: 750ms", "dialTimeout: 1s"), ("maxIdleConnsPerHost: 200", "maxIdleConnsPerHost: 2"),
       ("maxIdleConnsPerHost: 200\n", "disableHTTP2: true\n"), ("        serversTransport: site\n", ""),
     ])
@@ -301,11 +305,11 @@ struct RouteReadingTests {
   @Test(
     "A file of an earlier version is the same route, and known for what it is",
     arguments: [
-      ("named", ["http://10.0.0.1:80"], true), ("named", ["http://10.0.0.1:80", "http://10.0.0.2:80"], false),
-      ("own", ["https://10.0.0.1:443"], false), ("own", ["http://10.0.0.1:80", "https://10.0.0.2:443"], false),
-      ("passed", ["10.0.0.1:443"], false), ("passed", ["10.0.0.1:443", "10.0.0.2:443"], false),
+      ("named", ["http://10.0.0.1:80"]), ("named", ["http://10.0.0.1:80", "http://10.0.0.2:80"]),
+      ("own", ["https://10.0.0.1:443"]), ("own", ["http://10.0.0.1:80", "https://10.0.0.2:443"]),
+      ("passed", ["10.0.0.1:443"]), ("passed", ["10.0.0.1:443", "10.0.0.2:443"]),
     ])
-  func readsEarlierForms(kind: String, backends: [String], isCurrent: Bool) throws {
+  func readsEarlierForms(kind: String, backends: [String]) throws {
     let tls: Route.TLS =
       switch kind {
       case "named": .terminated(.wildcard(of: try Domain("example.com")))
@@ -313,8 +317,64 @@ struct RouteReadingTests {
       default: .passthrough
       }
     let route = try Route.make("site", "app.example.com", tls, backends)
-    #expect(RouteFile.read(route.earlierForm, "site") == .route(route, isCurrent: isCurrent))
+    #expect(RouteFile.read(route.earlierForm, "site") == .route(route, isCurrent: false))
     #expect(RouteFile.read(route.encoded(), "site") == .route(route, isCurrent: true))
+  }
+
+  /// Two that say where the `Forwarded` header goes, one and several backends each.
+  private static let forwarding: [Route] = {
+    let several = (1...2).map { "http://10.0.0.\($0)" }
+    return [several, [several[0]]].flatMap { backends in
+      [
+        try! .make("site", "app.example.com", .terminated(.own), backends),
+        try! .make("site", "app.example.com", .passthrough, ["10.0.0.1:443"], http: backends),
+      ]
+    }
+  }()
+
+  @Test("A file that hands the Forwarded header on to all backends is an earlier version's", arguments: forwarding)
+  func readsTheFormThatKnewNothingOfForwarded(route: Route) throws {
+    let removal = "    site-forwarded:\n      headers:\n        customRequestHeaders:\n          Forwarded: \"\"\n"
+    var text = String(decoding: route.encoded(), as: UTF8.self)
+      .replacing(removal, with: "").replacing("      - site-forwarded\n", with: "")
+    for section in ["      middlewares:\n      service", "      middlewares:\n  services", "  middlewares:\n"] {
+      let kept = section.drop { $0 != "\n" }.dropFirst()
+      if section != "  middlewares:\n" || text.hasSuffix(section) { text = text.replacing(section, with: kept) }
+    }
+    #expect(!text.contains("forwarded"))
+    #expect(RouteFile.read(text, "site") == .route(route, isCurrent: false))
+    #expect(
+      try RouteFile.read(Array(text.utf8).span, name: "site.yaml", trusting: [IPNetwork("10.0.0.0/8")])
+        == .route(route, isCurrent: false))
+  }
+
+  @Test(
+    "A file for other trusted proxies than this node's is the same route, to be written anew", arguments: forwarding)
+  func readsTheFormForOtherProxies(route: Route) throws {
+    let lists = try [[], ["10.0.0.0/8"], ["10.0.0.0/8", "2001:db8::/32"], ["2001:db8::/32", "10.0.0.0/8"]]
+      .map { try $0.map(IPNetwork.init) }
+    for (index, written) in lists.enumerated() {
+      for (other, wanted) in lists.enumerated() {
+        let file = RouteFile.read(route.encoded(trusting: written).span, name: "site.yaml", trusting: wanted)
+        #expect(file == .route(route, isCurrent: index == other))
+      }
+    }
+    let text = String(decoding: route.encoded(trusting: lists[1]), as: UTF8.self)
+    for (part, replacement) in [
+      ("ClientIP(`10.0.0.0/8`)", "ClientIP(`x`)"), ("(ClientIP(`10.0.0.0/8`))", "()"),
+      ("(ClientIP(`10.0.0.0/8`))", "(ClientIP(`10.0.0.0/8`) || Path(`/x`))"), (" && (ClientIP(`10.0.0.0/8`))", ""),
+      ("(ClientIP(`10.0.0.0/8`))", "(ClientIP(`10.0.0.0/8`, `11.0.0.0/8`))"), ("site-trusted", "site-more"),
+      ("&& (", "|| ("), ("site-trusted:\n", "site-trusted:\n      priority: 5\n"),
+      ("site-trusted:\n", "site-trusted: {}\n    mine:\n"),
+    ] {
+      try #require(text.contains(part))
+      let changed = text.replacing(part, with: replacement)
+      switch RouteFile.read(changed, "site") {
+      case .foreign: continue
+      case .broken where replacement.contains("priority"): continue
+      case let file: Issue.record("\(replacement): \(file)")
+      }
+    }
   }
 
   @Test(

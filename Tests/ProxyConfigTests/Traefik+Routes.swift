@@ -5,12 +5,13 @@ import TestSupport
 extension Traefik {
   /// Runs a Traefik with the static configuration that this module writes, on ports of its own, and with these routes.
   static func withServer(
-    for routes: [Route], isolation: isolated (any Actor)? = #isolation, _ body: (Traefik) async throws -> Void
+    for routes: [Route], trusting proxies: [IPNetwork] = [], isolation: isolated (any Actor)? = #isolation,
+    _ body: (Traefik) async throws -> Void
   ) async throws {
     try await TemporaryDirectory.withDirectory { root in
       let proxy = try root.directory("proxy")
       for route in routes {
-        try Data(route.encoded()).write(to: URL(filePath: "\(proxy)/\(route.fileName)"))
+        try Data(route.encoded(trusting: proxies)).write(to: URL(filePath: "\(proxy)/\(route.fileName)"))
       }
       let listen = { try ListenAddress("127.0.0.1:\(FreePort.next())") }
       let configuration = try StaticConfiguration(

@@ -6,11 +6,15 @@ import Testing
 /// What the real Traefik makes of our files.
 @Suite(.timeLimit(.minutes(5)))
 struct TraefikTests {
-  @Test func loadsEveryOddRoute() async throws {
+  @Test(arguments: [[], ["10.0.0.0/8", "2001:db8::1"]])
+  func loadsEveryOddRoute(proxies: [String]) async throws {
     let routes = try OddRoutes.all()
-    try await Traefik.withServer(for: routes) { traefik in
+    try await Traefik.withServer(for: routes, trusting: proxies.map(IPNetwork.init)) { traefik in
       // Each that passes TLS through has one for plain HTTP and one for requests that went astray.
-      let count = routes.reduce(0) { $0 + ($1.tls == .passthrough ? 3 : 1) }
+      let isForwarding = { (route: Route) in route.tls != .passthrough || route.httpBackends != nil }
+      let count =
+        routes.reduce(0) { $0 + ($1.tls == .passthrough ? 3 : 1) }
+        + (proxies.isEmpty ? 0 : routes.count(where: isForwarding))
       let routers = try await eventually {
         try await traefik.routers()
       } until: {
@@ -24,6 +28,11 @@ struct TraefikTests {
         #expect(router.kind == (route.tls == .passthrough ? .tcp : .http))
         #expect(router.rule.contains("`\(route.domain)`"))
         #expect(router.entryPoints == ["web-secure"])
+        if !proxies.isEmpty, isForwarding(route) {
+          let router = try #require(routers["\(route.workload)-trusted@file"], "\(route.workload)")
+          #expect(router.status == "enabled", "\(route.workload): \(router.errors)")
+          #expect(router.kind == .http && router.entryPoints == [route.tls == .passthrough ? "web" : "web-secure"])
+        }
         guard route.tls == .passthrough else { continue }
         for (name, entryPoint) in [("http", "web"), ("421", "web-secure")] {
           let router = try #require(routers["\(route.workload)-\(name)@file"], "\(route.workload)")

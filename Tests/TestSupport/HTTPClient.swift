@@ -32,12 +32,20 @@ public struct HTTPClient: Sendable {
   private let trust: Trust
   private let limit: Duration
   private var protocolFlag = "--http2"
+  private var source: String?
 
   /// The same over HTTP/1.1. Over HTTP/2 curl hangs up as soon as it has the last byte, which Traefik may take for a transfer
   /// that was broken off: it is then counted by the kernel's figures, which are not exact.
   public var overHTTP1: HTTPClient {
     var client = self
     client.protocolFlag = "--http1.1"
+    return client
+  }
+
+  /// The same from another address of this machine.
+  public func from(_ source: String) -> HTTPClient {
+    var client = self
+    client.source = source
     return client
   }
 
@@ -63,6 +71,7 @@ public struct HTTPClient: Sendable {
     arguments += headers.flatMap { ["--header", "\($0): \($1)"] }
     if let body { arguments += ["--data-raw", body] }
     if !address.isEmpty { arguments += ["--connect-to", "::\(address)"] }
+    if let source { arguments += ["--interface", source] }
     switch trust {
     case .anyone: arguments += ["--insecure"]
     case .authority(let file): arguments += ["--cacert", file]

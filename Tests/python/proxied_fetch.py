@@ -1,21 +1,25 @@
-"""Fetches a page over TLS as a load balancer does for a client, whose address it tells first (PROXY protocol, version 1).
+"""Fetches a page as a load balancer does for a client, whose address it tells first (PROXY protocol, version 1), and who claims to be
+another one (Forwarded: for=192.0.2.1).
 
-    proxied_fetch.py ADDRESS PORT CLIENT HOST PATH
+    proxied_fetch.py SOURCE ADDRESS:PORT CLIENT tls|plain HOST PATH
 
-Prints the body of the answer.
+Comes from the address SOURCE of this machine. Prints the body of the answer.
 """
 import socket
 import ssl
 import sys
 
-address, port, client, host, path = sys.argv[1:]
-connection = socket.create_connection((address, int(port)), timeout=30)
+source, server, client, security, host, path = sys.argv[1:]
+address, port = server.rsplit(":", 1)
+connection = socket.create_connection((address, int(port)), timeout=30, source_address=(source, 0))
 connection.sendall(f"PROXY TCP4 {client} {address} 40000 {port}\r\n".encode())
-context = ssl.create_default_context()
-context.check_hostname = False
-context.verify_mode = ssl.CERT_NONE
-connection = context.wrap_socket(connection, server_hostname=host)
-connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+if security == "tls":
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = context.wrap_socket(connection, server_hostname=host)
+request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nForwarded: for=192.0.2.1\r\nConnection: close\r\n\r\n"
+connection.sendall(request.encode())
 answer = b""
 while piece := connection.recv(65536):
     answer += piece

@@ -22,6 +22,8 @@ struct RouteDirectory: Sendable {
   }
 
   let root: GatewayRoot
+  /// Whose `Forwarded` header the files hand on.
+  var trustedProxies: [IPNetwork] = []
 
   /// Carries out changes to different workloads. All of them share one sync of the directory.
   func apply(_ changes: [Change]) -> [Outcome] {
@@ -133,7 +135,7 @@ struct RouteDirectory: Sendable {
     let written = changes.map { change -> Result<UnsyncedFile, FileError>? in
       guard case .write(let route, _) = change else { return nil }
       return Result { () throws(FileError) in
-        try UnsyncedFile(route.encoded(), at: stagingPath(route), mode: 0o644)
+        try UnsyncedFile(route.encoded(trusting: trustedProxies), at: stagingPath(route), mode: 0o644)
       }
     }
     var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
@@ -225,7 +227,7 @@ struct RouteDirectory: Sendable {
     do throws(FileError) {
       let (bytes, stamp) = try FileSystem.read(path(name), limit: RouteFile.maximumSize)
       let sighting: Sighting =
-        switch RouteFile.read(bytes.span, name: name) {
+        switch RouteFile.read(bytes.span, name: name, trusting: trustedProxies) {
         case .route(let route, let isCurrent): .route(route, stamp, isCurrent: isCurrent)
         case .foreign(let mismatch): .foreign("\(mismatch)")
         case .broken(let fault): .broken("\(fault)")

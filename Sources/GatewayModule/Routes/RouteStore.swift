@@ -105,10 +105,15 @@ public final class RouteStore: Sendable {
   ///
   /// A file that cannot be put away is told of, and tried again while a ``RouteWatch`` runs.
   ///
+  /// - Parameters:
+  ///   - root: where the files are.
+  ///   - proxies: whose `Forwarded` header the routes' backends get to see.
   /// - Throws: `FileError` when the root cannot be read or written.
-  public static func open(_ root: GatewayRoot, logger: Logger) async throws -> RouteStore {
+  public static func open(
+    _ root: GatewayRoot, trusting proxies: [IPNetwork] = [], logger: Logger
+  ) async throws -> RouteStore {
     let clock = ContinuousClock.now
-    let directory = RouteDirectory(root: root)
+    let directory = RouteDirectory(root: root, trustedProxies: proxies)
     let store = RouteStore(directory: directory, logger: logger)
     try await store.writer.runIfActive {
       try root.prepare()
