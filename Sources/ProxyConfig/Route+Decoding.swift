@@ -1,7 +1,7 @@
 import Text
 
 extension Route {
-  /// A route, and whether its file says it as ``Route/encoded()`` does, or as earlier versions did.
+  /// A route, and whether its file says it as ``Route/encoded(trusting:)`` does, or as earlier versions did.
   struct Reading {
     let route: Route
     let isCurrent: Bool

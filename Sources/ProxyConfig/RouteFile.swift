@@ -1,7 +1,7 @@
 /// What a file in Traefik's directory turns out to be.
 public enum RouteFile: Hashable, Sendable {
   /// A workload's route, written by this module or an earlier one, or by hand to the same effect; whether it says all that
-  /// ``Route/encoded()`` says today, or what an earlier version did.
+  /// ``Route/encoded(trusting:)`` says today, or what an earlier version did.
   case route(Route, isCurrent: Bool = true)
   /// Something else that Traefik takes, as far as can be told: somebody's own configuration, which is left alone.
   case foreign(Mismatch)
@@ -43,7 +43,7 @@ public enum RouteFile: Hashable, Sendable {
 
   /// Reads the file that has this name in Traefik's directory.
   ///
-  /// `<workload>.yaml` is a route when it says what ``Route/encoded()`` would write, in any legal YAML: other order, quotes,
+  /// `<workload>.yaml` is a route when it says what ``Route/encoded(trusting:)`` would write, in any legal YAML: other order, quotes,
   /// flow style, comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one
   /// more thing is said (an entry point, another middleware) is foreign, because writing it anew would lose that. So is one of
   /// which some of what a route has today is said otherwise; where all of that is missing, an earlier version wrote it. A file of

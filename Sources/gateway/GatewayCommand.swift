@@ -141,11 +141,14 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     let certificates = acme.certificates == nil ? nil : CertificateStorage(root, logger: logger)
     services += try traefikServices(for: network, root, lock, certificates, logger)
+    let scrape = TraefikScrape(address: traefikAddress, namespace: namespace)
+    let renewal = RouteRenewal(store, traefik: scrape, logger: logger)
+    // The restart is a service's, which does not run yet.
+    if traefikRestart != nil, try FileSystem.find(root.restartDue) != nil { await renewal.renewAtOnce() }
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
-    let scrape = TraefikScrape(address: traefikAddress, namespace: namespace)
-    services.append(RouteRenewal(store, traefik: scrape, logger: logger))
+    services.append(renewal)
     let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)
     services.append(meter)
 

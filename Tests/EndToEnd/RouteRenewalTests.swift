@@ -94,6 +94,18 @@ struct RouteRenewalTests {
     }
   }
 
+  @Test func allAtOnceBeforeTraefikIsRestarted() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      for number in 0..<5 { try await gateway.setName("w-\(number)", "w\(number)", "http://10.1.2.3") }
+      try await gateway.withTraefik { _ in
+        let seen = gateway.root.file("seen")
+        let count = "cat \(gateway.root.path)/proxy/*.yaml | grep -c ClientIP > \(seen)"
+        try await gateway.restart(adding: ["--trusted-proxy", "10.0.0.0/8", "--traefik-restart", count])
+        try await eventually { try String(contentsOfFile: seen, encoding: .utf8) == "5\n" }
+      }
+    }
+  }
+
   @Test func oneAtATimeWhileTraefikRunsAlsoOverACrash() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await gateway.withTraefik { traefik in

@@ -5,8 +5,8 @@ public import ServiceLifecycle
 /// Brings the route files that an earlier version wrote up to date, after the start.
 ///
 /// Traefik reads all files again for each one that changes, so that they are written one at a time, with pauses in which it can do
-/// that and everything else. While there is no Traefik, it reads them at its start anyhow, and they are written at once. Until a
-/// file's turn comes, Traefik serves the route as before.
+/// that and everything else. While there is no Traefik, or it is to be restarted, it reads them at its start anyhow, and they are
+/// written at once. Until a file's turn comes, Traefik serves the route as before.
 public struct RouteRenewal: Service {
   /// How many files are written before calls have their turn.
   private static let batch = 128
@@ -34,6 +34,9 @@ public struct RouteRenewal: Service {
     self.logger = logger
   }
 
+  /// Writes all of them, whether Traefik runs or not: before it is restarted.
+  public func renewAtOnce() async { await renewAll(isRestarting: true) }
+
   public func run() async {
     await cancelWhenGracefulShutdown {
       await renewAll()
@@ -42,12 +45,12 @@ public struct RouteRenewal: Service {
     }
   }
 
-  private func renewAll() async {
+  private func renewAll(isRestarting: Bool = false) async {
     var left = store.outdated[...]
     guard !left.isEmpty else { return }
     logger.info("bringing route files of an earlier version up to date", metadata: ["routes": "\(left.count)"])
     while !left.isEmpty, !Task.isCancelled {
-      let isRunning = await traefik.isTraefikRunning
+      let isRunning = isRestarting ? false : await traefik.isTraefikRunning
       let step = left.prefix(isRunning ? 1 : Self.batch)
       left = left.dropFirst(step.count)
       await store.renew(Array(step))
