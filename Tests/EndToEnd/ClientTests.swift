@@ -59,6 +59,19 @@ struct ClientTests {
     }
   }
 
+  /// As docs/operating.md lists them: backends should not believe these.
+  @Test func whatElseAClientMaySay() async throws {
+    let others = [
+      "X-Client-Ip", "Client-Ip", "True-Client-Ip", "CF-Connecting-Ip", "X-Cluster-Client-Ip", "Forwarded-For",
+      "X-Forwarded",
+      "X-Forwarded-Scheme", "X-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "X-Original-Url", "X-Forwarded-User",
+    ]
+    try await withSite { _, client in
+      let seen = try await headers(client, sending: Dictionary(uniqueKeysWithValues: others.map { ($0, "mine") }))
+      for name in others { #expect(seen[name.lowercased()][0].string == "mine", "\(name)") }
+    }
+  }
+
   @Test func loadBalancerThatIsTrustedDoes() async throws {
     try await withSite(["--trusted-proxy", "127.0.0.0/8", "2001:db8::/32"]) { _, client in
       let seen = try await headers(client, sending: Self.forged)

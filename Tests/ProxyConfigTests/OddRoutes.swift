@@ -2,13 +2,15 @@ import ProxyConfig
 
 /// Routes that are valid and look as if they might not be: what YAML or Traefik could take for something else.
 enum OddRoutes {
-  /// Workloads that YAML would read as truth values, nulls, numbers, dates or special keys, and the longest.
+  /// Workloads that YAML would read as truth values, nulls, numbers, dates or special keys, the longest, and those that are called
+  /// like something of another one's.
   static let workloads = [
     "true", "True", "TRUE", "false", "null", "Null", "NULL", "yes", "No", "on", "OFF", "y", "Y", "n", "N", "0", "12",
     "1_0",
     "007", "1e3", "1E-3", "1.5", "1.", "1.5e-3", "0x1f", "0X1F", "0o7", "0b1", "1.2.3", "2001-01-01", "2001-1-1", "_1",
     "1-2", "1e", "0x", "inf", "nan", "a.yaml", "default", "api", "http", String(repeating: "w", count: 128),
-    String(repeating: "1", count: 128),
+    String(repeating: "1", count: 128), "12-route", "12-http", "12-421", "12-retry", "12-forwarded", "12-trusted",
+    "12-trusted-route",
   ]
 
   /// Domains that YAML would read as numbers, the longest ones, and what DNS allows though host names do not have it.

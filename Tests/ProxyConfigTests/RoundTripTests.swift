@@ -10,6 +10,10 @@ struct RoundTripTests {
       #expect(RouteFile.read(route.encoded().span, name: route.fileName) == .route(route))
       let trusting = route.encoded(trusting: proxies)
       #expect(RouteFile.read(trusting.span, name: route.fileName, trusting: proxies) == .route(route))
+      guard case .foreign = RouteFile.read(trusting.span, name: "no workload.yaml") else {
+        Issue.record("a route of \(route.workload) that Traefik would not read")
+        continue
+      }
     }
   }
 
