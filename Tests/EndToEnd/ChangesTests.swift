@@ -80,7 +80,7 @@ struct ChangesTests {
       try await gateway.setFQDN("v", "v.test", "http://127.0.0.1:9")
       let route = try #require(try gateway.routeFile("v")).content
       try await withWatch(of: gateway) { watch in
-        let other = route.replacing("v.test", with: "w.test").replacing("v-route", with: "w-route")
+        let other = route.replacing("v.test", with: "w.test").replacing(" v-", with: " w-")
           .replacing(" v:", with: " w:").replacing("service: v", with: "service: w")
         try gateway.root.write(other, to: "proxy/w.yaml")
         try await watch.expect(["set          w  w.test"])
