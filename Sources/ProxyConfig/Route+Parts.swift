@@ -48,15 +48,16 @@ extension Route {
     )
   ])
 
-  /// The names of what a request passes, unless its header is believed, and then it is but the retry.
-  private func passed(_ backends: Backends, _ believed: Believed) -> YAMLTree? {
+  /// Of the router for all; of the one for those who are believed anyhow, with `everybody`. Nil where it has none.
+  private func middlewareNames(_ backends: Backends, _ believed: Believed) -> YAMLTree? {
     var names: [YAMLTree] = []
     if case .only = believed { names.append(.text(forwardedName)) }
     if Self.isRetried(backends) { names.append(.text(retryName)) }
     return names.isEmpty ? nil : .sequence(names)
   }
 
-  private func passedSection(_ backends: Backends, _ believed: Believed) -> Fields {
+  /// The middlewares that have these names.
+  private func middlewareSection(_ backends: Backends, _ believed: Believed) -> Fields {
     var fields: Fields = []
     if case .only = believed { fields.append((.name(forwardedName), Self.forwardedRemoval)) }
     if Self.isRetried(backends) { fields.append((.name(retryName), retry(backends))) }
@@ -124,7 +125,7 @@ extension Route {
   // MARK: TLS terminated here
 
   /// Of the router.
-  func middlewareNames(_ believed: Believed) -> YAMLTree? { passed(backends, believed) }
+  func middlewareNames(_ believed: Believed) -> YAMLTree? { middlewareNames(backends, believed) }
 
   /// For requests whose `Forwarded` header is believed; nil where there are none.
   func trustedRouter(_ believed: Believed) -> YAMLTree? {
@@ -134,7 +135,7 @@ extension Route {
       // The other one asks for the certificate.
       (.field("tls"), .mapping([])),
     ]
-    if let names = passed(backends, .everybody) { fields.append((.field("middlewares"), names)) }
+    if let names = middlewareNames(backends, .everybody) { fields.append((.field("middlewares"), names)) }
     return .mapping(fields)
   }
 
@@ -143,7 +144,7 @@ extension Route {
 
   /// The section `middlewares`.
   func middlewares(_ believed: Believed) -> YAMLTree? {
-    let section = passedSection(backends, believed)
+    let section = middlewareSection(backends, believed)
     return section.isEmpty ? nil : .mapping(section)
   }
 
@@ -167,7 +168,7 @@ extension Route {
       return .mapping([(.field("routers"), .mapping(routers)), (.field("middlewares"), .mapping(middlewares))])
     }
     let routers = plainRouters(httpBackends, believed) + [misdirected]
-    middlewares += passedSection(httpBackends, believed)
+    middlewares += middlewareSection(httpBackends, believed)
     var sections: Fields = [
       (.field("routers"), .mapping(routers)), (.field("services"), plainServices(httpBackends)),
       (.field("middlewares"), .mapping(middlewares)),
@@ -194,7 +195,7 @@ extension Route {
         // Above Traefik's own for challenges, whose priority is the length of its rule.
         (.field("priority"), .plain("\(priority)")),
       ]
-      if let names = passed(httpBackends, believed) { fields.append((.field("middlewares"), names)) }
+      if let names = middlewareNames(httpBackends, believed) { fields.append((.field("middlewares"), names)) }
       fields.append((.field("service"), .text(plainServiceName)))
       return .mapping(fields)
     }
