@@ -1,16 +1,26 @@
+import GatewayModule
+
 @testable import RPC
 
 /// MessagePack into a value with a field of every kind.
 ///
 /// - Skipping ends inside the bytes, and nothing decodes that cannot be skipped.
 /// - Where the bytes stand in a larger array makes no difference.
-/// - What was decoded, encoded and decoded again is the same, and its encoding ends where skipping it ends.
+/// - What was decoded, encoded and decoded again is the same, and its encoding ends where skipping it ends. So is an answer of
+///   `Node`.
 @c(fuzz_messagepack)
 public func fuzzMessagePack(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let input = bytes(start, count)
   var reader = MessagePackReader(input[...])
   let isWellFormed = (try? reader.skip()) != nil
   expect(0...count ~= reader.position, "the cursor stays in the bytes")
+
+  if let node = try? MessagePackDecoder().decode(NodeInfo.self, from: input) {
+    expect(isWellFormed, "a node that decodes is well formed")
+    let encoded = try? MessagePackEncoder().encode(node)
+    let again = encoded.flatMap { try? MessagePackDecoder().decode(NodeInfo.self, from: $0) }
+    expect(try again.map { try MessagePackEncoder().encode($0) } == encoded, "a node's round trip is the identity")
+  }
 
   let value = try? MessagePackDecoder().decode(Everything.self, from: input)
   let framed = [0xc1] + input + [0xc1]

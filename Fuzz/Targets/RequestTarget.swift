@@ -1,6 +1,6 @@
-import GatewayModule
 import ProxyConfig
 
+@testable import GatewayModule
 @testable import RPC
 
 /// A payload from a queue, as far as the bytes of its reply: read, looked up, arguments decoded, rules applied, answered.
@@ -92,12 +92,33 @@ private let objects: ObjectTable = {
         },
         Method("DeleteNamedProxy") { (workload: String) in _ = try WorkloadID(workload) },
         Method("Metrics") { ["Request": [workload.rawValue: 1.5], "Response": [:]] },
+        Method("Routes") { (workload: String) in try [RouteInfo(route(WorkloadID(workload)), zone: zone)] },
+        Method("Node") { node },
       ])
   }
   objects.add(
     ObjectID("utils", version: "1.0"),
     [Method("Echo") { (time: Timestamp, bytes: Binary, status: ModuleStatus) in (time, bytes, status) }])
   return objects
+}()
+
+private func route(_ workload: WorkloadID) throws -> Route {
+  try Route(
+    workload: workload, domain: Domain("app.example.com"), tls: .passthrough, backends: ["10.1.2.3:443"],
+    httpBackends: ["10.1.2.3"], under: policy)
+}
+
+/// With something in each of its fields.
+private let node = {
+  var traefik = TraefikInfo()
+  (traefik.started, traefik.lastReload) = (Timestamp(seconds: 1), Timestamp(seconds: 2))
+  return NodeInfo(
+    version: "1.2", pid: 1, started: Timestamp(seconds: 1), machine: "m", host: "h", root: "/r", domain: "a.b",
+    publicIPs: ["192.0.2.1"], networkFault: "f", httpAddress: ":80", httpsAddress: ":443",
+    traefikAddress: "127.0.0.1:1",
+    netns: "n", certificateAuthority: "u", routes: 1, quarantined: 1,
+    quarantine: [QuarantinedFile(name: "x", reason: "y")], traefik: traefik, withoutCertificates: 1,
+    withoutCertificate: [UncertifiedName(name: "*.a.b", since: Timestamp(seconds: 1))])
 }()
 
 private let workload = try! WorkloadID("37-1976-w")
@@ -108,7 +129,7 @@ private func setNamedProxy(_ workload: String, _ proxy: NamedProxy) throws -> St
   let route = try Route(
     workload: WorkloadID(workload), domain: Domain(Label(proxy.name), in: zone),
     tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
-    under: policy)
+    httpBackends: proxy.httpBackends ?? [], under: policy)
   expect(route.domain.isInside(zone), "a named proxy is inside the zone")
   checkReadsBack(route)
   return route.domain.rawValue
@@ -118,7 +139,8 @@ private func setFQDNProxy(_ workload: String, _ proxy: FQDNProxy) throws {
   checkReadsBack(
     try Route(
       workload: WorkloadID(workload), domain: Domain(proxy.fqdn),
-      tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own), backends: proxy.backends, under: policy))
+      tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own), backends: proxy.backends,
+      httpBackends: proxy.httpBackends ?? [], under: policy))
 }
 
 private func checkReadsBack(_ route: Route) {
