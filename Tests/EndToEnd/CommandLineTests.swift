@@ -122,6 +122,28 @@ struct CommandLineTests {
     }
   }
 
+  @Test("The version that `make install` gives the build is the one that the programs say")
+  func versionOfTheBuild() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let version = "1.2+34.gabc"
+      let manifest = try await Command.run(
+        "swift",
+        [
+          "package", "--package-path", Repository.root, "--scratch-path", directory.file("scratch"), "dump-package",
+        ], environment: ["BUILD_VERSION": version])
+      let targets = try JSON(parsing: manifest.standardOutput)["targets"].array ?? []
+      let library = try #require(targets.first { $0["name"] == "CLinux" }, "\(manifest.standardError)")
+      let define = try #require(library["settings"][0]["kind"]["define"]["_0"].string, "\(library)")
+      let main = try directory.write(
+        "#include <stdio.h>\n#include <CLinux.h>\nint main(void) { return puts(clinux_program_version()) < 0; }\n",
+        to: "main.c")
+      let folder = Repository.file("Sources/CLinux")
+      try await Command.succeed(
+        "clang", ["-D\(define)", "-I\(folder)/include", main, "\(folder)/CLinux.c", "-o", directory.file("program")])
+      #expect(try await Command.succeed(directory.file("program")) == "\(version)\n")
+    }
+  }
+
   /// A public network of which only half is given.
   static let halves: [(flags: [String], warning: String, refusal: String)] = [
     (
