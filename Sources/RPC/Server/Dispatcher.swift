@@ -86,7 +86,7 @@ actor Dispatcher {
     if isDraining { sessions.cancel() }
     try await withThrowingDiscardingTaskGroup { group in
       for (object, stream) in objects.streams {
-        group.addTask { try await self.publish(stream, of: object) }
+        group.addTask(executorPreference: taskExecutor) { try await self.publish(stream, of: object) }
       }
       try await withTaskCancellationHandler {
         try await sessions.value
