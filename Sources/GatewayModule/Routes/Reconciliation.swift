@@ -4,8 +4,6 @@ import ProxyConfig
 /// What stands under a name in Traefik's directory.
 enum Sighting: Equatable {
   case nothing
-  /// The file that was there when the route was written or read.
-  case unchanged
   /// Whether the file says it as this version does.
   case route(Route, FileStamp, isCurrent: Bool = true)
   /// What Traefik takes, or does not look at.
@@ -47,7 +45,7 @@ enum Reconciliation: Equatable {
     // Over a route that was withdrawn there is nothing to be put back.
     let kept = expectation == .nothing ? nil : route
     switch (sighting, kept) {
-    case (.unchanged, _), (.nothing, nil), (.foreign, nil):
+    case (.nothing, nil), (.foreign, nil):
       self = .leave
     case (.nothing, let kept?):
       self = expectation == .fileLater ? .rewrite(kept) : .forget(kept.workload)

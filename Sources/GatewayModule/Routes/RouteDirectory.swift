@@ -204,22 +204,28 @@ struct RouteDirectory: Sendable {
     }
   }
 
-  /// Looks at one file.
+  /// Looks at files, and returns those that are not as they are known.
   ///
-  /// - Parameter stamp: of the file as it is known.
+  /// - Parameter stamps: of the files as they are known, in the same order; nil for one that is not.
   /// - Throws: when the directory itself is not there, or not to be read.
-  func look(at name: String, known stamp: FileStamp?) throws(FileError) -> Found {
-    do throws(FileError) {
-      let status = try FileSystem.status(path(name))
-      if status.stamp == stamp { return Found(name: name, sighting: .unchanged, modified: status.stamp.modified) }
-      // A folder where a file was is a thing for an operator, and harmless.
-      if status.kind == .directory { return Found(name: name, sighting: .unchanged, modified: 0) }
-    } catch {
-      guard error.code == ENOENT else { throw error }
-      _ = try FileSystem.status("\(root.proxy)/.")
-      return Found(name: name, sighting: .nothing, modified: 0)
+  func look(at names: [String], known stamps: [FileStamp?]) throws(FileError) -> [Found] {
+    var found: [Found] = []
+    var isMissingOne = false
+    for (name, stamp) in zip(names, stamps) {
+      do throws(FileError) {
+        let status = try FileSystem.status(path(name))
+        // A folder where a file was is a thing for an operator, and harmless.
+        if status.stamp == stamp || status.kind == .directory { continue }
+        found.append(read(name) ?? Found(name: name, sighting: .nothing, modified: 0))
+      } catch {
+        guard error.code == ENOENT else { throw error }
+        isMissingOne = true
+        found.append(Found(name: name, sighting: .nothing, modified: 0))
+      }
     }
-    return read(name) ?? Found(name: name, sighting: .nothing, modified: 0)
+    // Without the directory there is no telling what became of its files.
+    if isMissingOne { _ = try FileSystem.status("\(root.proxy)/.") }
+    return found
   }
 
   /// Returns nil for a file that vanished.

@@ -295,9 +295,7 @@ public final class RouteStore: Sendable {
 
   /// Works until nothing more is asked for.
   private func workOff() {
-    var last = 0
     while true {
-      if last >= Self.manyChanges { gather() }
       let jobs = state.withLock { state in
         let jobs = state.pending
         state.pending = []
@@ -315,7 +313,6 @@ public final class RouteStore: Sendable {
         case .renew(let workloads, let continuation): renewals.append((workloads, continuation))
         }
       }
-      last = changes.count
       if !changes.isEmpty {
         let outcomes = carryOut(changes.map(\.change))
         for (pending, outcome) in zip(changes, outcomes) { pending.continuation.resume(returning: outcome) }
@@ -328,22 +325,6 @@ public final class RouteStore: Sendable {
         carryOutRenewal(pending.workloads)
         pending.continuation.resume()
       }
-    }
-  }
-
-  /// After how many changes at once more are to be expected.
-  private static let manyChanges = 8
-
-  /// Waits for the callers who were just answered to come back, as long as they do: one sync for all of them takes less
-  /// time than one for them and one for those who came meanwhile. At most 2 ms.
-  private func gather() {
-    let end = ContinuousClock.now + .milliseconds(2)
-    var count = -1
-    while ContinuousClock.now < end {
-      let pending = state.withLock { $0.pending.count }
-      if pending == count { return }
-      count = pending
-      usleep(250)
     }
   }
 
@@ -453,12 +434,10 @@ public final class RouteStore: Sendable {
         try directory.make()
         return writeAll()
       }
-      var found: [RouteDirectory.Found] = []
-      for name in names {
-        let stamp = Self.workload(of: name).flatMap { workload in state.withLock { $0.index.stamp(of: workload) } }
-        let file = try directory.look(at: name, known: stamp)
-        if file.sighting != .unchanged { found.append(file) }
+      let stamps = state.withLock { state in
+        names.map { name in Self.workload(of: name).flatMap { state.index.stamp(of: $0) } }
       }
+      let found = try directory.look(at: names, known: stamps)
       // A route is not forgotten before it is sure that its file does not come back.
       var unsynced: FileError?
       if found.contains(where: isForgotten) {

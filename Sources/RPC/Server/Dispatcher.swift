@@ -296,7 +296,10 @@ actor Dispatcher {
         }
       }
       dispatcher.runners[runner] = nil
-      if !dispatcher.isRunnerOnTheWay { dispatcher.flush() }
+      if !dispatcher.isRunnerOnTheWay {
+        // Calls that waited for the same thing end one after the other, and their replies go out together.
+        if dispatcher.runners.isEmpty { dispatcher.flush() } else { dispatcher.scheduleFlush() }
+      }
       return nil
     }
   }
@@ -437,7 +440,8 @@ actor Dispatcher {
   private func publish(_ stream: Stream, of object: ObjectID) async throws {
     let channel = object.channel(of: stream.name, module: module)
     do {
-      try await stream.run { await self.publish($0, on: channel) }
+      // Run on the event loop, and so without another turn of it for each of many events.
+      try await stream.run { bytes in self.assumeIsolated { $0.publish(bytes, on: channel) } }
     } catch {
       if !Task.isCancelled {
         logger.error("stream ended", metadata: ["channel": "\(channel)", "reason": "\(error)"])

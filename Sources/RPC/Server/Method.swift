@@ -146,7 +146,7 @@ public struct Method: ObjectMember {
 public struct Stream: ObjectMember {
   /// The last part of its channel's name.
   public let name: String
-  let run: @Sendable (_ publish: @Sendable ([UInt8]) async -> Void) async throws -> Void
+  let run: @Sendable (_ publish: @Sendable ([UInt8]) -> Void) async throws -> Void
 
   /// - Parameters:
   ///   - name: the last part of its channel's name.
@@ -155,7 +155,7 @@ public struct Stream: ObjectMember {
   where Elements.Element: Encodable & Sendable {
     self.name = name
     run = { publish in
-      for try await element in elements() { await publish(try MessagePackEncoder().encode(element)) }
+      for try await element in elements() { publish(try MessagePackEncoder().encode(element)) }
     }
   }
 }

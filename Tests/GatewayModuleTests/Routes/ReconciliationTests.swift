@@ -28,11 +28,6 @@ struct ReconciliationTests {
     stamp = try await TemporaryDirectory.withDirectory { try FileSystem.write([1], to: $0.file("x"), mode: 0o600) }
   }
 
-  @Test func fileThatIsAsItWasIsLeft() {
-    #expect(Reconciliation(.unchanged, known: known, owner: nil) == .leave)
-    #expect(Reconciliation(.unchanged, known: nil, owner: nil) == .leave)
-  }
-
   @Test func routeWhoseFileIsGoneIsForgotten() {
     #expect(Reconciliation(.nothing, known: known, owner: nil) == .forget(own))
     #expect(Reconciliation(.nothing, known: nil, owner: nil) == .leave)
