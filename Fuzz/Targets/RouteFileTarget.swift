@@ -12,10 +12,10 @@ public func fuzzRoutes(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let content = RouteFile.read(file.span, name: workload.map { "\($0).yaml" } ?? "other.yml")
   let nameless = RouteFile.read(file.span, name: "no workload.yaml")
   expect(isBroken(content) == isBroken(nameless), "a file is broken under any name")
-  guard case .route(let route, _) = content else { return 0 }
+  guard case .route(let route, _, _) = content else { return 0 }
   expect(route.workload == workload, "a route is of the workload that its file is named after")
   let written = route.encoded()
-  guard case .route(let again, _) = RouteFile.read(written.span, name: route.fileName) else {
+  guard case .route(let again, _, _) = RouteFile.read(written.span, name: route.fileName) else {
     fatalError("a route's own file is none")
   }
   expect(again == route, "a route's file says the route")

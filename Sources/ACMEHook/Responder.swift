@@ -158,7 +158,7 @@ extension GatewayRoot {
     }
     return names.contains { name in
       guard let bytes = try? FileSystem.read("\(proxy)/\(name)", limit: RouteFile.maximumSize).bytes,
-        case .route(let route, _) = RouteFile.read(bytes.span, name: name)
+        case .route(let route, _, _) = RouteFile.read(bytes.span, name: name)
       else { return false }
       return route.domain == domain
     }

@@ -16,6 +16,8 @@ package struct FileStatus: Hashable, Sendable {
   /// Its names.
   package let links: Int
   package let stamp: FileStamp
+  /// When it was last given its content, name, times or rights, in nanoseconds since the epoch.
+  package let changed: Int64
 
   init(_ status: stat) {
     kind =
@@ -28,5 +30,6 @@ package struct FileStatus: Hashable, Sendable {
     mode = UInt32(status.st_mode) & 0o777
     links = Int(status.st_nlink)
     stamp = FileStamp(status)
+    changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
   }
 }

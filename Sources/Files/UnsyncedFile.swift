@@ -7,7 +7,9 @@ package final class UnsyncedFile: Sendable {
   private let descriptor: CInt
 
   /// Writes a new file, or over an old one.
-  package init(_ bytes: [UInt8], at path: String, mode: UInt32) throws(FileError) {
+  ///
+  /// - Parameter modified: when it is to have been modified, in nanoseconds since the epoch, from 0; nil for now.
+  package init(_ bytes: [UInt8], at path: String, mode: UInt32, modified: Int64? = nil) throws(FileError) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw FileError(path, "open") }
     self.path = path
@@ -18,6 +20,10 @@ package final class UnsyncedFile: Sendable {
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { throw FileError(path, "write") }
       written += count
+    }
+    if let modified, modified >= 0 {
+      let time = timespec(tv_sec: Int(modified / 1_000_000_000), tv_nsec: Int(modified % 1_000_000_000))
+      guard futimens(descriptor, [time, time]) == 0 else { throw FileError(path, "futimens") }
     }
   }
 

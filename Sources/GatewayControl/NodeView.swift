@@ -157,6 +157,13 @@ public struct NodeView: Sendable {
     }
   }
 
+  /// When Traefik is to ask again for the certificate of a domain; nil when that is not on hold, or not told.
+  func nextTry(for domain: Domain) async -> Timestamp? {
+    let names = (try? await gateway?.call("Node", as: NodeInfo.self))?.withoutCertificate ?? []
+    let wildcard = domain.parent.map { "*.\($0)" }
+    return names.first { $0.name == domain.rawValue || $0.name == wildcard }?.nextTry
+  }
+
   // MARK: Traefik's metrics
 
   /// What Traefik says of its taking in routes; nil when it does not, or cannot be asked.

@@ -1,10 +1,12 @@
 import Text
 
 extension Route {
-  /// A route, and whether its file says it as ``Route/encoded(trusting:)`` does, or as earlier versions did.
+  /// A route, whether its file says it as ``Route/encoded(trusting:onHold:)`` does, or as earlier versions did, and whether it is
+  /// on hold.
   struct Reading {
     let route: Route
     let isCurrent: Bool
+    let isOnHold: Bool
 
     /// The route that a file's root mapping describes; current, where the `Forwarded` header of `proxies` reaches the backends.
     init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
@@ -26,24 +28,26 @@ extension Route.Reading {
     let router = try Router(all, "Host", workload)
 
     let tls = try router.tls.fields(["certresolver", "domains"])
-    let resolver = try router.tls.required(tls[0], "certResolver")
+    // Without one Traefik asks for no certificate; the names say which it would be.
+    let resolver = try tls[0]?.string
+    isOnHold = resolver == nil
     let certificateDomain = try router.tls.required(tls[1], "domains").onlyElement
     let names = try certificateDomain.fields(["main", "sans"])
     let certificate: Route.Certificate
-    switch (try resolver.string, names[0], names[1]) {
-    case (Route.Resolver.wildcard, nil, let sans?):
+    switch (resolver, names[0], names[1]) {
+    case (Route.Resolver.wildcard?, nil, let sans?), (nil, nil, let sans?):
       let name = try sans.onlyElement
       let text = try name.string
       guard text.hasPrefix("*.") else { throw name.mismatch("a wildcard is needed, not \(quoted(text))") }
       certificate = .wildcard(of: try name.reading { () throws(InvalidValue) in try Domain(text.dropFirst(2)) })
-    case (Route.Resolver.own, let main?, nil):
+    case (Route.Resolver.own?, let main?, nil), (nil, let main?, nil):
       let text = try main.string
       guard try main.reading({ () throws(InvalidValue) in try Domain(text) }) == router.domain else {
         throw main.mismatch("a certificate for another domain")
       }
       certificate = .own
     default:
-      throw resolver.mismatch("not a certificate that a route asks for")
+      throw (tls[0] ?? certificateDomain).mismatch("not a certificate that a route asks for")
     }
 
     let service = try Service(http.required(fields[1], "services"), "url", workload.rawValue)
@@ -88,6 +92,7 @@ extension Route.Reading {
         trusted = try fields[0]?.field(Route.trustedRouterName(of: workload))
       }
     }
+    isOnHold = false
     route = try tcp.reading { () throws(InvalidValue) in
       try Route(
         workload: workload, domain: router.domain, tls: .passthrough, backends: service.backends,

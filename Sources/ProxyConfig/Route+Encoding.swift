@@ -7,11 +7,15 @@ extension Route {
 
   /// The file's bytes. Equal routes have equal bytes.
   ///
-  /// - Parameter proxies: whose `Forwarded` header (RFC 7239) reaches the backends; from other clients it is taken away.
-  public func encoded(trusting proxies: [IPNetwork] = []) -> [UInt8] {
+  /// - Parameters:
+  ///   - proxies: whose `Forwarded` header (RFC 7239) reaches the backends; from other clients it is taken away.
+  ///   - isOnHold: whether Traefik is to ask for no certificate for it: then it shows the one that it has, or its own. Where TLS is
+  ///     passed through it asks for none in any case.
+  public func encoded(trusting proxies: [IPNetwork] = [], onHold isOnHold: Bool = false) -> [UInt8] {
     YAMLWriter.document { yaml in
       switch tls {
-      case .terminated(let certificate): yaml.mapping("http") { encodeHTTP(certificate, .only(proxies), to: yaml) }
+      case .terminated(let certificate):
+        yaml.mapping("http") { encodeHTTP(certificate, .only(proxies), onHold: isOnHold, to: yaml) }
       case .passthrough:
         yaml.mapping("tcp") { encodeTCP(to: yaml) }
         yaml.field("http", httpBesidePassthrough(.only(proxies)))
@@ -19,16 +23,18 @@ extension Route {
     }
   }
 
-  private func encodeHTTP(_ certificate: Certificate, _ believed: Believed, to yaml: YAMLWriter) {
+  private func encodeHTTP(
+    _ certificate: Certificate, _ believed: Believed, onHold isOnHold: Bool, to yaml: YAMLWriter
+  ) {
     encodeRouter(
       rule: "Host(`\(domain)`)", middlewares: middlewareNames(believed), trusted: trustedRouter(believed), to: yaml
     ) {
       switch certificate {
       case .wildcard(let zone):
-        yaml.field("certResolver", Resolver.wildcard)
+        if !isOnHold { yaml.field("certResolver", Resolver.wildcard) }
         yaml.sequence("domains") { yaml.mapping { yaml.sequence("sans") { yaml.text("*.\(zone)") } } }
       case .own:
-        yaml.field("certResolver", Resolver.own)
+        if !isOnHold { yaml.field("certResolver", Resolver.own) }
         yaml.sequence("domains") { yaml.mapping { yaml.field("main", domain.rawValue) } }
       }
     }

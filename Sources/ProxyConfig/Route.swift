@@ -62,6 +62,15 @@ public struct Route: Hashable, Sendable {
     self.httpBackends = httpBackends.isEmpty ? nil : try Backends(httpBackends, as: .plain, under: policy)
   }
 
+  /// The name that Traefik is to have a certificate for, a wildcard as `*.DOMAIN`; nil where TLS is passed through.
+  public var certifiedName: String? {
+    switch tls {
+    case .terminated(.own): domain.rawValue
+    case .terminated(.wildcard(let zone)): "*.\(zone)"
+    case .passthrough: nil
+    }
+  }
+
   /// The name of the route's file in `<root>/proxy`.
   public var fileName: String { workload.fileName }
 }

@@ -1,8 +1,9 @@
 /// What a file in Traefik's directory turns out to be.
 public enum RouteFile: Hashable, Sendable {
   /// A workload's route, written by this module or an earlier one, or by hand to the same effect; whether it says all that
-  /// ``Route/encoded(trusting:)`` says today, or what an earlier version did.
-  case route(Route, isCurrent: Bool = true)
+  /// ``Route/encoded(trusting:onHold:)`` says today, or what an earlier version did; and whether it is on hold: whether Traefik is to
+  /// ask for no certificate for it.
+  case route(Route, isCurrent: Bool = true, isOnHold: Bool = false)
   /// Something else that Traefik takes, as far as can be told: somebody's own configuration, which is left alone.
   case foreign(Mismatch)
   /// One that Traefik cannot read, and that therefore keeps it from reading any.
@@ -43,8 +44,8 @@ public enum RouteFile: Hashable, Sendable {
 
   /// Reads the file that has this name in Traefik's directory.
   ///
-  /// `<workload>.yaml` is a route when it says what ``Route/encoded(trusting:)`` would write, in any legal YAML: other order, quotes,
-  /// flow style, comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one
+  /// `<workload>.yaml` is a route when it says what ``Route/encoded(trusting:onHold:)`` would write, in any legal YAML: other order,
+  /// quotes, flow style, comments, aliases; Traefik's keys in any case; rules with back-ticks or double quotes. A route of which one
   /// more thing is said (an entry point, another middleware) is foreign, because writing it anew would lose that. So is one of
   /// which some of what a route has today is said otherwise; where all of that is missing, an earlier version wrote it. A file of
   /// any other name is no route.
@@ -99,7 +100,7 @@ public enum RouteFile: Hashable, Sendable {
       do throws(Mismatch) {
         // Traefik takes every route, so that most files need no second look.
         let reading = try Route.Reading(document.root, workload: workload, trusting: proxies)
-        return .route(reading.route, isCurrent: reading.isCurrent)
+        return .route(reading.route, isCurrent: reading.isCurrent, isOnHold: reading.isOnHold)
       } catch {
         mismatch = error
       }

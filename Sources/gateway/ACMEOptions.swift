@@ -37,6 +37,12 @@ struct ACMEOptions: ParsableArguments {
       valueName: "n"))
   var acmeCertificateHours = CertificateResolvers.defaultCertificateHours
 
+  @Option(
+    help: .init(
+      "How long Traefik may take to get a certificate, in seconds, from 1 to 3600. Then the name is on hold, and is tried again after 12 times as long, twice that, and so on, at most 288 times.",
+      valueName: "seconds"))
+  var acmePatience = 300
+
   var certificates: CertificateResolvers? {
     acmeEmail.map {
       var resolvers = CertificateResolvers(
@@ -48,6 +54,7 @@ struct ACMEOptions: ParsableArguments {
 
   func validate() throws {
     try checkRange(acmeCertificateHours, 1...87600, of: "--acme-certificate-hours")
+    try checkRange(acmePatience, 1...3600, of: "--acme-patience")
   }
 }
 

@@ -25,7 +25,8 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("resolver"), .toggle("no-domain-check"), .option("http-address"), .option("https-address"),
     .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
-    .option("acme-certificate-hours"), .option("acme-email"), .option("acme-ca"), .list("acme-resolver"),
+    .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
+    .list("acme-resolver"),
     .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -149,6 +150,11 @@ struct GatewayCommand: AsyncParsableCommand {
     services.append(RouteWatch(store, root: root, logger: logger))
 
     services.append(renewal)
+    let certificateWatch = certificates.map {
+      CertificateWatch(
+        store, storage: $0, traefik: scrape, root: root, patience: .seconds(acme.acmePatience), logger: logger)
+    }
+    if let certificateWatch { services.append(certificateWatch) }
     let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)
     services.append(meter)
 
@@ -158,7 +164,7 @@ struct GatewayCommand: AsyncParsableCommand {
       meter: meter,
       description: NodeDescription(
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
-        authority: acme.certificates?.authority, certificates: certificates),
+        authority: acme.certificates?.authority, certificates: certificateWatch),
       allowsLoopbackBackends: allowLoopbackBackends)
     var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)

@@ -55,6 +55,7 @@ struct CommandLineTests {
     (["--header-timeout", "0"], "--header-timeout must be from 1 to 3600, not 0"),
     (["--idle-timeout", "86401"], "--idle-timeout must be from 1 to 86400, not 86401"),
     (["--acme-certificate-hours", "0"], "--acme-certificate-hours must be from 1 to 87600, not 0"),
+    (["--acme-patience", "0"], "--acme-patience must be from 1 to 3600, not 0"),
     (
       ["--trusted-proxy", "10.0.0.0/33"],
       #"The value '10.0.0.0/33' is invalid for '--trusted-proxy <ip[/bits]>': invalid IP network "10.0.0.0/33": the "#

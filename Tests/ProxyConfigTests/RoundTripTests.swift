@@ -14,7 +14,14 @@ struct RoundTripTests {
         Issue.record("a route of \(route.workload) that Traefik would not read")
         continue
       }
+      readsBackOnHold(route)
     }
+  }
+
+  private func readsBackOnHold(_ route: Route) {
+    let isOnHold = route.certifiedName != nil
+    let bytes = route.encoded(onHold: true)
+    #expect(RouteFile.read(bytes.span, name: route.fileName) == .route(route, isOnHold: isOnHold))
   }
 
   @Test(arguments: 0..<8 as Range<UInt64>)
@@ -23,6 +30,7 @@ struct RoundTripTests {
     for _ in 0..<250 {
       let route = try Self.route(&generator)
       #expect(RouteFile.read(route.encoded().span, name: route.fileName) == .route(route))
+      readsBackOnHold(route)
       guard route.httpBackends == nil else { continue }
       let earlier = Array(route.earlierForm.utf8)
       #expect(RouteFile.read(earlier.span, name: route.fileName) == .route(route, isCurrent: false))

@@ -77,6 +77,21 @@ struct RouteEncodingTests {
         """)
   }
 
+  @Test("On hold a route says the same but for who is asked for its certificate")
+  func writesRoutesOnHold() throws {
+    for (tls, resolver) in [
+      (Route.TLS.terminated(.wildcard(of: try Domain("example.com"))), "dnsresolver"), (.terminated(.own), "resolver"),
+    ] {
+      let route = try Route.make("site", "app.example.com", tls, ["https://10.1.2.3", "http://[2001:db8::1]"])
+      let whole = encoded(route)
+      let line = "        certResolver: \(resolver)\n"
+      #expect(whole.contains(line))
+      #expect(String(decoding: route.encoded(onHold: true), as: UTF8.self) == whole.replacing(line, with: ""))
+    }
+    let route = try Route.make("site", "app.example.com", .passthrough, ["10.1.2.3:443"])
+    #expect(route.encoded(onHold: true) == route.encoded())
+  }
+
   @Test func writesAnFQDNRouteWithHTTPSAndIPv6Backends() throws {
     let route = try Route.make(
       "site", "app.example.com", .terminated(.own), ["https://10.1.2.3", "http://[2001:db8::1]"])

@@ -150,7 +150,7 @@ struct RouteReadingTests {
   @Test func readsBackendsThatMayNoLongerBeAskedFor() throws {
     let text = String(decoding: try Self.passedThrough().encoded(), as: UTF8.self)
       .replacing("137.184.106.152", with: "127.0.0.1")
-    guard case .route(let route, _) = RouteFile.read(text, "site") else {
+    guard case .route(let route, _, _) = RouteFile.read(text, "site") else {
       Issue.record("not a route")
       return
     }
@@ -195,7 +195,19 @@ struct RouteReadingTests {
       ("certResolver: resolver", "certResolver: other", "line 7: not a certificate that a route asks for"),
       ("certResolver: resolver", "certResolver: dnsresolver", "line 7: not a certificate that a route asks for"),
       ("certResolver: resolver", "options: x", #"line 7: a route has no "options" here"#),
-      ("        certResolver: resolver\n", "", "line 7: certResolver is missing"),
+      ("        certResolver: resolver\n", "        certResolver: {}\n", "line 7: a string is needed"),
+      (
+        "        certResolver: resolver\n        domains:\n        - main: app.example.com",
+        "        domains:\n        - main: other.example.com", "line 8: a certificate for another domain"
+      ),
+      (
+        "        certResolver: resolver\n        domains:\n        - main: app.example.com",
+        "        domains:\n        - {}", "line 8: not a certificate that a route asks for"
+      ),
+      (
+        "        certResolver: resolver\n        domains:\n        - main: app.example.com", "        {}",
+        "line 7: domains is missing"
+      ),
       ("- main: app.example.com", "- main: other.example.com", "line 9: a certificate for another domain"),
       ("- main: app.example.com", "- main: app", #"line 9: invalid domain "app": it needs at least two labels"#),
       ("- main: app.example.com", "- sans: [app.example.com]", "line 7: not a certificate that a route asks for"),

@@ -43,6 +43,7 @@ struct TraefikVerdictTests {
     add(TraefikVerdicts.pluginBroken.map(plugin), isBroken: true)
     add(TraefikVerdicts.taken, isBroken: false)
     add(try! OddRoutes.all().map { $0.encoded() }, isBroken: false)
+    add(try! OddRoutes.all().map { $0.encoded(onHold: true) }, isBroken: false)
     add(TraefikVerdicts.broken, isBroken: true)
     add(TraefikVerdicts.templatesTaken, isBroken: false)
     add(TraefikVerdicts.templatesBroken, isBroken: true)

@@ -122,7 +122,7 @@ struct UnreadableFileTests {
         }
       }
       // What is read as a route is one: it can be written, and reads the same again.
-      if case .route(let route, _) = RouteFile.read(bytes, "many") {
+      if case .route(let route, _, _) = RouteFile.read(bytes, "many") {
         #expect(RouteFile.read(route.encoded(), "many") == .route(route))
       }
     }

@@ -26,7 +26,10 @@ public struct MissingCertificates: Hashable, Sendable {
     guard count > 0 else {
       return "no site has waited for more than \(NodeInfo.certificatePatience / 60) minutes"
     }
-    let first = names.prefix(Self.shown).map { "\($0.name) since \(UTCTime($0.since))" }
+    let first = names.prefix(Self.shown).map { name in
+      "\(name.name) since \(UTCTime(name.since))"
+        + (name.nextTry.map { " (on hold until \(UTCTime($0)))" } ?? "")
+    }
     let more = count > first.count ? " and \(count - first.count) more" : ""
     return "\(count) \(count == 1 ? "name" : "names") without: \(first.joined(separator: ", "))\(more)"
   }

@@ -2,6 +2,7 @@ import Files
 import GatewayModule
 import Glibc
 public import ProxyConfig
+import RPC
 
 /// Waits until Traefik serves a route that was just set, and tells how far it has come.
 public struct ServingWait: Sendable {
@@ -63,6 +64,8 @@ public struct ServingWait: Sendable {
   private static let patience = Duration.seconds(5)
   /// The same after a backend was asked, which is spared: twice as long each time, up to the longest.
   private static let (firstPause, longestPause) = (Duration.milliseconds(500), Duration.seconds(5))
+  /// How often the gateway is asked whether a name is on hold.
+  private static let holdInterval = Duration.seconds(5)
 
   private let workload: String
   private let domain: Domain
@@ -117,7 +120,7 @@ public struct ServingWait: Sendable {
         // A step that was over stays over: what is told of it now may have come from an earlier configuration.
         let step = max(step, steps.first!)
         try finish(until: step)
-        let hanging = progress(step, .hangs, reason)
+        let hanging = progress(step, .hangs, step == .certificate ? reason + (await look.hold()) : reason)
         if begin.duration(to: .now) >= limit { return finished + [hanging] }
         try report(hanging)
       }
@@ -140,6 +143,7 @@ public struct ServingWait: Sendable {
     var isWithoutCertificate = false
     /// How many requests for the workload Traefik had counted the time before.
     var counted: Double?
+    private var knownHold: (asked: ContinuousClock.Instant, finding: String)?
 
     init(wait: ServingWait) throws(NodeError) {
       self.wait = wait
@@ -184,6 +188,15 @@ public struct ServingWait: Sendable {
         sighting.hasTraffic = counted.map { now in before.map { now > $0 } ?? false } ?? true
       }
       return judge()
+    }
+
+    /// Part of a line: until when the domain's name is on hold; empty when it is not.
+    mutating func hold() async -> String {
+      if let known = knownHold, known.asked + ServingWait.holdInterval > .now { return known.finding }
+      let next = await wait.node.nextTry(for: wait.domain)
+      let finding = next.map { "; its name is on hold, and is tried again at \(UTCTime($0))" } ?? ""
+      knownHold = (.now, finding)
+      return finding
     }
 
     /// What Traefik shows for a name that nobody has, where a wildcard certificate for the domain would be for it too.

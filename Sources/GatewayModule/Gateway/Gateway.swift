@@ -67,7 +67,7 @@ public struct Gateway: Sendable {
       let route = try Route(
         workload: workload, domain: domain, tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own),
         backends: proxy.backends, httpBackends: proxy.httpBackends ?? [], under: policy(node))
-      if store.contains(route) { return }
+      if store.contains(route) { return store.want(route) }
       try store.checkOwner(of: route)
       if let domainCheck {
         await CurrentCall.releaseWorker()

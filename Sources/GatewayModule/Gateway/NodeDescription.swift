@@ -12,7 +12,7 @@ public struct NodeDescription: Sendable {
   private let metrics: Endpoint
   private let namespace: NetworkNamespace?
   private let authority: CertificateAuthority?
-  private let certificates: CertificateStorage?
+  private let certificates: CertificateWatch?
   private let started = Timestamp.now
 
   /// - Parameters:
@@ -21,10 +21,10 @@ public struct NodeDescription: Sendable {
   ///   - metrics: where Traefik's metrics are to be.
   ///   - namespace: the one that Traefik runs in; nil for this process's own.
   ///   - authority: where Traefik is to get certificates; nil for none.
-  ///   - certificates: where Traefik keeps them; nil for none.
+  ///   - certificates: knows of which names Traefik has none; nil when it is to get none.
   public init(
     root: GatewayRoot, http: ListenAddress, https: ListenAddress, metrics: Endpoint, namespace: NetworkNamespace?,
-    authority: CertificateAuthority?, certificates: CertificateStorage?
+    authority: CertificateAuthority?, certificates: CertificateWatch?
   ) {
     self.root = root
     self.http = http
@@ -55,9 +55,9 @@ public struct NodeDescription: Sendable {
     }
     let limit = Timestamp.now.seconds - NodeInfo.certificatePatience
     let missing = certificates.map { certificates in
-      let stored = certificates.names
-      return store.certifiedNames.filter { $0.value / 1_000_000_000 < limit && !stored.contains($0.key) }
-        .sorted { $0.key < $1.key }
+      let nextTries = certificates.nextTries
+      return certificates.missing.filter { $0.value / 1_000_000_000 < limit || nextTries[$0.key] != nil }
+        .sorted { $0.key < $1.key }.map { (name: $0.key, since: $0.value, nextTry: nextTries[$0.key]) }
     }
     return NodeInfo(
       version: ProgramVersion.text, pid: Int(getpid()), started: started, machine: BootClock.bootID,
@@ -67,10 +67,11 @@ public struct NodeDescription: Sendable {
       quarantine: quarantine?.files ?? [], traefik: await traefik,
       withoutCertificates: missing?.count,
       withoutCertificate: missing.map { missing in
-        missing.prefix(NodeInfo.quarantineLimit).map { name, written in
+        missing.prefix(NodeInfo.quarantineLimit).map { name, written, nextTry in
           UncertifiedName(
             name: name,
-            since: Timestamp(seconds: written / 1_000_000_000, nanoseconds: UInt32(max(0, written % 1_000_000_000))))
+            since: Timestamp(seconds: written / 1_000_000_000, nanoseconds: UInt32(max(0, written % 1_000_000_000))),
+            nextTry: nextTry)
         }
       })
   }

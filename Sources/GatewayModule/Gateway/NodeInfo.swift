@@ -37,8 +37,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   /// Those files by name, the first ``quarantineLimit`` of them.
   public var quarantine: [QuarantinedFile]
   public var traefik: TraefikInfo
-  /// How many names there are that sites want a certificate for since ``certificatePatience`` and that Traefik has stored none
-  /// for; nil when the gateway does not tell.
+  /// How many names there are that sites want a certificate for since ``certificatePatience``, or that are on hold, and that
+  /// Traefik has stored none for; nil when the gateway does not tell.
   public var withoutCertificates: Int?
   /// Those names in their order, the first ``quarantineLimit`` of them.
   public var withoutCertificate: [UncertifiedName]?
@@ -79,15 +79,19 @@ public struct UncertifiedName: Hashable, Sendable, Codable {
   public let name: String
   /// When the oldest of the route files that want it was written.
   public let since: Timestamp
+  /// When Traefik is to ask for it again; nil when it is not on hold.
+  public let nextTry: Timestamp?
 
-  package init(name: String, since: Timestamp) {
+  package init(name: String, since: Timestamp, nextTry: Timestamp? = nil) {
     self.name = name
     self.since = since
+    self.nextTry = nextTry
   }
 
   private enum CodingKeys: String, CodingKey {
     case name = "Name"
     case since = "Since"
+    case nextTry = "NextTry"
   }
 }
 

@@ -10,7 +10,7 @@ extension Metrics {
   package static func stored(in root: GatewayRoot) throws -> Metrics {
     let workloads = try FileSystem.names(in: root.proxy).compactMap { name -> String? in
       guard let bytes = try? FileSystem.read("\(root.proxy)/\(name)", limit: RouteFile.maximumSize).bytes,
-        case .route(let route, _) = RouteFile.read(bytes.span, name: name)
+        case .route(let route, _, _) = RouteFile.read(bytes.span, name: name)
       else { return nil }
       return route.workload.rawValue
     }

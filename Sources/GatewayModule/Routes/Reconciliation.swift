@@ -4,8 +4,8 @@ import ProxyConfig
 /// What stands under a name in Traefik's directory.
 enum Sighting: Equatable {
   case nothing
-  /// Whether the file says it as this version does.
-  case route(Route, FileStamp, isCurrent: Bool = true)
+  /// Whether the file says it as this version does, and whether it is on hold (``RouteFile``).
+  case route(Route, FileStamp, isCurrent: Bool = true, isOnHold: Bool = false)
   /// What Traefik takes, or does not look at.
   case foreign(String)
   /// What keeps Traefik from reading any file.
@@ -26,7 +26,7 @@ enum Expectation: Equatable {
 enum Reconciliation: Equatable {
   case leave
   /// The file's route is the workload's route from now on.
-  case adopt(Route, FileStamp, isCurrent: Bool = true)
+  case adopt(Route, FileStamp, isCurrent: Bool = true, isOnHold: Bool = false)
   /// The workload has no route any more.
   case forget(WorkloadID)
   /// The file is moved out of Traefik's sight.
@@ -49,12 +49,12 @@ enum Reconciliation: Equatable {
       self = .leave
     case (.nothing, let kept?):
       self = expectation == .fileLater ? .rewrite(kept) : .forget(kept.workload)
-    case (.route(let found, let stamp, let isCurrent), let kept):
+    case (.route(let found, let stamp, let isCurrent, let isOnHold), let kept):
       if let owner, owner != found.workload {
         let reason = "domain already registered: \(found.domain), by the older \(owner)"
         self = kept.map { .restore($0, reason: reason) } ?? .quarantine(reason: reason)
       } else {
-        self = .adopt(found, stamp, isCurrent: isCurrent)
+        self = .adopt(found, stamp, isCurrent: isCurrent, isOnHold: isOnHold)
       }
     case (.broken(let reason), nil):
       self = .quarantine(reason: reason)

@@ -4,8 +4,17 @@ import ProxyConfig
 
 /// `<root>/proxy`: one file a route, put there complete and synced.
 struct RouteDirectory: Sendable {
+  /// A route's file as it is to be written.
+  struct Writing: Sendable {
+    let route: Route
+    /// Whether it has Traefik ask for no certificate.
+    var isOnHold = false
+    /// When it is to have been modified, in nanoseconds since the epoch; nil for now.
+    var modified: Int64?
+  }
+
   enum Change: Sendable {
-    case write(Route, replacing: Bool)
+    case write(Writing, replacing: Bool)
     case remove(WorkloadID)
     /// Nothing but the sync.
     case none
@@ -36,10 +45,10 @@ struct RouteDirectory: Sendable {
       guard case .durable = outcomes[index] else { continue }
       do throws(FileError) {
         switch change {
-        case .write(let route, let replacing):
-          let staged = stagingPath(route)
+        case .write(let file, let replacing):
+          let staged = stagingPath(file.route)
           do throws(FileError) {
-            try FileSystem.rename(staged, to: path(route.fileName), replacing: replacing)
+            try FileSystem.rename(staged, to: path(file.route.fileName), replacing: replacing)
           } catch {
             unlink(staged)
             throw error
@@ -89,9 +98,10 @@ struct RouteDirectory: Sendable {
   /// - Returns: where the file is now, nil when it has vanished, and what became of the route. Where nothing can be put into
   ///   quarantine, that is in `staging/`, until the next start.
   /// - Throws: when neither could be done: both are as they were.
-  func replace(_ name: String, with route: Route) throws(FileError) -> (place: String?, route: Outcome) {
+  func replace(_ name: String, with file: Writing) throws(FileError) -> (place: String?, route: Outcome) {
+    let route = file.route
     let staged = stagingPath(route)
-    if case .failed(let error) = stage([.write(route, replacing: true)])[0] {
+    if case .failed(let error) = stage([.write(file, replacing: true)])[0] {
       return (try quarantine(name), .failed(error))
     }
     do throws(FileError) {
@@ -133,19 +143,21 @@ struct RouteDirectory: Sendable {
   /// Writes the files of changes where Traefik does not look, and syncs them together.
   private func stage(_ changes: ArraySlice<Change>) -> [Outcome] {
     let written = changes.map { change -> Result<UnsyncedFile, FileError>? in
-      guard case .write(let route, _) = change else { return nil }
+      guard case .write(let file, _) = change else { return nil }
       return Result { () throws(FileError) in
-        try UnsyncedFile(route.encoded(trusting: trustedProxies), at: stagingPath(route), mode: 0o644)
+        try UnsyncedFile(
+          file.route.encoded(trusting: trustedProxies, onHold: file.isOnHold), at: stagingPath(file.route), mode: 0o644,
+          modified: file.modified)
       }
     }
     var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
     return zip(changes, written).map { change, written in
-      guard case .write(let route, _) = change, let written else { return .durable(nil) }
+      guard case .write(let file, _) = change, let written else { return .durable(nil) }
       do throws(FileError) {
         _ = try written.get()
         return .durable(try synced.next()!.get())
       } catch {
-        unlink(stagingPath(route))
+        unlink(stagingPath(file.route))
         return .failed(error)
       }
     }
@@ -234,7 +246,8 @@ struct RouteDirectory: Sendable {
       let (bytes, stamp) = try FileSystem.read(path(name), limit: RouteFile.maximumSize)
       let sighting: Sighting =
         switch RouteFile.read(bytes.span, name: name, trusting: trustedProxies) {
-        case .route(let route, let isCurrent): .route(route, stamp, isCurrent: isCurrent)
+        case .route(let route, let isCurrent, let isOnHold):
+          .route(route, stamp, isCurrent: isCurrent, isOnHold: isOnHold)
         case .foreign(let mismatch): .foreign("\(mismatch)")
         case .broken(let fault): .broken("\(fault)")
         }

@@ -13,6 +13,8 @@ struct RouteIndex {
     var isDurable: Bool
     /// Whether the file says it as this version does.
     var isCurrent: Bool
+    /// Whether the file has Traefik ask for no certificate.
+    var isOnHold: Bool
     /// Of the file that says so.
     var stamp: FileStamp?
   }
@@ -24,7 +26,11 @@ struct RouteIndex {
     case write(replacing: Route?)
   }
 
-  private var entries: [WorkloadID: Entry] = [:]
+  private var entries: [WorkloadID: Entry] = [:] {
+    didSet { revision &+= 1 }
+  }
+  /// Another one after each change.
+  private(set) var revision = 0
   private var owners: [Domain: WorkloadID] = [:]
   /// Who passes TLS through to which backend.
   private(set) var passthroughOwners: [Endpoint: [WorkloadID]] = [:]
@@ -40,6 +46,17 @@ struct RouteIndex {
   subscript(workload: WorkloadID) -> Route? { entries[workload]?.route }
 
   func stamp(of workload: WorkloadID) -> FileStamp? { entries[workload]?.stamp }
+
+  func isOnHold(_ workload: WorkloadID) -> Bool { entries[workload]?.isOnHold == true }
+
+  /// Calls `body` for each route whose TLS ends at Traefik, with the name that it wants a certificate for.
+  func forEachCertified(
+    _ body: (_ name: String, _ route: Route, _ isOnHold: Bool, _ stamp: FileStamp?) -> Void
+  ) {
+    for entry in entries.values {
+      if let name = entry.route.certifiedName { body(name, entry.route, entry.isOnHold, entry.stamp) }
+    }
+  }
 
   func owner(of domain: Domain) -> WorkloadID? { owners[domain] }
 
@@ -68,14 +85,16 @@ struct RouteIndex {
   }
 
   /// The claimed route's file is in place; the domain that the workload had before is free.
-  mutating func confirm(_ route: Route, isDurable: Bool, stamp: FileStamp? = nil) {
+  mutating func confirm(_ route: Route, isDurable: Bool, isOnHold: Bool = false, stamp: FileStamp? = nil) {
     claims[route.workload] = nil
-    adopt(route, isDurable: isDurable, stamp: stamp)
+    adopt(route, isDurable: isDurable, isOnHold: isOnHold, stamp: stamp)
   }
 
   /// The route stands in its workload's file, whoever put it there. Its domain must be nobody else's.
-  mutating func adopt(_ route: Route, isDurable: Bool, isCurrent: Bool = true, stamp: FileStamp?) {
-    let entry = Entry(route: route, isDurable: isDurable, isCurrent: isCurrent, stamp: stamp)
+  mutating func adopt(
+    _ route: Route, isDurable: Bool, isCurrent: Bool = true, isOnHold: Bool = false, stamp: FileStamp?
+  ) {
+    let entry = Entry(route: route, isDurable: isDurable, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
     let old = entries.updateValue(entry, forKey: route.workload)
     if let old, old.route.domain != route.domain { release(old.route) }
     owners[route.domain] = route.workload

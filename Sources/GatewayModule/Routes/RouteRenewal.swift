@@ -8,9 +8,6 @@ public import ServiceLifecycle
 /// that and everything else. While there is no Traefik, or it is to be restarted, it reads them at its start anyhow, and they are
 /// written at once. Until a file's turn comes, Traefik serves the route as before.
 public struct RouteRenewal: Service {
-  /// How many files are written before calls have their turn.
-  private static let batch = 128
-
   private let store: RouteStore
   private let traefik: TraefikScrape
   private let pause: @Sendable (_ routes: Int) -> Duration
@@ -20,9 +17,12 @@ public struct RouteRenewal: Service {
   ///   - store: the routes.
   ///   - traefik: tells whether Traefik runs.
   public init(_ store: RouteStore, traefik: TraefikScrape, logger: Logger) {
-    // Some times what Traefik takes for a change: 0.3 s of its CPU time at 1,000 routes, 2 s at 5,000 (docs/scaling.md).
-    self.init(store, traefik: traefik, logger: logger) { .milliseconds(max(2000, 2 * $0)) }
+    self.init(store, traefik: traefik, logger: logger, pause: Self.pause)
   }
+
+  /// From one file to the next while Traefik runs, with so many routes in all: some times what it takes for a change, 0.3 s of its
+  /// CPU time at 1,000 routes, 2 s at 5,000 (docs/scaling.md).
+  static func pause(routes: Int) -> Duration { .milliseconds(max(2000, 2 * routes)) }
 
   init(
     _ store: RouteStore, traefik: TraefikScrape, logger: Logger,
@@ -51,9 +51,9 @@ public struct RouteRenewal: Service {
     logger.info("bringing route files of an earlier version up to date", metadata: ["routes": "\(left.count)"])
     while !left.isEmpty, !Task.isCancelled {
       let isRunning = isRestarting ? false : await traefik.isTraefikRunning
-      let step = left.prefix(isRunning ? 1 : Self.batch)
+      let step = left.prefix(isRunning ? 1 : RouteStore.rewriteBatch)
       left = left.dropFirst(step.count)
-      await store.renew(Array(step))
+      await store.rewrite(.renew(Array(step)))
       // The sleep ends early only when the service is to end.
       if isRunning, !left.isEmpty { try? await Task.sleep(for: pause(store.count)) }
     }

@@ -30,12 +30,53 @@ public final class RouteStore: Sendable {
     var stuck: [String: FileError] = [:]
     /// Why files were moved to quarantine, by their names there.
     var quarantineReasons: [String: String] = [:]
+    /// The names on hold: Traefik is to ask for no certificate for them.
+    var held: Set<String> = []
+    /// Those of them that somebody set a route for.
+    var wanted: Set<String> = []
 
     /// What a route that is in place means to those who know of `known`; nil for no news.
     func action(_ route: Route, replacing known: Route?) -> RouteChange.Action? {
       // Who was not told that it is gone knows it still.
       if let action = untold[route.workload], action != .deleted { return action }
       return known == nil ? .set : known == route ? nil : .replaced
+    }
+
+    /// How the file of a route is to be written. When its name is on hold, only a file by which it is tried stays as it is.
+    func writing(_ route: Route) -> RouteDirectory.Writing {
+      guard let name = route.certifiedName, held.contains(name) else { return RouteDirectory.Writing(route: route) }
+      let isTried = index[route.workload]?.certifiedName == name && !index.isOnHold(route.workload)
+      return RouteDirectory.Writing(route: route, isOnHold: !isTried)
+    }
+
+    /// Whose files are not in the form that they are to have.
+    func workloads(of rewrite: Rewrite) -> [WorkloadID] {
+      var found: [WorkloadID] = []
+      switch rewrite {
+      case .renew(let workloads):
+        found = workloads.filter { index.isOutdated($0) || index.isOnHold($0) && !isHeld($0) }
+      case .hold(let names):
+        index.forEachCertified { name, route, isOnHold, _ in
+          if !isOnHold, found.count < RouteStore.rewriteBatch, names.contains(name) { found.append(route.workload) }
+        }
+      case .retry(let names):
+        var waiting: [String: Waiting] = [:]
+        index.forEachCertified { name, route, isOnHold, stamp in
+          guard names.contains(name), let stamp else { return }
+          waiting[name, default: Waiting()].add(route.workload, isOnHold, stamp.modified)
+        }
+        found = waiting.values.compactMap { $0.asking == nil ? $0.onHold : nil }
+      }
+      return found
+    }
+
+    private func isHeld(_ workload: WorkloadID) -> Bool {
+      index[workload]?.certifiedName.map(held.contains) == true
+    }
+
+    /// Somebody wants a certificate for the route now.
+    mutating func want(_ route: Route) {
+      if let name = route.certifiedName, held.contains(name) { wanted.insert(name) }
     }
 
     /// The workload's file is gone, and may be back after a power cut.
@@ -53,7 +94,7 @@ public final class RouteStore: Sendable {
   private enum Job {
     case change(Change, CheckedContinuation<Outcome, Never>)
     case look(Look, CheckedContinuation<Void, Never>)
-    case renew([WorkloadID], CheckedContinuation<Void, Never>)
+    case rewrite(Rewrite, CheckedContinuation<(written: Int, fault: FileError?), Never>)
 
     enum Change {
       case write(Route)
@@ -76,6 +117,19 @@ public final class RouteStore: Sendable {
     case unsettled
     /// The directory is gone as a whole, and to be made again with all routes.
     case loss
+  }
+
+  /// How many files are written before calls have their turn.
+  static let rewriteBatch = 128
+
+  /// Which files say their routes in another form than they are to.
+  enum Rewrite: Sendable {
+    /// Those of these workloads that are outdated.
+    case renew([WorkloadID])
+    /// Those that ask for a certificate for one of these names, at most ``rewriteBatch`` of them.
+    case hold(Set<String>)
+    /// One for each of these names, which then asks for its certificate.
+    case retry(Set<String>)
   }
 
   private typealias Outcome = RouteDirectory.Outcome
@@ -122,6 +176,11 @@ public final class RouteStore: Sendable {
     let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
     try await store.writer.runIfActive {
       for file in found { store.reconcile(file, isStart: true) }
+      store.state.withLock { state in
+        var held: Set<String> = []
+        state.index.forEachCertified { name, _, isOnHold, _ in if isOnHold { held.insert(name) } }
+        state.held = held
+      }
       // What an earlier life put there may not be on disk yet.
       try directory.sync()
     }
@@ -141,22 +200,75 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index.routes }.sorted { $0.workload < $1.workload }
   }
 
-  /// The names that sites whose TLS ends at Traefik want a certificate for, wildcards as `*.DOMAIN`, and since when: when the
-  /// oldest of the route files that want it was written, in nanoseconds since the epoch. Those whose file is missing want none.
-  var certifiedNames: [String: Int64] {
-    state.withLock { state in
-      state.index.routes.reduce(into: [:]) { names, route in
-        guard case .terminated(let certificate) = route.tls, let stamp = state.index.stamp(of: route.workload) else {
-          return
-        }
-        let name =
-          switch certificate {
-          case .own: route.domain.rawValue
-          case .wildcard(let zone): "*.\(zone)"
-          }
-        names[name] = min(names[name] ?? .max, stamp.modified)
-      }
+  /// What waits for the certificate of a name.
+  struct Waiting: Equatable {
+    /// When the oldest of the route files that want it was written, in nanoseconds since the epoch.
+    var since = Int64.max
+    /// Whose file is the oldest of those that ask for it, and of those that are on hold; nil for none.
+    var asking: WorkloadID?
+    var onHold: WorkloadID?
+    private var oldestAsking = Int64.max
+    private var oldestOnHold = Int64.max
+
+    fileprivate mutating func add(_ workload: WorkloadID, _ isOnHold: Bool, _ modified: Int64) {
+      since = min(since, modified)
+      if isOnHold, onHold == nil || modified < oldestOnHold { (onHold, oldestOnHold) = (workload, modified) }
+      if !isOnHold, asking == nil || modified < oldestAsking { (asking, oldestAsking) = (workload, modified) }
     }
+  }
+
+  /// The names that sites whose TLS ends at Traefik want a certificate for, wildcards as `*.DOMAIN`, without those that there
+  /// is one for. Those whose file is missing want none.
+  func waiting(for stored: Set<String>) -> [String: Waiting] {
+    state.withLock { state in
+      var waiting: [String: Waiting] = [:]
+      state.index.forEachCertified { name, route, isOnHold, stamp in
+        guard let stamp, !stored.contains(name) else { return }
+        waiting[name, default: Waiting()].add(route.workload, isOnHold, stamp.modified)
+      }
+      return waiting
+    }
+  }
+
+  /// For each of these names a workload whose route wants a certificate for it.
+  func workloads(wanting names: Set<String>) -> [String: WorkloadID] {
+    state.withLock { state in
+      var workloads: [String: WorkloadID] = [:]
+      state.index.forEachCertified { name, route, _, _ in
+        if names.contains(name) { workloads[name] = min(workloads[name] ?? route.workload, route.workload) }
+      }
+      return workloads
+    }
+  }
+
+  /// Another one after each change of any route or file.
+  var revision: Int { state.withLock { $0.index.revision } }
+
+  /// The names on hold: Traefik is to ask for no certificate for them.
+  var held: Set<String> { state.withLock { $0.held } }
+
+  /// The names on hold that a route was set for since this was last asked.
+  func takeWanted() -> Set<String> {
+    state.withLock { state in
+      defer { state.wanted = [] }
+      return state.wanted
+    }
+  }
+
+  /// Names are no longer on hold. Their files are outdated from now on.
+  func release(_ names: Set<String>) {
+    state.withLock { state in
+      state.held.subtract(names)
+      state.wanted.subtract(names)
+    }
+  }
+
+  /// Somebody wants a certificate for a route that is there already.
+  func want(_ route: Route) { state.withLock { $0.want(route) } }
+
+  /// When the file of a workload got its present form, in nanoseconds since the epoch; nil when it cannot be seen.
+  func changed(_ workload: WorkloadID) -> Int64? {
+    (try? FileSystem.status(directory.path(workload.fileName)))?.changed
   }
 
   /// How many routes there are.
@@ -227,7 +339,11 @@ public final class RouteStore: Sendable {
   ///
   /// - Throws: ``DomainTaken``, or ``RouteStoreError`` when the file cannot be written; the old route then stays.
   public func set(_ route: Route) async throws -> Change {
-    guard case .write(let old) = try state.withLock({ try $0.index.claim(route) }) else { return .unchanged }
+    let claim = try state.withLock { state in
+      defer { state.want(route) }
+      return try state.index.claim(route)
+    }
+    guard case .write(let old) = claim else { return .unchanged }
     try check(await carryOut(.write(route)), route.workload)
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
@@ -271,9 +387,23 @@ public final class RouteStore: Sendable {
   /// The workloads whose files are as an earlier version wrote them.
   var outdated: [WorkloadID] { state.withLock { $0.index.outdated } }
 
-  /// Writes the files of those that are as an earlier version wrote them as this version does. To callers nothing changes.
-  func renew(_ workloads: [WorkloadID]) async {
-    await withCheckedContinuation { continuation in submit(.renew(workloads, continuation)) }
+  /// The workloads, at most so many, whose files are on hold though their names no longer are.
+  func released(atMost count: Int) -> [WorkloadID] {
+    state.withLock { state in
+      var released: [WorkloadID] = []
+      state.index.forEachCertified { name, route, isOnHold, _ in
+        if isOnHold, released.count < count, !state.held.contains(name) { released.append(route.workload) }
+      }
+      return released
+    }
+  }
+
+  /// Writes files in the form that they are to have. To callers nothing changes.
+  ///
+  /// - Returns: how many were written, and why others could not be.
+  @discardableResult
+  func rewrite(_ rewrite: Rewrite) async -> (written: Int, fault: FileError?) {
+    await withCheckedContinuation { continuation in submit(.rewrite(rewrite, continuation)) }
   }
 
   private func carryOut(_ change: Job.Change) async -> Outcome {
@@ -305,12 +435,13 @@ public final class RouteStore: Sendable {
       if jobs.isEmpty { return }
       var changes: [(change: Job.Change, continuation: CheckedContinuation<Outcome, Never>)] = []
       var looks: [(look: Look, continuation: CheckedContinuation<Void, Never>)] = []
-      var renewals: [(workloads: [WorkloadID], continuation: CheckedContinuation<Void, Never>)] = []
+      var rewrites: [(rewrite: Rewrite, continuation: CheckedContinuation<(written: Int, fault: FileError?), Never>)] =
+        []
       for job in jobs {
         switch job {
         case .change(let change, let continuation): changes.append((change, continuation))
         case .look(let look, let continuation): looks.append((look, continuation))
-        case .renew(let workloads, let continuation): renewals.append((workloads, continuation))
+        case .rewrite(let rewrite, let continuation): rewrites.append((rewrite, continuation))
         }
       }
       if !changes.isEmpty {
@@ -321,9 +452,8 @@ public final class RouteStore: Sendable {
         carryOut(pending.look)
         pending.continuation.resume()
       }
-      for pending in renewals {
-        carryOutRenewal(pending.workloads)
-        pending.continuation.resume()
+      for pending in rewrites {
+        pending.continuation.resume(returning: carryOut(pending.rewrite))
       }
     }
   }
@@ -335,7 +465,7 @@ public final class RouteStore: Sendable {
       changes.map { change -> RouteDirectory.Change in
         let isKnown = state.index[change.workload] != nil
         return switch change {
-        case .write(let route): .write(route, replacing: isKnown)
+        case .write(let route): .write(state.writing(route), replacing: isKnown)
         // What is not known is not this module's to remove; but that its file is gone must last.
         case .remove(let workload): isKnown ? .remove(workload) : .none
         }
@@ -344,18 +474,19 @@ public final class RouteStore: Sendable {
     let outcomes = directory.apply(steps)
     var news: [RouteChange] = []
     state.withLock { state in
-      for (change, outcome) in zip(changes, outcomes) {
+      for ((change, step), outcome) in zip(zip(changes, steps), outcomes) {
         let known = state.index[change.workload]
+        let isOnHold = if case .write(let file, _) = step { file.isOnHold } else { false }
         switch (change, outcome) {
         case (.write(let route), .durable(let stamp)):
-          state.index.confirm(route, isDurable: true, stamp: stamp)
+          state.index.confirm(route, isDurable: true, isOnHold: isOnHold, stamp: stamp)
           if let action = state.action(route, replacing: known) {
             news.append(RouteChange(route, action, replacing: known))
           }
           state.untold[route.workload] = nil
           state.owed.remove(route.workload)
         case (.write(let route), .unsynced(let stamp, _)):
-          state.index.confirm(route, isDurable: false, stamp: stamp)
+          state.index.confirm(route, isDurable: false, isOnHold: isOnHold, stamp: stamp)
           state.untold[route.workload] = state.action(route, replacing: known)
           state.owed.remove(route.workload)
         case (.write(let route), .failed): state.index.abandon(route)
@@ -398,24 +529,41 @@ public final class RouteStore: Sendable {
     }
   }
 
-  private func carryOutRenewal(_ workloads: [WorkloadID]) {
+  private func carryOut(_ rewrite: Rewrite) -> (written: Int, fault: FileError?) {
     // What somebody else did to a file is seen before it is written over.
-    carryOut(.files(workloads.map(\.fileName)))
-    let routes = state.withLock { state in
-      // Not over a route that was withdrawn, or whose file is to come back first.
-      workloads.filter { state.expectation(of: $0) == .file && state.index.isOutdated($0) }
-        .compactMap { state.index[$0] }
-    }
-    for (route, outcome) in zip(routes, directory.apply(routes.map { .write($0, replacing: true) })) {
-      switch outcome {
-      case .durable(let stamp): state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
-      // The old file or the new one is there after a power cut, and both say the route.
-      case .unsynced(let stamp, _): state.withLock { $0.index.adopt(route, isDurable: true, stamp: stamp) }
-      case .failed(let error):
-        logger.warning(
-          "route file not brought up to date", metadata: ["workload": "\(route.workload)", "reason": "\(error)"])
+    carryOut(.files(state.withLock { $0.workloads(of: rewrite) }.map(\.fileName)))
+    let files = state.withLock { state in
+      // Now that it is known who else has to be looked at.
+      if case .hold(let names) = rewrite { state.held.formUnion(names) }
+      return state.workloads(of: rewrite).compactMap { workload -> RouteDirectory.Writing? in
+        // Not over a route that was withdrawn, or whose file is to come back first.
+        guard let route = state.index[workload], state.expectation(of: workload) == .file else { return nil }
+        switch rewrite {
+        case .renew: return state.writing(route)
+        // How long a site has waited is still known by its file.
+        case .hold, .retry:
+          let isOnHold = if case .hold = rewrite { true } else { false }
+          return RouteDirectory.Writing(
+            route: route, isOnHold: isOnHold, modified: state.index.stamp(of: workload)?.modified)
+        }
       }
     }
+    var result: (written: Int, fault: FileError?) = (0, nil)
+    // The files are written together, so that Traefik, which takes them in some times each second, does it once.
+    for (file, outcome) in zip(files, directory.apply(files.map { .write($0, replacing: true) })) {
+      switch outcome {
+      // The old file or the new one is there after a power cut, and both say the route.
+      case .durable(let stamp), .unsynced(let stamp, _):
+        state.withLock { $0.index.adopt(file.route, isDurable: true, isOnHold: file.isOnHold, stamp: stamp) }
+        result.written += 1
+      case .failed(let error):
+        result.fault = error
+        guard case .renew = rewrite else { continue }
+        logger.warning(
+          "route file not brought up to date", metadata: ["workload": "\(file.route.workload)", "reason": "\(error)"])
+      }
+    }
+    return result
   }
 
   /// Files that vanished come first, so that their domains are free, and then the older ones.
@@ -478,19 +626,19 @@ public final class RouteStore: Sendable {
       (workload.flatMap { state.index[$0] }, workload.map { state.expectation(of: $0) } ?? .file)
     }
     var owner: WorkloadID?
-    if case .route(let route, _, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
+    if case .route(let route, _, _, _) = file.sighting { owner = state.withLock { $0.index.owner(of: route.domain) } }
     switch Reconciliation(file.sighting, known: known, expecting: expectation, owner: owner) {
     case .leave:
       guard case .foreign(let reason) = file.sighting else { return }
       logger.debug("left alone a file that is no route", metadata: ["file": "\(file.name)", "reason": "\(reason)"])
-    case .adopt(let route, let stamp, let isCurrent):
+    case .adopt(let route, let stamp, let isCurrent, let isOnHold):
       // Somebody else's file may not be on disk yet; at the start it has had the time.
       let action = state.withLock { state in
         defer {
           state.untold[route.workload] = nil
           state.owed.remove(route.workload)
         }
-        state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, stamp: stamp)
+        state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
         return state.action(route, replacing: known)
       }
       if let action { changes.tell(RouteChange(route, action, replacing: known)) }
@@ -515,37 +663,40 @@ public final class RouteStore: Sendable {
     case .quarantine(let reason):
       if let path = try directory.quarantine(file.name) { tellOfQuarantine(file, reason, path) }
     case .restore(let route, let reason):
-      let (path, outcome) = try directory.replace(file.name, with: route)
+      let writing = state.withLock { $0.writing(route) }
+      let (path, outcome) = try directory.replace(file.name, with: writing)
       if let path { tellOfQuarantine(file, reason, path) }
-      written([route], [outcome])
+      written([writing], [outcome])
     case .rewrite(let route):
-      written([route], directory.apply([.write(route, replacing: false)]))
+      let writing = state.withLock { $0.writing(route) }
+      written([writing], directory.apply([.write(writing, replacing: false)]))
     }
   }
 
   /// Writes the files of all routes, none of which is there any more.
   private func writeAll() {
-    let routes = state.withLock { state in
-      state.index.routes.filter { state.expectation(of: $0.workload) != .nothing }
+    let files = state.withLock { state in
+      state.index.routes.filter { state.expectation(of: $0.workload) != .nothing }.map { state.writing($0) }
     }
-    logger.notice("the route files were gone with their directory", metadata: ["routes": "\(routes.count)"])
-    written(routes, directory.apply(routes.map { .write($0, replacing: false) }))
+    logger.notice("the route files were gone with their directory", metadata: ["routes": "\(files.count)"])
+    written(files, directory.apply(files.map { .write($0, replacing: false) }))
   }
 
   /// Routes that had no file any more were written again, or were not.
-  private func written(_ routes: [Route], _ outcomes: [Outcome]) {
-    for (route, outcome) in zip(routes, outcomes) {
+  private func written(_ files: [RouteDirectory.Writing], _ outcomes: [Outcome]) {
+    for (file, outcome) in zip(files, outcomes) {
+      let route = file.route
       let workload = route.workload
       switch outcome {
       case .durable(let stamp):
         state.withLock { state in
-          state.index.adopt(route, isDurable: true, stamp: stamp)
+          state.index.adopt(route, isDurable: true, isOnHold: file.isOnHold, stamp: stamp)
           state.owed.remove(workload)
         }
         logger.notice("route written again", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
       case .unsynced(let stamp, let error):
         state.withLock { state in
-          state.index.adopt(route, isDurable: false, stamp: stamp)
+          state.index.adopt(route, isDurable: false, isOnHold: file.isOnHold, stamp: stamp)
           state.owed.remove(workload)
         }
         logger.error("route not synced", metadata: ["workload": "\(workload)", "reason": "\(error)"])
@@ -573,7 +724,7 @@ public final class RouteStore: Sendable {
     logger.error(
       "file moved to quarantine", metadata: ["file": "\(file.name)", "reason": "\(reason)", "quarantine": "\(path)"])
     var domain = ""
-    if case .route(let route, _, _) = file.sighting { domain = route.domain.rawValue }
+    if case .route(let route, _, _, _) = file.sighting { domain = route.domain.rawValue }
     changes.tell(
       RouteChange(
         workload: Self.workload(of: file.name)?.rawValue ?? "", domain: domain, action: .quarantined,

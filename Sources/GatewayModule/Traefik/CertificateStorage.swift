@@ -20,6 +20,8 @@ public final class CertificateStorage: Sendable {
 
   private struct State {
     var known: [CertificateResolvers.Storage: Known] = [:]
+    /// Whether all of them could be looked at the last time.
+    var isKnown = false
     /// Why no copy can be made.
     var fault: String?
   }
@@ -38,10 +40,16 @@ public final class CertificateStorage: Sendable {
     state.withLock { $0.known.values.reduce(into: []) { $0.formUnion($1.names) } }
   }
 
+  /// The stamps of the files that the names are from; nil when a file could not be looked at.
+  var stamps: [CertificateResolvers.Storage: FileStamp?]? {
+    state.withLock { $0.isKnown ? $0.known.mapValues(\.stamp) : nil }
+  }
+
   /// Makes the files private, copies those that are whole and puts the copy in the place of one that is not; blocks the
   /// thread. What is right already is not touched.
   public func repair() throws(FileError) {
     try state.withLock { state throws(FileError) in
+      state.isKnown = false
       for storage in CertificateResolvers.Storage.allCases {
         let file = "\(root.traefik)/\(storage.rawValue)"
         // What was put in its place is looked at as well.
@@ -49,6 +57,7 @@ public final class CertificateStorage: Sendable {
           _ = try isWhole(file, &state.known[storage, default: Known()], &state.fault)
         }
       }
+      state.isKnown = true
     }
   }
 

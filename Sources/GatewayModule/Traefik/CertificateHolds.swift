@@ -1,0 +1,182 @@
+/// Which names Traefik is asked to get a certificate for, and which are on hold, since it could not.
+///
+/// Traefik orders a certificate again for each name that it has none for whenever it takes any change of any route in; so a name
+/// that the authority refuses, or that nobody can prove to own, would cost an order for each change on the node, and the
+/// authority's limits are shared by all. A name that has none after some time is put on hold; then it is tried again after an hour,
+/// two hours and so on up to a day. An order that Traefik has begun goes on when its name is put on hold.
+///
+/// A state machine without a clock; it is told the time, which never goes back, since any instant.
+struct CertificateHolds {
+  /// How long things take.
+  struct Times: Equatable {
+    /// How long Traefik may take for a name the first time.
+    let patience: Duration
+
+    /// How long a name asks at the least: long enough for Traefik to begin, and Traefik finishes what it has begun.
+    var trial: Duration { patience / 10 }
+    /// For how long a name that failed so often is on hold, from 1: twice as long each time.
+    func pause(after failures: Int) -> Duration { min(patience * 12 * (1 << min(failures - 1, 10)), patience * 288) }
+    /// For how long it is at the least, whoever wants it to be tried.
+    func shortestPause(after failures: Int) -> Duration { min(pause(after: failures) / 6, patience * 12) }
+  }
+
+  /// After how many changes that Traefik took in, each of which may be an order, a name no longer asks: the first time, and each
+  /// further time. Traefik may read the directory while files are put there, so that the first change may lack some of them.
+  static let (changes, furtherChanges) = (5.0, 2.0)
+  /// How many names at most are tried again in one ``Times/patience``, those left out that got their certificates.
+  static let width = 10
+  /// How many names are remembered that no route wants any more.
+  static let most = 10_000
+
+  /// What is known of Traefik.
+  struct Traefik: Equatable {
+    /// When it was started, by its own account.
+    var started: Double?
+    /// How long ago that was when it was first seen.
+    var age: Duration
+    /// How often it took routes in since.
+    var reloads: Double
+  }
+
+  /// What the files of a name say.
+  struct Sight: Equatable {
+    /// Whether some ask for its certificate.
+    var isAsking: Bool
+    /// Whether some are on hold.
+    var isOnHold: Bool
+  }
+
+  /// What is to be done.
+  struct Actions: Equatable {
+    /// The names whose files are to be put on hold, and for how many times Traefik has got no certificate for them; 0 for those
+    /// that are not on hold for the first time, whose files somebody changed.
+    var hold: [String: Int] = [:]
+    /// The names of which one file is to ask.
+    var retry: Set<String> = []
+    /// The names that are no longer on hold.
+    var release: Set<String> = []
+  }
+
+  private enum State: Equatable {
+    /// Since when, and how often Traefik had taken routes in by then; nil when that is not known yet.
+    case asking(since: Duration, reloads: Double?)
+    case onHold(until: Duration, soonest: Duration)
+  }
+
+  private struct Name: Equatable {
+    var state: State
+    /// How often Traefik got no certificate for it.
+    var failures: Int
+    /// When it was last tried again.
+    var tried: Duration?
+  }
+
+  private let times: Times
+  private var names: [String: Name] = [:]
+  private var traefik: Traefik?
+
+  init(_ times: Times) {
+    self.times = times
+  }
+
+  /// Whether there is nothing to be done until something changes.
+  var isIdle: Bool { names.isEmpty }
+
+  /// The names that are on hold, and when each is tried again.
+  var retries: [String: Duration] {
+    names.compactMapValues { if case .onHold(let until, _) = $0.state { until } else { nil } }
+  }
+
+  /// - Parameters:
+  ///   - waiting: the names that routes want a certificate for and Traefik has none for.
+  ///   - stored: the names that it has one for.
+  ///   - held: the names whose new files are on hold.
+  ///   - wanted: the names on hold that somebody wants to be tried.
+  ///   - traefik: nil when it does not run, or not as it should.
+  ///   - now: the time.
+  ///   - age: for how long the files of a name have been as they are; asked for names that are new.
+  mutating func look(
+    at waiting: [String: Sight], stored: Set<String> = [], held: Set<String>, wanted: Set<String> = [],
+    traefik: Traefik?, now: Duration, age: (String) -> Duration = { _ in .zero }
+  ) -> Actions {
+    var actions = Actions()
+    let isNew = self.traefik.map { known in traefik.map { $0.started != known.started } ?? false } ?? false
+    let isFirst = self.traefik == nil
+    if let traefik { self.traefik = traefik }
+    for (name, sight) in waiting where names[name] == nil {
+      let age = max(age(name), .zero)
+      names[name] =
+        sight.isAsking
+        ? Name(state: .asking(since: now - age, reloads: nil), failures: sight.isOnHold ? 1 : 0)
+        : Name(state: onHold(since: now - age, failures: 1), failures: 1)
+    }
+    for (name, var known) in names {
+      guard let sight = waiting[name] else {
+        // One that is set again in a moment is as it was.
+        if case .onHold(let until, _) = known.state, until > now, !stored.contains(name) { continue }
+        names[name] = nil
+        continue
+      }
+      switch known.state {
+      case .asking(var since, var reloads):
+        if traefik == nil || isNew {
+          // What Traefik had begun is lost; when it is started it begins anew.
+          (since, reloads) = (now, nil)
+        } else if let traefik, isFirst {
+          since = max(since, now - traefik.age)
+        }
+        reloads = reloads ?? traefik?.reloads
+        known.state = .asking(since: since, reloads: reloads)
+        if let traefik, isOver(since, reloads ?? traefik.reloads, known.failures, traefik, now) {
+          known.failures += 1
+          known.state = onHold(since: now, failures: known.failures)
+          actions.hold[name] = known.failures
+        }
+      case .onHold(let until, let soonest):
+        if isNew || wanted.contains(name) {
+          known.state = .onHold(until: min(until, max(now, soonest)), soonest: soonest)
+        }
+        if sight.isAsking { actions.hold[name] = 0 }
+      }
+      names[name] = known
+    }
+    if let traefik { retry(waiting, traefik, now, &actions) }
+    forgetMost(waiting)
+    actions.release = held.filter { names[$0] == nil }
+    return actions
+  }
+
+  private func onHold(since: Duration, failures: Int) -> State {
+    .onHold(
+      until: since + times.pause(after: failures), soonest: since + times.shortestPause(after: failures))
+  }
+
+  /// Whether a name has asked for long enough.
+  private func isOver(
+    _ since: Duration, _ reloads: Double, _ failures: Int, _ traefik: Traefik, _ now: Duration
+  ) -> Bool {
+    let isLong = now - since >= times.trial
+    let changes = traefik.reloads - reloads
+    return now - since >= times.patience || isLong && changes >= (failures > 0 ? Self.furtherChanges : Self.changes)
+  }
+
+  private mutating func retry(_ waiting: [String: Sight], _ traefik: Traefik, _ now: Duration, _ actions: inout Actions)
+  {
+    let busy = names.values.count { $0.tried.map { now - $0 < times.patience } ?? false }
+    let due = names.compactMap { name, known -> (name: String, until: Duration)? in
+      guard case .onHold(let until, _) = known.state, until <= now, waiting[name] != nil, actions.hold[name] == nil
+      else { return nil }
+      return (name, until)
+    }
+    for (name, _) in due.sorted(by: { ($0.until, $0.name) < ($1.until, $1.name) }).prefix(max(0, Self.width - busy)) {
+      names[name]?.state = .asking(since: now, reloads: traefik.reloads)
+      names[name]?.tried = now
+      actions.retry.insert(name)
+    }
+  }
+
+  private mutating func forgetMost(_ waiting: [String: Sight]) {
+    guard names.count - waiting.count > Self.most else { return }
+    names = names.filter { waiting[$0.key] != nil }
+  }
+}

@@ -1,0 +1,197 @@
+public import Files
+public import Logging
+import ProxyConfig
+import RPC
+public import ServiceLifecycle
+import Synchronization
+
+/// Puts names on hold that Traefik gets no certificate for, and has it try them again from time to time: what is decided by
+/// ``CertificateHolds`` is done here.
+///
+/// It looks only as far as something changed while all names have their certificates.
+public final class CertificateWatch: Service {
+  private let store: RouteStore
+  private let storage: CertificateStorage
+  private let scrape: TraefikScrape
+  private let root: GatewayRoot
+  private let times: CertificateHolds.Times
+  private let logger: Logger
+  /// When names on hold are tried again.
+  private let retries = Mutex<[String: ContinuousClock.Instant]>([:])
+
+  /// - Parameters:
+  ///   - store: the routes.
+  ///   - storage: where Traefik keeps its certificates.
+  ///   - traefik: tells whether Traefik runs.
+  ///   - root: where Traefik's static configuration is.
+  ///   - patience: how long Traefik may take to get a certificate before the name is put on hold, from 1 s.
+  public init(
+    _ store: RouteStore, storage: CertificateStorage, traefik: TraefikScrape, root: GatewayRoot, patience: Duration,
+    logger: Logger
+  ) {
+    self.store = store
+    self.storage = storage
+    scrape = traefik
+    self.root = root
+    times = CertificateHolds.Times(patience: patience)
+    self.logger = logger
+  }
+
+  /// The names that sites want a certificate for and Traefik has stored none for, and since when: when the oldest of the route
+  /// files that want it was written, in nanoseconds since the epoch.
+  var missing: [String: Int64] { store.waiting(for: storage.names).mapValues(\.since) }
+
+  /// When names on hold are tried again, by the clock.
+  var nextTries: [String: Timestamp] {
+    let now = (ContinuousClock.now, Timestamp.now)
+    return retries.withLock { $0 }.mapValues { Self.time($0, now) }
+  }
+
+  private static func time(_ instant: ContinuousClock.Instant, _ now: (ContinuousClock.Instant, Timestamp)) -> Timestamp
+  {
+    Timestamp(seconds: now.1.seconds + now.0.duration(to: instant).components.seconds, nanoseconds: 0)
+  }
+
+  public func run() async {
+    await cancelWhenGracefulShutdown { [self] in
+      var looks = Looks(times)
+      while !Task.isCancelled {
+        await look(&looks)
+        // The sleep ends early only when the service is to end.
+        try? await Task.sleep(for: max(times.patience / 60, .milliseconds(100)))
+      }
+    }
+  }
+
+  /// What is known from one look to the next.
+  private struct Looks {
+    let start = ContinuousClock.now
+    var holds: CertificateHolds
+    /// What the last look was at.
+    var seen: (revision: Int, stamps: [CertificateResolvers.Storage: FileStamp?])?
+    /// Whether there may be files on hold whose names no longer are.
+    var hasReleased = true
+    /// When the pauses of those that were written are over.
+    var rested = ContinuousClock.now
+    /// Why files could not be written.
+    var fault: FileError?
+
+    init(_ times: CertificateHolds.Times) {
+      holds = CertificateHolds(times)
+    }
+  }
+
+  private func look(_ looks: inout Looks) async {
+    // What Traefik has is not known while its files cannot be read.
+    guard let stamps = storage.stamps else { return }
+    let revision = store.revision
+    if looks.holds.isIdle, !looks.hasReleased, let seen = looks.seen, seen == (revision, stamps) { return }
+    // Nor is it known whether a Traefik that does not answer got anything.
+    let traefik: CertificateHolds.Traefik?
+    switch await lookAtTraefik() {
+    case .unknown: return
+    case .absent: traefik = nil
+    case .running(let running): traefik = running
+    }
+    looks.seen = (revision, stamps)
+    let stored = storage.names
+    let waiting = store.waiting(for: stored)
+    let now = ContinuousClock.now
+    let actions = looks.holds.look(
+      at: waiting.mapValues { CertificateHolds.Sight(isAsking: $0.asking != nil, isOnHold: $0.onHold != nil) },
+      stored: stored, held: store.held, wanted: store.takeWanted(), traefik: traefik,
+      now: looks.start.duration(to: now)
+    ) { name in
+      guard let workload = waiting[name]?.asking ?? waiting[name]?.onHold, let changed = store.changed(workload) else {
+        return .zero
+      }
+      return .seconds(Self.now - Double(changed) / 1e9)
+    }
+    retries.withLock { $0 = looks.holds.retries.mapValues { looks.start + $0 } }
+    await carryOut(actions, waiting, &looks)
+    if !actions.release.isEmpty { looks.hasReleased = true }
+    if looks.hasReleased { await writeReleased(&looks, isRunning: traefik != nil) }
+  }
+
+  private func carryOut(
+    _ actions: CertificateHolds.Actions, _ waiting: [String: RouteStore.Waiting], _ looks: inout Looks
+  ) async {
+    if !actions.release.isEmpty {
+      let workloads = store.workloads(wanting: actions.release)
+      store.release(actions.release)
+      for (name, workload) in workloads.sorted(by: { $0.key < $1.key }) {
+        logger.notice(
+          "certificate there: its name is no longer on hold", metadata: ["name": "\(name)", "workload": "\(workload)"])
+      }
+    }
+    let now = (ContinuousClock.now, Timestamp.now)
+    for (name, failures) in actions.hold.sorted(by: { $0.key < $1.key }) where failures > 0 {
+      guard let workload = waiting[name]?.asking ?? waiting[name]?.onHold, let until = looks.holds.retries[name] else {
+        continue
+      }
+      logger.warning(
+        "no certificate: its name is on hold",
+        metadata: [
+          "name": "\(name)", "workload": "\(workload)", "failures": "\(failures)",
+          "next-try": "\(UTCTime(Self.time(looks.start + until, now)))",
+        ])
+    }
+    var fault: FileError?
+    if !actions.hold.isEmpty {
+      var result = await store.rewrite(.hold(Set(actions.hold.keys)))
+      while result.fault == nil, result.written == RouteStore.rewriteBatch, !Task.isCancelled {
+        result = await store.rewrite(.hold(Set(actions.hold.keys)))
+      }
+      fault = result.fault
+    }
+    if !actions.retry.isEmpty {
+      for name in actions.retry.sorted() { logger.info("name on hold tried again", metadata: ["name": "\(name)"]) }
+      fault = await store.rewrite(.retry(actions.retry)).fault ?? fault
+    }
+    if let fault, looks.fault != fault {
+      logger.warning("route files on hold cannot be written", metadata: ["reason": "\(fault)"])
+    }
+    if fault != nil || !actions.hold.isEmpty || !actions.retry.isEmpty { looks.fault = fault }
+  }
+
+  /// Gives files that are on hold and whose names no longer are their whole form. Traefik reads all files again for each that
+  /// changes, so the first ones are written at once and more at the pace of ``RouteRenewal``.
+  private func writeReleased(_ looks: inout Looks, isRunning: Bool) async {
+    let pause = RouteRenewal.pause(routes: store.count)
+    guard !isRunning || looks.rested < .now + pause * CertificateHolds.width else { return }
+    let limit = isRunning ? CertificateHolds.width : RouteStore.rewriteBatch
+    let released = store.released(atMost: limit)
+    looks.hasReleased = released.count == limit
+    guard !released.isEmpty else { return }
+    if await store.rewrite(.renew(released)).fault != nil { looks.hasReleased = true }
+    if isRunning { looks.rested = max(looks.rested, .now) + pause * released.count }
+  }
+
+  private enum Sighting {
+    case running(CertificateHolds.Traefik)
+    /// It does not run, or it does with a static configuration that is older than the gateway's.
+    case absent
+    case unknown
+  }
+
+  private func lookAtTraefik() async -> Sighting {
+    do throws(ScrapeError) {
+      guard let reloads = try await scrape.reloads(within: .seconds(2)) else { return .unknown }
+      let written = try? await POSIXThread.run { [root] _ in
+        try FileSystem.status(root.traefikConfiguration).stamp.modified
+      }
+      if let written, reloads.isOlder(than: Double(written) / 1e9) { return .absent }
+      let age = reloads.started.map { max(Self.now - $0, 0) } ?? 0
+      return .running(
+        CertificateHolds.Traefik(started: reloads.started, age: .seconds(age), reloads: reloads.count))
+    } catch {
+      return error.reason == .notRunning ? .absent : .unknown
+    }
+  }
+
+  /// In seconds since the epoch.
+  private static var now: Double {
+    let now = Timestamp.now
+    return Double(now.seconds) + Double(now.nanoseconds) / 1e9
+  }
+}
