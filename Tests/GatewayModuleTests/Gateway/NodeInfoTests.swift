@@ -17,8 +17,12 @@ struct NodeInfoTests {
       version: "1.2", pid: 812, started: Timestamp(seconds: 1_700_000_000), machine: "m", host: "h", root: "/r",
       domain: "a.b", publicIPs: ["192.0.2.1", "2001:db8::7"], networkFault: "", httpAddress: ":80",
       httpsAddress: ":443", traefikAddress: "127.0.0.1:8082", netns: "n", certificateAuthority: "u", routes: 2,
-      quarantined: 1, quarantine: [QuarantinedFile(name: "x", reason: "y")], traefik: traefik, withoutCertificates: 1,
-      withoutCertificate: [UncertifiedName(name: "*.a.b", since: Timestamp(seconds: 1_700_000_000))])
+      quarantined: 1, quarantine: [QuarantinedFile(name: "x", reason: "y")], traefik: traefik, withoutCertificates: 2,
+      withoutCertificate: [
+        UncertifiedName(name: "*.a.b", since: Timestamp(seconds: 1_700_000_000)),
+        UncertifiedName(
+          name: "c.d", since: Timestamp(seconds: 1_700_000_000), nextTry: Timestamp(seconds: 1_700_000_000)),
+      ])
   }()
 
   /// In the notation of docs/calling.md: names and strings as text, and what stands for other values as it does in zbus.tsv.
@@ -36,8 +40,12 @@ struct NodeInfoTests {
       "86" + text("Up") + "c3" + text("Fault") + text("") + text("Started") + "d7ff1d6f34546553f100" + text("Reloads")
         + "cb4008000000000000" + text("LastReload") + time + text("Outdated") + "c2"
     ),
-    ("Uncertified", "d30000000000000001"),
-    ("WithoutCertificate", "91" + "82" + text("Name") + text("*.a.b") + text("Since") + time),
+    ("Uncertified", "d30000000000000002"),
+    (
+      "WithoutCertificate",
+      "92" + "83" + text("Name") + text("*.a.b") + text("Since") + time + text("NextTry") + "c0"
+        + "83" + text("Name") + text("c.d") + text("Since") + time + text("NextTry") + time
+    ),
   ]
 
   /// A string of less than 32 bytes.
