@@ -199,11 +199,11 @@ struct WaitTests {
   @Test func saysThatTraefikDoesNotTakeRoutesIn() async throws {
     try await GatewayProcess.withGateway { gateway in
       // It watches another directory than the one that routes are put in.
-      let file = gateway.root.file("traefik.yaml")
-      let text = try String(contentsOfFile: file, encoding: .utf8)
+      let text = try String(contentsOfFile: gateway.root.file("traefik.yaml"), encoding: .utf8)
       try FileManager.default.createDirectory(atPath: gateway.root.file("elsewhere"), withIntermediateDirectories: true)
-      try gateway.root.write(text.replacing("/proxy", with: "/elsewhere"), to: "traefik.yaml")
-      try await gateway.withTraefikAsInstalled { _ in
+      // Not in place of the gateway's own, which it would put back.
+      try gateway.root.write(text.replacing("/proxy", with: "/elsewhere"), to: "other.yaml")
+      try await Traefik.withServer(configuration: gateway.root.file("other.yaml")) { _ in
         let outcome = try await wait(
           gateway, ["set-name", "w", "shop", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 3)
         #expect(outcome.status == .code(75))

@@ -73,9 +73,11 @@ final class LogWriter: Sendable {
     }
   }
 
-  /// Waits until no line waits, for a second at most.
-  func flush() {
+  /// Waits until no line waits, for a second at most. Returns whether none does.
+  @discardableResult
+  func flush() -> Bool {
     for _ in 0..<Self.flushTime where state.withLock({ $0.hasThread }) { usleep(1_000) }
+    return state.withLock { !$0.hasThread }
   }
 
   /// Whether so many bytes are written without waiting: a pipe that can be written to takes PIPE_BUF bytes (pipe(7)), a

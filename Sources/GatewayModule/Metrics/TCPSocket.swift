@@ -13,7 +13,7 @@ struct TCPSocket: Hashable, Sendable {
   /// Sent is what was sent at least once: `tcpi_bytes_sent` without `tcpi_bytes_retrans`. `tcpi_bytes_acked` is no measure, as
   /// it also counts the SYN and the FIN. Received is `tcpi_bytes_received` without the FIN that the other end sent, which the
   /// kernel counts as a byte. A socket that is gone does not tell whether there was one, so it is taken for granted: a
-  /// connection that was reset is one byte short and none is ever too large.
+  /// connection that was reset, or that Traefik ended before the backend did, is one byte short, and none is ever too large.
   let bytes: ByteCount
   /// What of the received bytes was not read, and never will be when the socket is closed.
   let unread: Double

@@ -37,6 +37,7 @@ actor Dispatcher {
   /// Set when the server is to stop once the calls in hand are answered.
   private(set) var isDraining = false
   private var isFlushScheduled = false
+  private var isEventFlushScheduled = false
   /// Those who run calls, one after the other each.
   private var runners: [Int: Task<Void, Never>] = [:]
   private var nextRunner = 0
@@ -458,7 +459,19 @@ actor Dispatcher {
     session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { result in
       self.assumeIsolated { $0.published(result) }
     }
-    scheduleFlush()
+    scheduleEventFlush()
+  }
+
+  /// Events that come one soon after the other go out together, and with the next replies.
+  private func scheduleEventFlush() {
+    guard !isEventFlushScheduled else { return }
+    isEventFlushScheduled = true
+    loop.scheduleTask(in: .milliseconds(1)) {
+      self.assumeIsolated { dispatcher in
+        dispatcher.isEventFlushScheduled = false
+        dispatcher.session?.main.flush()
+      }
+    }
   }
 
   private func published(_ result: Result<RedisReply, BrokerError>) {

@@ -10,13 +10,17 @@ struct LogWriterTests {
     Array("\(number) \(String(repeating: "x", count: 200))\n".utf8)
   }
 
-  /// A pipe's ends, closed after `body`.
-  private func withPipe(_ body: (_ output: Int32, _ reader: FileHandle) throws -> Void) throws {
+  /// A writer to a pipe, and the pipe's other end.
+  private func withWriter(_ body: (LogWriter, _ reader: FileHandle) throws -> Void) throws {
     let pipe = Pipe()
     // Who writes meanwhile gets an error, and not a signal.
     signal(SIGPIPE, SIG_IGN)
-    try body(pipe.fileHandleForWriting.fileDescriptor, pipe.fileHandleForReading)
-    try? pipe.fileHandleForReading.close()
+    let writer = LogWriter(output: pipe.fileHandleForWriting.fileDescriptor, format: .text)
+    try body(writer, pipe.fileHandleForReading)
+    try pipe.fileHandleForReading.close()
+    // Only then may another file have the descriptor.
+    while !writer.flush() {}
+    try pipe.fileHandleForWriting.close()
   }
 
   /// Reads lines until one that holds.
@@ -34,8 +38,7 @@ struct LogWriterTests {
   }
 
   @Test func nobodyWaitsForAReaderAndTheLinesComeInOrderOnceItIsThere() throws {
-    try withPipe { output, reader in
-      let writer = LogWriter(output: output, format: .text)
+    try withWriter { writer, reader in
       // Far more than a pipe holds, and less than may wait.
       for number in 0..<3_000 { writer.write(Self.line(number)) }
       let lines = lines(reader) { $0.hasPrefix("2999 ") }
@@ -47,8 +50,7 @@ struct LogWriterTests {
   }
 
   @Test func whatIsTooMuchIsDroppedAndCounted() throws {
-    try withPipe { output, reader in
-      let writer = LogWriter(output: output, format: .text)
+    try withWriter { writer, reader in
       let count = 3 * LogWriter.limit / 200
       for number in 0..<count { writer.write(Self.line(number)) }
       let lines = lines(reader) { $0.contains("lines of the log dropped") }
@@ -66,8 +68,7 @@ struct LogWriterTests {
   }
 
   @Test func lineThatIsLongerThanAPipeTakesAtOnceIsWhole() throws {
-    try withPipe { output, reader in
-      let writer = LogWriter(output: output, format: .text)
+    try withWriter { writer, reader in
       let long = Array(String(repeating: "y", count: 300_000).utf8) + [UInt8(ascii: "\n")]
       writer.write(Self.line(0))
       writer.write(long)
@@ -78,8 +79,7 @@ struct LogWriterTests {
   }
 
   @Test func flushEndsAlsoWhenNobodyReads() throws {
-    try withPipe { output, _ in
-      let writer = LogWriter(output: output, format: .text)
+    try withWriter { writer, _ in
       for number in 0..<1_000 { writer.write(Self.line(number)) }
       // Returns: the suite would not wait for ever.
       writer.flush()
@@ -87,8 +87,7 @@ struct LogWriterTests {
   }
 
   @Test func whatIsWrittenAtOnceIsThereWhenItReturns() throws {
-    try withPipe { output, reader in
-      let writer = LogWriter(output: output, format: .text)
+    try withWriter { writer, reader in
       writer.write(Self.line(7))
       var waiting: Int32 = 0
       #expect(ioctl(reader.fileDescriptor, UInt(FIONREAD), &waiting) == 0)
