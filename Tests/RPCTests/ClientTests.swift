@@ -251,9 +251,24 @@ struct ClientTests {
       let gate = Gate()
       let limit = Duration.milliseconds(300)
       let client = Client(broker: try BrokerURL(redis.unixURL), connectTimeout: limit, logger: LogRecorder().logger)
-      try await running(probeServer(on: redis.unixURL) { Method("Wait") { await gate.pass() } }) {
+      let server = try probeServer(on: redis.unixURL) {
+        Method("Wait") { await gate.pass() }
+        Method("Ready") {}
+      }
+      try await running(server) {
         try await running(client) {
-          let call = Task { try await client.object(probe, of: "server").call("Wait") }
+          let object = client.object(probe, of: "server")
+          // On a busy machine it takes more than one try to connect.
+          try await eventually {
+            do {
+              try await object.call("Ready")
+              return true
+            } catch let failure as CallFailure {
+              guard case .notSent = failure.reason else { throw failure }
+              return false
+            }
+          }
+          let call = Task { try await object.call("Wait") }
           try await gate.holds(1)
           try await Task.sleep(for: limit * 2)
           await gate.open()
