@@ -46,42 +46,43 @@ let package = Package(
     .target(name: "CLinux", cSettings: version.map { [.define("BUILD_VERSION", to: "\"\($0)\"")] } ?? []),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
 
+    .target(name: "System", dependencies: ["CLinux"], swiftSettings: settings),
     .target(
-      name: "RPC", dependencies: ["CHiredis", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
-    .target(name: "Text", swiftSettings: settings),
-    .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Text"], swiftSettings: settings),
-    .target(name: "Files", dependencies: ["CLinux"], swiftSettings: settings),
-    .target(name: "Arguments", dependencies: ["Text", argumentParser], swiftSettings: settings),
-    .target(
-      name: "ACMEHook", dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "Text"], swiftSettings: settings),
+      name: "RPC", dependencies: ["CHiredis", "System", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
+    .target(name: "Records", dependencies: ["System"], swiftSettings: settings),
+    .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Records", "System"], swiftSettings: settings),
+    .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
+    .target(name: "ACMEHook", dependencies: ["CAres", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
-      dependencies: ["CAres", "CLinux", "Files", "ProxyConfig", "RPC", logging, lifecycle, nioCore, nioPosix, nioHTTP],
+      dependencies: [
+        "CAres", "CLinux", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore, nioPosix, nioHTTP,
+      ],
       swiftSettings: settings),
     .target(
       name: "GatewayControl",
       dependencies: [
-        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "Files", "GatewayModule", "ProxyConfig", "RPC", "Text", nioCore,
-        nioPosix,
+        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        nioCore, nioPosix,
       ],
       swiftSettings: settings),
 
     .executableTarget(
       name: "gateway",
       dependencies: [
-        "ACMEHook", "Arguments", "Files", "GatewayModule", "ProxyConfig", "RPC", "Text", argumentParser, logging,
+        "ACMEHook", "Arguments", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", argumentParser, logging,
         lifecycle,
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl",
       dependencies: [
-        "Arguments", "Files", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Text", argumentParser, logging,
-        unixSignals,
+        "Arguments", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", argumentParser,
+        logging, unixSignals,
       ],
       swiftSettings: settings),
     .executableTarget(
-      name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Files", "Text", argumentParser],
+      name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Records", "System", argumentParser],
       swiftSettings: settings),
     .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
@@ -94,21 +95,28 @@ let package = Package(
     .testTarget(
       name: "RPCTests", dependencies: ["CLinux", "RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
       exclude: ["zbus.tsv"], swiftSettings: settings),
+    .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "RecordsTests", dependencies: ["Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"], swiftSettings: settings),
-    .testTarget(name: "ProxyConfigTests", dependencies: ["ProxyConfig", "TestSupport"], swiftSettings: settings),
     .testTarget(
-      name: "ACMEHookTests", dependencies: ["ACMEHook", "Files", "ProxyConfig", "TestSupport", "acme-hook"],
+      name: "ProxyConfigTests", dependencies: ["ProxyConfig", "Records", "System", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
-      name: "GatewayModuleTests", dependencies: ["GatewayModule", "TestSupport"], swiftSettings: settings),
+      name: "ACMEHookTests", dependencies: ["ACMEHook", "Records", "System", "TestSupport", "acme-hook"],
+      swiftSettings: settings),
     .testTarget(
-      name: "GatewayControlTests", dependencies: ["Files", "GatewayControl", "GatewayModule", "TestSupport"],
+      name: "GatewayModuleTests",
+      dependencies: ["GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport"], swiftSettings: settings
+    ),
+    .testTarget(
+      name: "GatewayControlTests",
+      dependencies: ["GatewayControl", "GatewayModule", "Records", "System", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",
       dependencies: [
-        "GatewayModule", "ProxyConfig", "RPC", "TestSupport", "acme-hook", "gateway", "gatewayctl", "Calculator",
-        "SwiftCaller", logging,
+        "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport", "acme-hook", "gateway", "gatewayctl",
+        "Calculator", "SwiftCaller", logging,
       ],
       swiftSettings: settings),
   ]
@@ -127,7 +135,8 @@ if Context.environment["FUZZ"] != nil {
 if Context.environment["BENCH"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "bench-scrape", dependencies: ["Files", "GatewayModule"], path: "Benchmarks/scrape", swiftSettings: settings
+      name: "bench-scrape", dependencies: ["GatewayModule", "System"], path: "Benchmarks/scrape",
+      swiftSettings: settings
     ))
 }
 

@@ -1,6 +1,6 @@
-import Files
 import GatewayModule
 import Glibc
+import System
 
 /// Parses a scrape, handed over as a socket does it, again and again.
 ///

@@ -1,8 +1,7 @@
-public import Files
 import Glibc
-public import ProxyConfig
+public import Records
 import Synchronization
-import Text
+public import System
 
 /// What a node's DNS-01 challenges are answered with besides their records: the file `<root>/acme/zone`, from the gateway
 /// for the hook.

@@ -1,6 +1,7 @@
-public import Files
 import Glibc
 import ProxyConfig
+public import Records
+import System
 
 /// Answers DNS-01 challenges on this node: what `acme-hook` does, each time in a process of its own.
 ///
@@ -130,7 +131,7 @@ public struct Responder {
 
     let process = try server.restart(configuration, listeningOn: addresses.map { Port(address: $0, number: zone.port) })
     guard waits, let shortfall = expectation.shortfall(at: deadline, of: process) else { return }
-    let words = process.end.map { "dnsmasq ended \($0): \(server.lastWords ?? "it did not say why")" }
+    let words = process.end.map { "dnsmasq ended with \($0): \(server.lastWords ?? "it did not say why")" }
     process.kill()
     throw HookError(words ?? shortfall)
   }

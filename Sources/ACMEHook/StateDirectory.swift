@@ -1,5 +1,6 @@
-import Files
 import Glibc
+import Records
+import System
 
 /// `<root>/acme`: what a hook leaves for the next one. Only its owner can look into it.
 struct StateDirectory: Sendable {

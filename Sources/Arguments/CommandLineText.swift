@@ -1,6 +1,6 @@
 package import ArgumentParser
 import FoundationEssentials
-import Text
+import System
 
 /// What all programs do with their arguments beyond what the parser does, and how they complain of them.
 package enum CommandLineText {

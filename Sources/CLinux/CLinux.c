@@ -25,14 +25,16 @@ int clinux_pidfd_open(int pid) { return pidfd_open(pid, 0); }
 
 int clinux_pidfd_send_signal(int pidfd, int signal) { return pidfd_send_signal(pidfd, signal, 0, 0); }
 
-int clinux_spawn_detached(
+int clinux_spawn(
     int *pid, const char *program, char *const *arguments, char *const *environment, int standard_error) {
   posix_spawn_file_actions_t actions;
   int code = posix_spawn_file_actions_init(&actions);
   if (code != 0) return code;
-  code = posix_spawn_file_actions_adddup2(&actions, standard_error, STDERR_FILENO);
+  if (standard_error >= 0) {
+    code = posix_spawn_file_actions_adddup2(&actions, standard_error, STDERR_FILENO);
+    if (code == 0) code = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   if (code == 0) code = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (code == 0) code = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   if (code == 0) code = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
 
   posix_spawnattr_t attributes;

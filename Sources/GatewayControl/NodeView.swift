@@ -1,9 +1,10 @@
 import ACMEHook
-public import Files
 public import GatewayModule
 import Glibc
 public import ProxyConfig
 public import RPC
+public import Records
+public import System
 
 /// What is known of the node whose gateway is asked: what the running gateway tells, and where it does not, what its files
 /// say.

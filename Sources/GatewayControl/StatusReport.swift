@@ -1,5 +1,6 @@
 public import GatewayModule
 public import RPC
+import System
 
 /// What `gatewayctl status` shows: the module's objects and workers, and what the gateway tells of itself.
 public struct StatusReport: Encodable, Sendable {

@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// Which addresses may serve as a backend.
 public enum AddressPolicy: Hashable, Sendable {
   /// A backend somebody asks for: no unspecified, link-local, multicast or broadcast address, no loopback one unless

@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// Where TLS ends: at Traefik, which then speaks HTTP with the backends, or at the backend, to which Traefik passes the bytes.
 public enum TLSMode: Hashable, Sendable {
   /// At Traefik, with a certificate that it got.

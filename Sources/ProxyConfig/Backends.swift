@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// The 1 to 64 backends of a route, all for one TLS mode, in the order they were given, each once.
 public struct Backends: Hashable, Sendable {
   static let maximumCount = 64

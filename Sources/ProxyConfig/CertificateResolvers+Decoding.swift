@@ -1,4 +1,4 @@
-import Text
+import System
 
 extension CertificateResolvers {
   /// Reads from a static configuration how long Traefik is told that certificates live, in hours; nil where it gets none.

@@ -1,3 +1,6 @@
+import Records
+public import System
+
 /// How Traefik gets certificates, by ACME (RFC 8555): for FQDN routes each its own by HTTP-01, for named routes one
 /// wildcard by DNS-01, with an external program that puts the challenge's record into the DNS.
 public struct CertificateResolvers: Hashable, Sendable {

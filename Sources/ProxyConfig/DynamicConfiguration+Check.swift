@@ -1,4 +1,4 @@
-import Text
+import System
 
 extension DynamicConfiguration {
   /// Throws where Traefik fails to make a configuration of a document.

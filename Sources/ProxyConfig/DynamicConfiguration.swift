@@ -1,3 +1,5 @@
+import Records
+
 /// The fields of Traefik's dynamic configuration, and what it takes for each: what it knows of no field keeps it from taking any
 /// file in.
 ///

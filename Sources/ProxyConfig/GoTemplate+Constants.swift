@@ -1,3 +1,5 @@
+import System
+
 extension GoTemplate.Parser {
   /// What a string in quotes says (Go's `strconv.Unquote`); nil for any other token.
   static func string(_ token: GoTemplate.Token) throws(GoTemplate.Fault) -> String? {

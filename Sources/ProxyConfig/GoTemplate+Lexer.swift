@@ -1,3 +1,5 @@
+import System
+
 extension GoTemplate {
   /// Takes an action apart as Go's does (package `text/template/parse`).
   struct Lexer {

@@ -1,4 +1,4 @@
-import Text
+import System
 
 extension GoTemplate {
   /// Parses actions as Go's does (package `text/template/parse`), one after the other, with the blocks they are in on a stack.

@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// What lets the body of a request and a stream take as long as they need, while a request's header may not.
 ///
 /// Traefik 3.7 has one limit for both, `respondingTimeouts.readTimeout`. The Go server below it has two, `ReadTimeout` for the whole

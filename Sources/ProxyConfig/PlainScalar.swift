@@ -1,3 +1,5 @@
+import System
+
 /// Which texts mean themselves when they stand in YAML without quotes.
 ///
 /// YAML gives a plain scalar a type by its looks: `true`, `1e3` and `2001-01-01` are no strings, and Traefik would read a workload

@@ -1,4 +1,5 @@
-import Text
+import Records
+import System
 
 extension Route {
   /// A route, whether its file says it as ``Route/encoded(trusting:onHold:)`` does, or as earlier versions did, and whether it is

@@ -1,3 +1,6 @@
+import Records
+import System
+
 extension Route {
   /// What stands in a route file besides its values; reading and writing agree on it.
   enum Resolver {

@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// What a route's file says besides its domain, certificate and backends. It follows from the route, so that reading only
 /// compares: a file that lacks all of it is of an earlier version, one that has some of it otherwise is somebody's own.
 ///

@@ -1,3 +1,6 @@
+public import Records
+import System
+
 /// What a workload publishes: a domain, and the backends behind it.
 ///
 /// Two routes are equal when Traefik would do the same for both, however they were written; then there is nothing to write.

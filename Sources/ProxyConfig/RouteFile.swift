@@ -1,3 +1,6 @@
+import Records
+public import System
+
 /// What a file in Traefik's directory turns out to be.
 public enum RouteFile: Hashable, Sendable {
   /// A workload's route, written by this module or an earlier one, or by hand to the same effect; whether it says all that

@@ -1,4 +1,5 @@
-import Text
+import Records
+public import System
 
 extension StaticConfiguration {
   /// What of a static configuration others go by: where Traefik listens with it.

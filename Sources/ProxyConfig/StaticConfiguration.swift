@@ -1,3 +1,6 @@
+import Records
+import System
+
 /// Traefik's static configuration, `<root>/traefik.yaml`: what it listens on, where it finds the routes and what it tells of itself.
 ///
 /// It has no dashboard and no API, looks for no newer version and reports no usage.

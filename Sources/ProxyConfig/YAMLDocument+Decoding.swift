@@ -1,4 +1,4 @@
-import Text
+import System
 
 /// What Traefik's YAML library (gopkg.in/yaml.v3) fails on after it has parsed a document.
 extension YAMLDocument {

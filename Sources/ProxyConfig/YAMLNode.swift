@@ -1,4 +1,4 @@
-import Text
+import System
 
 /// A node of a document that is compared with what a route has to say; everything else throws where it differs and how.
 struct YAMLNode {

@@ -1,4 +1,4 @@
-import Text
+import System
 
 /// What Traefik's YAML library makes of a scalar, as Traefik then reads it: it turns every value back into text.
 enum YAMLValue: Equatable {

@@ -1,7 +1,8 @@
 import ACMEHook
 import ArgumentParser
-import Files
 import Glibc
+import Records
+import System
 
 /// The program that an ACME client runs for DNS-01 challenges.
 struct ACMEHookCommand: ParsableCommand {

@@ -1,9 +1,8 @@
 import ACMEHook
 import ArgumentParser
 import Arguments
-import Files
 import Glibc
-import Text
+import System
 
 @main
 enum Main {

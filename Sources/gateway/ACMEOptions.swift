@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import ProxyConfig
+import System
 
 /// How Traefik gets certificates.
 struct ACMEOptions: ParsableArguments {

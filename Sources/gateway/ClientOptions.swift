@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import ProxyConfig
+import System
 
 /// What Traefik takes from clients, and how.
 struct ClientOptions: ParsableArguments {

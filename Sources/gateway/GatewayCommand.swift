@@ -1,11 +1,13 @@
 import ACMEHook
 public import ArgumentParser
-import Files
+import Arguments
 public import GatewayModule
 import Logging
 import ProxyConfig
 import RPC
+import Records
 import ServiceLifecycle
+import System
 
 /// The daemon.
 struct GatewayCommand: AsyncParsableCommand {

@@ -1,8 +1,7 @@
 import Arguments
-import Files
 import GatewayModule
 import Glibc
-import Text
+import System
 
 @main
 enum Main {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Files
 import GatewayModule
 import Logging
 import RPC
+import System
 
 /// The operator's command line.
 struct GatewayCtl: AsyncParsableCommand {

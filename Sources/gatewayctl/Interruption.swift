@@ -1,5 +1,5 @@
-import Files
 import Logging
+import System
 import UnixSignals
 
 /// Runs `body` until it ends, or until the program is told to end, which is what such a command is for.

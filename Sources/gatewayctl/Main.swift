@@ -1,11 +1,10 @@
 import ArgumentParser
 import Arguments
-import Files
 import GatewayControl
 import GatewayModule
 import Glibc
 import RPC
-import Text
+import System
 
 @main
 enum Main {

@@ -3,6 +3,7 @@ import GatewayControl
 import GatewayModule
 import Glibc
 import RPC
+import System
 
 /// Where on this node the gateway's files are, for what the running gateway does not tell.
 struct RootOption: ParsableArguments {

@@ -1,11 +1,10 @@
 import ArgumentParser
-import Files
 import GatewayControl
 import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
-import Text
+import System
 
 /// The backends of a route to be set.
 struct BackendOptions: ParsableArguments {

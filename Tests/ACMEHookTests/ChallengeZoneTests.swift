@@ -1,7 +1,8 @@
 import ACMEHook
-import Files
 import Foundation
 import ProxyConfig
+import Records
+import System
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import ProxyConfig
+import System
 import TestSupport
 import Testing
 

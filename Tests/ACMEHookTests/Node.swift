@@ -1,7 +1,8 @@
-import Files
 import Foundation
 import ProxyConfig
+import Records
 import Synchronization
+import System
 import TestSupport
 import Testing
 

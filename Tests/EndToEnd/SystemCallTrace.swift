@@ -1,4 +1,5 @@
 import Foundation
+import System
 import TestSupport
 
 /// The system calls of a process, as `strace` saw them begin and end.

@@ -1,4 +1,6 @@
 import ProxyConfig
+import System
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))

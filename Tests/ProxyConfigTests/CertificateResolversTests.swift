@@ -1,4 +1,5 @@
 import ProxyConfig
+import System
 import Testing
 
 /// The part of Traefik's static configuration that is about certificates.

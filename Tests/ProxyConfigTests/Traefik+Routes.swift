@@ -1,5 +1,6 @@
 import Foundation
 import ProxyConfig
+import System
 import TestSupport
 
 extension Traefik {

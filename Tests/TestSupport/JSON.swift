@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// A JSON value, for what is said to and by programs of other languages.
 public enum JSON: Sendable {

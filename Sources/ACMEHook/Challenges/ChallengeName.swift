@@ -1,5 +1,5 @@
-public import ProxyConfig
-import Text
+public import Records
+import System
 
 /// Where the record of a DNS-01 challenge stands: `_acme-challenge.` and the domain it is about (RFC 8555, section 8.4).
 public struct ChallengeName: Hashable, Sendable, Comparable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-import Files
 import Glibc
+import System
 
 /// The file `<root>/acme/challenges`: a line with the boot it belongs to, then a line for each challenge.
 ///

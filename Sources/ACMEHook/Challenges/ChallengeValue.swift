@@ -1,4 +1,4 @@
-import Text
+import System
 
 /// What the record of a DNS-01 challenge says: 1 to 255 characters of base64url (RFC 4648, section 5) without padding.
 ///

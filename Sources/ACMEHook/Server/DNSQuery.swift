@@ -1,6 +1,7 @@
 import CAres
 import Glibc
-package import ProxyConfig
+package import Records
+package import System
 
 /// A question put to one DNS server over UDP, and over TCP when the answer is too long for that.
 ///

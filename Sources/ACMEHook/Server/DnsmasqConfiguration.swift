@@ -1,4 +1,5 @@
-import ProxyConfig
+import Records
+import System
 
 /// What dnsmasq is told: to answer for the pending challenges and refuse all else.
 ///

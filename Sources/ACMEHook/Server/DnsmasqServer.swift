@@ -1,6 +1,6 @@
-import Files
 import Glibc
-import ProxyConfig
+import Records
+import System
 
 /// The node's name server, which runs while a challenge is pending. There is never more than one.
 ///
@@ -39,7 +39,9 @@ struct DnsmasqServer {
     for port in ports { try port.check() }
     try directory.commit(directory.configuration)
     guard ftruncate(lock.descriptor, 0) == 0 else { throw FileError(directory.log, "ftruncate") }
-    return try SpawnedProcess(program, [mark, "--pid-file="], standardError: lock.descriptor)
+    // Messages in English, which are passed on.
+    return try SpawnedProcess(
+      program, [mark, "--pid-file="], environment: ["LC_ALL=C"], output: .error(lock.descriptor))
   }
 
   /// The last line that the server said, without its own name and time.

@@ -1,5 +1,6 @@
 import Glibc
-import ProxyConfig
+import Records
+import System
 
 /// What the world must be able to look up.
 struct Expectation {

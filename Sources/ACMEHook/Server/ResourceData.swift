@@ -1,4 +1,5 @@
-import ProxyConfig
+import Records
+import System
 
 /// The data of a DNS record, in the form it has in a message (RFC 1035, section 3.3).
 struct ResourceData: Hashable {

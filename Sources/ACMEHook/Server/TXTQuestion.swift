@@ -1,5 +1,6 @@
 import CAres
-import ProxyConfig
+import Records
+import System
 
 /// A question for the TXT records of a name, put to the server that has them.
 struct TXTQuestion {

@@ -29,10 +29,11 @@ int clinux_pidfd_open(int pid);
 /// pidfd_send_signal(2). Returns 0, or -1 with `errno` set.
 int clinux_pidfd_send_signal(int pidfd, int signal);
 
-/// posix_spawn(3) of a program that outlives this one: in a session of its own, with no signal blocked or ignored, with
-/// /dev/null for its input and output, and with no other descriptor of this process than `standard_error`.
+/// posix_spawn(3) of a program that may outlive this one: in a session of its own, with no signal blocked or ignored and
+/// /dev/null for its input. Its standard error is `standard_error`, and its output /dev/null; both are this process' own
+/// when that is negative. It gets no other descriptor.
 /// Returns 0 and sets `pid`, or an error number.
-int clinux_spawn_detached(
+int clinux_spawn(
     int *_Nonnull pid, const char *_Nonnull program, char *_Nullable const *_Nonnull arguments,
     char *_Nullable const *_Nonnull environment, int standard_error);
 

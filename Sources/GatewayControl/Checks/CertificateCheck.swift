@@ -1,5 +1,6 @@
 import GatewayModule
 import ProxyConfig
+import System
 
 /// Which sites lack a certificate, and which domains point elsewhere.
 struct CertificateCheck: Sendable {

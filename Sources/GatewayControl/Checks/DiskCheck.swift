@@ -1,5 +1,6 @@
-import Files
 import Glibc
+import Records
+import System
 
 /// Whether a route could be put on disk: one is written, synced and taken away where the gateway writes them first.
 struct DiskCheck {

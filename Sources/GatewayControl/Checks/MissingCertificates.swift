@@ -1,5 +1,6 @@
 public import GatewayModule
 import RPC
+import System
 
 /// The names that Traefik has no certificate for though sites wait for one, in words.
 public struct MissingCertificates: Hashable, Sendable {

@@ -1,11 +1,10 @@
 import ACMEHook
-import Files
-public import GatewayModule
+import GatewayModule
 import Glibc
 import NIOPosix
 public import ProxyConfig
 public import RPC
-import Text
+import System
 
 /// Whether this node can be a gateway: everything that one needs, looked at, with nothing left changed.
 public struct NodeCheck: Sendable {

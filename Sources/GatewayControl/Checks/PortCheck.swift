@@ -1,6 +1,7 @@
 import ACMEHook
 import GatewayModule
 import ProxyConfig
+import System
 
 /// Whose the ports are that Traefik and the DNS-01 hook need.
 struct PortCheck {

@@ -1,9 +1,10 @@
 import COpenSSL
-import Files
 import FoundationEssentials
 import GatewayModule
 import Glibc
 import ProxyConfig
+import Records
+import System
 
 /// Whether the certificates that Traefik got are renewed in time.
 struct RenewalCheck {

@@ -1,8 +1,9 @@
-import Files
 import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
+import Records
+import System
 
 /// Whether Traefik can start with the certificates it has. The gateway puts their files right by itself: what is told is for
 /// one that does not run, or cannot.

@@ -1,9 +1,9 @@
 import ACMEHook
-import Files
 import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
+import System
 
 /// Whether Traefik runs, and with the static configuration that the gateway wrote.
 struct TraefikCheck {

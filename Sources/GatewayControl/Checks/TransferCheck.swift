@@ -1,5 +1,6 @@
 import GatewayModule
 import ProxyConfig
+import System
 
 /// Whether Traefik runs with the local plugin that gives a request's header another time than its body.
 ///

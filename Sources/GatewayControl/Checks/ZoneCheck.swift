@@ -1,6 +1,7 @@
 import ACMEHook
 import NIOPosix
 import ProxyConfig
+import System
 
 /// The records of the node's zone as the world sees them:
 ///

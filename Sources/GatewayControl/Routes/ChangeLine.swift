@@ -1,5 +1,6 @@
 public import GatewayModule
 import RPC
+import System
 
 /// A change of a route in one line.
 public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible {

@@ -2,6 +2,7 @@ import COpenSSL
 import Glibc
 import ProxyConfig
 import RPC
+import System
 
 /// The certificate that a TLS server showed for a name.
 public struct PeerCertificate: Hashable, Sendable {

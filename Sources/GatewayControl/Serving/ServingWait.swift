@@ -1,8 +1,8 @@
-import Files
 import GatewayModule
 import Glibc
 public import ProxyConfig
 import RPC
+import System
 
 /// Waits until Traefik serves a route that was just set, and tells how far it has come.
 public struct ServingWait: Sendable {

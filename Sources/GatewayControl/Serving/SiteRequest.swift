@@ -1,9 +1,10 @@
 import COpenSSL
-public import GatewayModule
+import GatewayModule
 import Glibc
 import NIOCore
 import NIOPosix
 public import ProxyConfig
+import System
 
 /// What a site shows of itself, asked to one address whatever the DNS says of the site.
 public struct SiteRequest: Sendable {

@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// What a resolver knows about where a domain is: at least one address.
 public struct AddressRecords: Hashable, Sendable {

@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// Makes sure that a domain somebody wants served here is theirs to point here: that it does point here.
 public struct DomainCheck: Sendable {

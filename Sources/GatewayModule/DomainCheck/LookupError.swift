@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// Why a resolver gave no address for a domain.
 public struct LookupError: Error, Hashable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// Looks up addresses at one DNS resolver.
 ///

@@ -1,6 +1,7 @@
 import CAres
 import Glibc
 import ProxyConfig
+import System
 
 /// The thread behind a ``Resolver``: one c-ares channel, which asks and listens, and the lookups that wait for it.
 ///

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import ProxyConfig
 import Synchronization
+import System
 
 /// What tasks want from a resolver's thread, which sleeps in poll(2) meanwhile.
 final class ResolverOrders: Sendable {

@@ -1,8 +1,9 @@
-public import Files
 import Glibc
 import NIOPosix
 public import ProxyConfig
 import RPC
+public import Records
+public import System
 
 /// What a gateway was started with, as far as others may know, and what it can see of Traefik.
 public struct NodeDescription: Sendable {

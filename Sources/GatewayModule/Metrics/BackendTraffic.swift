@@ -1,4 +1,5 @@
 import ProxyConfig
+import System
 
 /// What the kernel counted on connections from Traefik to backends, for requests whose TLS Traefik ends: what of it Traefik
 /// does not tell. A value without I/O and clock.

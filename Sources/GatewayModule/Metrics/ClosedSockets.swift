@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import System
 
 /// A subscription to the TCP sockets that are closed in a network namespace, served by NIO's event loop.
 final class ClosedSockets: Sendable {

@@ -1,5 +1,6 @@
-package import Files
 import ProxyConfig
+package import Records
+import System
 
 extension Metrics {
   /// What a gateway has put on disk of its workloads' traffic, with nothing for those that have a route and no traffic. For

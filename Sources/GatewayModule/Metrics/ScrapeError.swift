@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// Why Traefik's metrics could not be read.
 public struct ScrapeError: Error, Equatable, CustomStringConvertible {

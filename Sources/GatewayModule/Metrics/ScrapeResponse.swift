@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import ProxyConfig
+import System
 
 /// Asks for the metrics on a new connection and reads the answer as it comes, once.
 final class ScrapeResponse: ChannelInboundHandler {

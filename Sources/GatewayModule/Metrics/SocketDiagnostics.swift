@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// The TCP sockets of a network namespace, as sock_diag(7) tells of them. Takes no privilege but that for entering the
 /// namespace.

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import ProxyConfig
+import System
 
 /// What the kernel told of one TCP socket.
 struct TCPSocket: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import System
 
 /// What Traefik's metrics say of Traefik itself: when it was started, and of its taking in routes.
 package struct TraefikReloads: Hashable, Sendable {

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 public import ProxyConfig
+import System
 
 /// Reads what Traefik counted, from its `metrics` entry point.
 public struct TraefikScrape: Sendable {

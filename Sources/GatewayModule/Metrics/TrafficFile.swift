@@ -1,6 +1,7 @@
-import Files
 import Glibc
 import RPC
+import Records
+import System
 
 /// `<root>/traffic.msgpack`: the ``TrafficLedger`` on disk.
 struct TrafficFile: Sendable {

@@ -1,4 +1,5 @@
 import ProxyConfig
+import System
 
 /// What was counted for each workload since it was first seen: sums that only ever rise, whatever happens to the counters they
 /// are read from. A value without I/O and clock.

@@ -1,9 +1,10 @@
-public import Files
 public import Logging
 import NIOPosix
 import ProxyConfig
+public import Records
 public import ServiceLifecycle
 import Synchronization
+public import System
 
 /// What went through Traefik for each workload, as totals that never go back and are on disk before anybody is told.
 ///

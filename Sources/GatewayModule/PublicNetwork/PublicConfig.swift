@@ -1,5 +1,6 @@
 import ProxyConfig
 import RPC
+import System
 
 /// The answer of `network@0.0.1` to `GetPublicConfig`, as far as it concerns this module.
 struct PublicConfig: Decodable, Sendable {

@@ -1,4 +1,5 @@
 public import ProxyConfig
+import System
 
 /// What the outside world sees of this node.
 public struct PublicNetwork: Hashable, Sendable {

@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import System
 
 /// Tells of every change of the node's public network, from the first time it is known.
 public struct PublicNetworkFollower: Service {

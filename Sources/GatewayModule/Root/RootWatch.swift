@@ -1,8 +1,9 @@
-public import Files
 import Glibc
 public import Logging
+public import Records
 public import ServiceLifecycle
 import Synchronization
+import System
 
 /// Watches the root for what others do to what this module has in it, other than routes, and puts that right.
 ///

@@ -1,5 +1,5 @@
-import Files
 import ProxyConfig
+import System
 
 /// What stands under a name in Traefik's directory.
 enum Sighting: Equatable {

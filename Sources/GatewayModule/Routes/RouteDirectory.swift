@@ -1,6 +1,7 @@
-import Files
 import Glibc
 import ProxyConfig
+import Records
+import System
 
 /// `<root>/proxy`: one file a route, put there complete and synced.
 struct RouteDirectory: Sendable {

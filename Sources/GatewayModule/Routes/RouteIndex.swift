@@ -1,5 +1,5 @@
-import Files
 public import ProxyConfig
+import System
 
 /// Which workload has which route, and which workload owns which domain.
 ///

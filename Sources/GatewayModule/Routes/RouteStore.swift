@@ -1,10 +1,11 @@
-public import Files
 import Glibc
 public import Logging
 import NIOPosix
 public import ProxyConfig
 import RPC
+public import Records
 import Synchronization
+public import System
 
 /// The routes of this node: the files in `<root>/proxy`, an index of them in memory, and the rule that a domain has one
 /// owner.

@@ -1,9 +1,10 @@
-public import Files
 import Glibc
 public import Logging
 import NIOPosix
 import ProxyConfig
+public import Records
 public import ServiceLifecycle
+import System
 
 /// Watches `<root>/proxy` for what others do there, and has the ``RouteStore`` make the best of it at once.
 ///

@@ -1,7 +1,8 @@
-public import Files
 public import Logging
 import ProxyConfig
+public import Records
 import Synchronization
+public import System
 
 /// Looks after the files in which Traefik keeps its account and its certificates.
 ///

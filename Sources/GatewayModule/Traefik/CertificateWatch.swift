@@ -1,9 +1,10 @@
-public import Files
 public import Logging
 import ProxyConfig
 import RPC
+public import Records
 public import ServiceLifecycle
 import Synchronization
+import System
 
 /// Puts names on hold that Traefik gets no certificate for, and has it try them again from time to time: what is decided by
 /// ``CertificateHolds`` is done here.

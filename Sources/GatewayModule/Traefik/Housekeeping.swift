@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import System
 
 /// Work to be done at the start and then again and again, which may block its thread and does not hold up anything.
 public struct Housekeeping: Service {

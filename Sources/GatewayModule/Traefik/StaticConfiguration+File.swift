@@ -1,6 +1,7 @@
-public import Files
 import Glibc
 public import ProxyConfig
+public import Records
+public import System
 
 extension StaticConfiguration {
   public enum Installation: Sendable {

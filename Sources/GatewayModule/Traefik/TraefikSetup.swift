@@ -1,8 +1,9 @@
-public import Files
 public import Logging
 public import ProxyConfig
+public import Records
 public import ServiceLifecycle
 import Synchronization
+public import System
 
 /// Keeps Traefik's static configuration as the command line and the node's public network ask for it, and has a running
 /// Traefik take it in.
@@ -105,7 +106,7 @@ public final class TraefikSetup: Service {
   private func runRestart(_ command: String) async {
     let changes = state.withLock(\.changes)
     let outcome: String?
-    do throws(SystemError) {
+    do throws(FileError) {
       outcome = try await ShellCommand(command).run(within: Self.restartLimit)
     } catch {
       outcome = "\(error)"

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A point in time, as MessagePack's extension −1 carries it: seconds and nanoseconds since 1970-01-01T00:00:00Z, leap
 /// seconds not counted.
@@ -70,5 +71,11 @@ extension Timestamp: Codable {
     }
     var container = encoder.singleValueContainer()
     try container.encode("\(UTCTime(self))")
+  }
+}
+
+extension UTCTime {
+  package init(_ time: Timestamp) {
+    self.init(seconds: Int(time.seconds), milliseconds: Int(time.nanoseconds / 1_000_000))
   }
 }

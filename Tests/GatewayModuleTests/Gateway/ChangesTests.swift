@@ -1,7 +1,8 @@
-import Files
 import Foundation
 import ProxyConfig
 import RPC
+import Records
+import System
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
-import Files
 import Foundation
 import ProxyConfig
+import Records
+import System
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import RPC
+import System
 import Testing
 
 @testable import GatewayModule

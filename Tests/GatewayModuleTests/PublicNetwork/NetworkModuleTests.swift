@@ -1,6 +1,7 @@
 import Logging
 import ProxyConfig
 import RPC
+import System
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import ProxyConfig
 import RPC
+import System
 import Testing
 
 @testable import GatewayModule

@@ -1,5 +1,5 @@
-import Files
 import ProxyConfig
+import System
 import TestSupport
 import Testing
 

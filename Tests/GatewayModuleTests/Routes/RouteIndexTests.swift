@@ -1,4 +1,5 @@
 import ProxyConfig
+import System
 import Testing
 
 @testable import GatewayModule

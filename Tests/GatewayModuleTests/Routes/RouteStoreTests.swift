@@ -1,7 +1,8 @@
-import Files
 import Foundation
 import Logging
 import ProxyConfig
+import Records
+import System
 import TestSupport
 import Testing
 

@@ -1,0 +1,46 @@
+package import Glibc
+
+/// An address and a port as system calls take them.
+package struct SocketAddress {
+  let address: IPAddress
+  private var storage = sockaddr_storage()
+  private let length: socklen_t
+
+  package init(_ address: IPAddress, port: UInt16) {
+    self.address = address
+    if address.isIPv4 {
+      var ipv4 = sockaddr_in()
+      ipv4.sin_family = sa_family_t(AF_INET)
+      ipv4.sin_port = port.bigEndian
+      precondition(inet_pton(AF_INET, "\(address)", &ipv4.sin_addr) == 1)
+      length = socklen_t(MemoryLayout.size(ofValue: ipv4))
+      withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: ipv4, as: sockaddr_in.self) }
+    } else {
+      var ipv6 = sockaddr_in6()
+      ipv6.sin6_family = sa_family_t(AF_INET6)
+      ipv6.sin6_port = port.bigEndian
+      precondition(inet_pton(AF_INET6, "\(address)", &ipv6.sin6_addr) == 1)
+      length = socklen_t(MemoryLayout.size(ofValue: ipv6))
+      withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: ipv6, as: sockaddr_in6.self) }
+    }
+  }
+
+  var family: CInt { CInt(storage.ss_family) }
+
+  /// The 4 or 16 bytes of the address, in network order.
+  package var addressBytes: [UInt8] {
+    withUnsafeBytes(of: storage) { bytes in
+      if address.isIPv4 {
+        withUnsafeBytes(of: bytes.load(as: sockaddr_in.self).sin_addr) { Array($0) }
+      } else {
+        withUnsafeBytes(of: bytes.load(as: sockaddr_in6.self).sin6_addr) { Array($0) }
+      }
+    }
+  }
+
+  package func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    withUnsafePointer(to: storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+    }
+  }
+}
