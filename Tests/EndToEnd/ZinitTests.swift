@@ -20,17 +20,29 @@ struct ZinitTests {
         == "gateway --broker unix:///var/run/redis.sock --root /var/cache/modules/gateway")
   }
 
-  @Test("Every flag of a unit's command is one that its program takes", arguments: ["exec", "test"])
-  func flags(key: String) async throws {
-    let words = try ZinitUnit("gateway").command(key)
+  @Test("Every flag of the gateway's line is one that it takes")
+  func flags() async throws {
+    let words = try ZinitUnit("gateway").command("exec")
     // The last flag is all that is wrong, so nothing is done.
-    let (wrong, error) =
-      words[0] == "gateway"
-      ? (["--workers", "0"], "gateway: --workers must be from 1 to 1024, not 0\n")
-      : (["--timeout", "0"], "gatewayctl: --timeout must be above 0 and at most 86400\n")
-    let outcome = try await Command.run(Repository.product(words[0]), words.dropFirst() + wrong)
-    #expect(outcome.standardError == error)
+    let outcome = try await Command.run(Repository.product(words[0]), words.dropFirst() + ["--workers", "0"])
+    #expect(outcome.standardError == "gateway: --workers must be from 1 to 1024, not 0\n")
     #expect(outcome.status == .code(64))
+  }
+
+  @Test("The gateway is ready by the file that Traefik starts with, whether Redis is there or not")
+  func readiness() async throws {
+    let test = try ZinitUnit("gateway").command("test").joined(separator: " ")
+    let file = try #require(try ZinitUnit("traefik").command("exec").last)
+    #expect(test.contains("test -s \(file)") && !test.contains("gatewayctl"))
+
+    try await TemporaryDirectory.withDirectory { directory in
+      let line = test.replacing(file, with: directory.file("traefik.yaml")).replacing("sleep 2", with: "true")
+      let before = try await Command.run("sh", ["-c", line])
+      #expect(before.status == .code(1))
+      try directory.write("log: {}\n", to: "traefik.yaml")
+      let after = try await Command.run("sh", ["-c", line])
+      #expect(after.status == .code(0))
+    }
   }
 
   @Test func traefikStartsAfterTheGatewayWithTheFileThatIsWritten() throws {
