@@ -24,6 +24,18 @@ struct SystemdTests {
     #expect(unit.environment["GATEWAY_ROOT"] == Self.roots[0])
   }
 
+  @Test("A disk that is mounted late is waited for", arguments: ["gateway", "gateway-traefik"])
+  func mounts(name: String) throws {
+    let paths = try SystemdUnit("\(name).service")["RequiresMountsFor"].flatMap { $0.split(separator: " ") }
+    #expect(Set(paths.map(String.init)) == Set(Self.roots))
+  }
+
+  @Test func traefikIsNotStartedWithoutItsConfiguration() throws {
+    let unit = try SystemdUnit("gateway-traefik.service")
+    #expect(unit["ExecStartPre"] == ["test -s ${GATEWAY_ROOT}/traefik.yaml"])
+    #expect(unit["Restart"] == ["always"])
+  }
+
   @Test func traefikDoesNotReadWhatIsTheGateways() throws {
     #expect(try SystemdUnit("gateway.service")["EnvironmentFile"] == ["-/etc/default/gateway"])
     #expect(try SystemdUnit("gateway-traefik.service")["EnvironmentFile"] == ["-/etc/default/gateway-traefik"])
