@@ -9,7 +9,10 @@ struct Calculator: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Calculator", abstract: "Serves calculator@1.0 and utils@1.0 as the bus module 'server'.")
 
-  @Option(help: "The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.")
+  @Option(
+    help:
+      "The Redis server: unix:///PATH, tcp://[PASSWORD@]HOST[:PORT] or redis://[[USER:]PASSWORD@]HOST[:PORT][/DATABASE]."
+  )
   var broker = "tcp://localhost:6379"
 
   func run() async throws {

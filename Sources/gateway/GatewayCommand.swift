@@ -34,7 +34,10 @@ struct GatewayCommand: AsyncParsableCommand {
   ]
 
   // A string, because the parser's own complaint about a value would show its password.
-  @Option(help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"))
+  @Option(
+    help: .init(
+      "The Redis server: unix:///PATH, tcp://[PASSWORD@]HOST[:PORT] or redis://[[USER:]PASSWORD@]HOST[:PORT][/DATABASE].",
+      valueName: "url"))
   var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("Where route files and Traefik's configuration are kept.", valueName: "dir"))

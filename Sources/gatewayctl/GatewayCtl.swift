@@ -29,7 +29,10 @@ protocol GatewayCtlCommand: AsyncParsableCommand {
 /// What every subcommand takes.
 struct BusOptions: ParsableArguments {
   // A string, because the parser's own complaint about a value would show its password.
-  @Option(help: .init("The Redis server: unix:///PATH or tcp://[PASSWORD@]HOST:PORT.", valueName: "url"))
+  @Option(
+    help: .init(
+      "The Redis server: unix:///PATH, tcp://[PASSWORD@]HOST[:PORT] or redis://[[USER:]PASSWORD@]HOST[:PORT][/DATABASE].",
+      valueName: "url"))
   var broker = "unix:///var/run/redis.sock"
 
   @Option(help: .init("How long to wait for the answer, in seconds.", valueName: "seconds"))
