@@ -6,8 +6,7 @@ public import RPC
 public import Records
 public import System
 
-/// What is known of the node whose gateway is asked: what the running gateway tells, and where it does not, what its files
-/// say.
+/// What is known of the node whose gateway is asked: from the running gateway, and where it does not answer, from its files.
 public struct NodeView: Sendable {
   public enum Source: Sendable {
     /// The running gateway. Its files, processes and ports can be seen only when it runs on this machine.

@@ -4,7 +4,7 @@ public import System
 /// How Traefik gets certificates, by ACME (RFC 8555): for FQDN routes each its own by HTTP-01, for named routes one
 /// wildcard by DNS-01, with an external program that puts the challenge's record into the DNS.
 public struct CertificateResolvers: Hashable, Sendable {
-  /// Whose answers Traefik waits for before it lets the certificate authority look for the challenge's record.
+  /// The servers whose answers Traefik waits for before it lets the certificate authority look for the challenge's record.
   public enum Propagation: String, CaseIterable, Hashable, Sendable {
     /// The resolvers', and those of every name server that is responsible for the name.
     case all

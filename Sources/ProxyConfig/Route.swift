@@ -29,7 +29,7 @@ public struct Route: Hashable, Sendable {
     }
   }
 
-  /// Whose route it is.
+  /// The workload that has the route.
   public let workload: WorkloadID
   /// What it publishes.
   public let domain: Domain

@@ -51,7 +51,7 @@ public struct StaticConfiguration: Hashable, Sendable {
     public var headerTimeout = 30
     /// How long a connection without a request is kept, in seconds, from 1.
     public var idleTimeout = 180
-    /// Whose `X-Forwarded-…` headers are believed.
+    /// The peers whose `X-Forwarded-…` headers are trusted.
     public var trustedProxies: [IPNetwork] = []
     /// Who may begin a connection with PROXY protocol (version 1 or 2), whose word is then taken for the client's address.
     public var proxyProtocolSenders: [IPNetwork] = []

@@ -10,9 +10,9 @@ struct ACMEHookCommand: ParsableCommand {
     commandName: "acme-hook",
     abstract: "Answers DNS-01 challenges on this node's port 53, for as long as they are pending.",
     discussion: """
-      Traefik and lego run it by the name in EXEC_PATH. It serves what the gateway has put into DIR/acme: the node's \
-      public addresses and its domain. The process ends with status 64 for bad arguments, with nothing changed, and 1 \
-      when the challenge could not be answered.
+      Traefik and lego run it by the name in EXEC_PATH. It serves the node's domain and public addresses, as the gateway has \
+      put them into DIR/acme. The process ends with status 64 for bad arguments, with nothing changed, and 1 when the \
+      challenge could not be answered.
       """,
     version: "acme-hook \(ProgramVersion.text)",
     subcommands: [Present.self, CleanUp.self, Timeout.self])
@@ -23,7 +23,7 @@ struct ACMEHookCommand: ParsableCommand {
 
   struct Present: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "present", abstract: "Have a challenge answered; ends when it is.")
+      commandName: "present", abstract: "Answers a challenge; ends once its record is served.")
 
     @OptionGroup var options: ChallengeOptions
 
@@ -34,7 +34,7 @@ struct ACMEHookCommand: ParsableCommand {
 
   struct CleanUp: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "cleanup", abstract: "End a challenge; with the last one nothing listens any more.")
+      commandName: "cleanup", abstract: "Ends a challenge; after the last one nothing listens any more.")
 
     @OptionGroup var options: ChallengeOptions
 
@@ -45,10 +45,10 @@ struct ACMEHookCommand: ParsableCommand {
 
   struct Timeout: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "timeout", abstract: "Print how long to look for a challenge's record and how often, in seconds.",
+      commandName: "timeout", abstract: "Prints how long to look for a challenge's record, and how often, in seconds.",
       discussion: """
-        For clients built on old versions of lego, which ask. Newer ones, Traefik's among them, do not, and take \
-        EXEC_PROPAGATION_TIMEOUT and EXEC_POLLING_INTERVAL from their environment.
+        For clients built on old versions of lego, which ask for it. Newer ones, Traefik's among them, take \
+        EXEC_PROPAGATION_TIMEOUT and EXEC_POLLING_INTERVAL from their environment instead.
         """)
 
     func run() {
@@ -62,10 +62,10 @@ struct ChallengeOptions: ParsableArguments {
   @Option(help: .init("The gateway's directory; also given by GATEWAY_ROOT.", valueName: "dir"))
   var root = getenv("GATEWAY_ROOT").map { String(cString: $0) } ?? GatewayRoot.standardPath
 
-  @Argument(help: .init("Where the record stands: _acme-challenge.DOMAIN.", valueName: "fqdn"))
+  @Argument(help: .init("The record's name: _acme-challenge.DOMAIN.", valueName: "fqdn"))
   var name: String
 
-  @Argument(help: .init("What it says: 1 to 255 letters, digits, '-' and '_'.", valueName: "value"))
+  @Argument(help: .init("The record's text: 1 to 255 letters, digits, '-' and '_'.", valueName: "value"))
   var value: String
 
   func validate() throws {

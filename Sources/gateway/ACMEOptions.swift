@@ -6,7 +6,7 @@ import System
 struct ACMEOptions: ParsableArguments {
   @Option(
     help: .init(
-      "Whose account it is at the certificate authority. Without one no certificates are asked for.",
+      "The e-mail address of the account at the certificate authority. Without it no certificates are ordered.",
       valueName: "address"),
     transform: EmailAddress.init)
   var acmeEmail: EmailAddress?
@@ -21,14 +21,14 @@ struct ACMEOptions: ParsableArguments {
   @Option(
     name: .customLong("acme-resolver"), parsing: .upToNextOption,
     help: .init(
-      "Where Traefik looks up the challenge's record before the certificate authority does: when the system's resolvers are not to be used, or answer from a cache.",
+      "Where Traefik looks up the challenge's record before the certificate authority does; needed where the system's resolvers must not be used, or answer from a cache.",
       valueName: "ip:port"),
     transform: { try Endpoint($0, defaultPort: 53) })
   var acmeResolvers: [Endpoint] = []
 
   @Option(
     help: .init(
-      "Who has to see the record first: 'all' name servers of the zone; the 'resolvers' only, when this node cannot reach its own public addresses; 'none', when it cannot ask the DNS at all.",
+      "Who must serve the record before the authority looks: 'all' name servers of the zone; the 'resolvers' only, when this node cannot reach its own public addresses; 'none', when it cannot ask the DNS at all.",
       valueName: "whom"))
   var acmePropagation = CertificateResolvers.Propagation.all
 

@@ -18,7 +18,7 @@ struct ClientOptions: ParsableArguments {
   @Option(
     name: .customLong("trusted-proxy"), parsing: .upToNextOption,
     help: .init(
-      "Load balancers in front of this node, whose X-Forwarded and Forwarded headers are believed.",
+      "Load balancers in front of this node, whose X-Forwarded and Forwarded headers are trusted.",
       valueName: "ip[/bits]"),
     transform: IPNetwork.init)
   var trustedProxies: [IPNetwork] = []
@@ -26,18 +26,19 @@ struct ClientOptions: ParsableArguments {
   @Option(
     name: .customLong("proxy-protocol-from"), parsing: .upToNextOption,
     help: .init(
-      "Load balancers in front of this node that tell the client's address by PROXY protocol.", valueName: "ip[/bits]"),
+      "Load balancers in front of this node that pass on the client's address by PROXY protocol.",
+      valueName: "ip[/bits]"),
     transform: IPNetwork.init)
   var proxyProtocolSenders: [IPNetwork] = []
 
   @Flag(
     name: .customLong("keep-urls"),
-    help: "Hand on URLs with the dots, double slashes and semicolons they came with, as signed ones need it.")
+    help: "Pass on URLs with the dots, double slashes and semicolons they came with, as signed URLs need.")
   var keepsURLs = false
 
   @Option(
     help: .init(
-      "What becomes of request headers such as X.Forwarded.For, which some backends take for X-Forwarded-For: keep, delete or reject; the last two need Traefik 3.7.12.",
+      "What to do with request headers such as X.Forwarded.For, which some backends take for X-Forwarded-For: keep, delete or reject; the last two need Traefik 3.7.12.",
       valueName: "what"))
   var aliasHeaders = StaticConfiguration.Clients.AliasHeaders.keep
 

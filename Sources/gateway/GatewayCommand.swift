@@ -16,9 +16,10 @@ struct GatewayCommand: AsyncParsableCommand {
     abstract: "Publishes workloads of this node through Traefik, as other modules ask for it on the bus.",
     discussion: """
       Every flag may be given by an environment variable instead: --broker by GATEWAY_BROKER, --public-ip by \
-      GATEWAY_PUBLIC_IP, and so on. Without --domain and --public-ip the node's public network is asked for on the \
-      bus, at the module 'network'; with one of them only, half of the routes are refused: names without --domain, FQDNs \
-      without --public-ip. The broker is also looked up in /etc/default/gateway. The process ends with status 64 for a bad flag and 1 when it cannot start.
+      GATEWAY_PUBLIC_IP, and so on. Without --domain and --public-ip the gateway asks the module 'network' on the bus for \
+      both; with one of them only, half of the routes are refused: names without --domain, FQDNs without --public-ip. The \
+      broker is also looked up in /etc/default/gateway. The process ends with status 64 for a bad flag, and 1 when it \
+      cannot start.
       """,
     version: "gateway \(ProgramVersion.text)")
 
@@ -66,17 +67,17 @@ struct GatewayCommand: AsyncParsableCommand {
   var skipsDomainCheck = false
 
   @Option(
-    help: .init("Where Traefik takes plain HTTP, which it redirects. (default: :80)", valueName: "[ip]:port"),
+    help: .init("Where Traefik listens for plain HTTP, which it redirects. (default: :80)", valueName: "[ip]:port"),
     transform: ListenAddress.init)
   var httpAddress = try! ListenAddress(":80")
 
   @Option(
-    help: .init("Where Traefik takes HTTPS and TLS. (default: :443)", valueName: "[ip]:port"),
+    help: .init("Where Traefik listens for HTTPS and other TLS. (default: :443)", valueName: "[ip]:port"),
     transform: ListenAddress.init)
   var httpsAddress = try! ListenAddress(":443")
 
   @Option(
-    help: .init("Where Traefik offers its metrics. (default: 127.0.0.1:8082)", valueName: "ip:port"),
+    help: .init("Where Traefik serves its metrics. (default: 127.0.0.1:8082)", valueName: "ip:port"),
     transform: { try Endpoint($0) })
   var traefikAddress = try! Endpoint("127.0.0.1:8082")
 
@@ -92,7 +93,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(
     help: .init(
-      "Run by /bin/sh when Traefik's static configuration changed, to make it take that in: 'zinit restart traefik', say.",
+      "The command that restarts Traefik, for example 'zinit restart traefik'. /bin/sh runs it when Traefik's static configuration changed.",
       valueName: "command"))
   var traefikRestart: String?
 
@@ -101,12 +102,12 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(
     help: .init(
-      "The least that is logged: trace, debug, info, notice, warning, error or critical. (default: info)",
+      "The lowest level that is logged: trace, debug, info, notice, warning, error or critical. (default: info)",
       valueName: "level"),
     transform: parseLevel)
   var logLevel = Logger.Level.info
 
-  @Option(help: .init("How it is logged, on standard error: text or json.", valueName: "format"))
+  @Option(help: .init("The format of the log, which goes to standard error: text or json.", valueName: "format"))
   var logFormat = LogFormat.text
 
   private static func parseLevel(_ text: String) throws -> Logger.Level {

@@ -11,9 +11,9 @@ struct GatewayCtl: AsyncParsableCommand {
     abstract: "Asks this node's gateway module, over the bus.",
     discussion: """
       Ends with status 0 on success, 1 when the gateway refuses, 64 for bad arguments, 69 when nothing answers in time, and \
-      75 when a route is set but not served in time. The environment variable GATEWAY_BROKER takes the place of --broker; \
-      without either, what the gateway's own settings say: /etc/default/gateway, and for those who may not read that, \
-      /etc/default/gateway-client.
+      75 when a route is set but not served in time. The environment variable GATEWAY_BROKER takes the place of --broker. \
+      Without either, the broker is the one in the gateway's own settings, /etc/default/gateway, or for users who may not \
+      read that, /etc/default/gateway-client.
       """,
     version: "gatewayctl \(ProgramVersion.text)",
     subcommands: [

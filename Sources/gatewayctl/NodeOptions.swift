@@ -9,7 +9,7 @@ import System
 struct RootOption: ParsableArguments {
   @Option(
     help: .init(
-      "The gateway's directory; also given by GATEWAY_ROOT. (default: what the running gateway tells, or else /var/cache/modules/gateway)",
+      "The gateway's directory; also given by GATEWAY_ROOT. (default: that of the running gateway, or else /var/cache/modules/gateway)",
       valueName: "dir"))
   var root: String?
 
@@ -29,7 +29,7 @@ struct NodeOptions: ParsableArguments {
 
   @Option(
     help: .init(
-      "The network namespace Traefik runs in, as 'ip netns' names it; also given by GATEWAY_NETNS. (default: what the running gateway tells)",
+      "The network namespace Traefik runs in, as 'ip netns' names it; also given by GATEWAY_NETNS. (default: that of the running gateway)",
       valueName: "name"))
   var netns: String?
 

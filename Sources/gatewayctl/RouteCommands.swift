@@ -34,7 +34,7 @@ struct WaitOptions: ParsableArguments {
   @Option(
     defaultAsFlag: Seconds(60), parsing: .next,
     help: .init(
-      "Wait until Traefik serves the route with the right certificate and a backend answers, for 60 seconds or as many as are given; say what it waits for, and end with status 75 when that does not come.",
+      "Wait until Traefik serves the route with the right certificate and a backend answers, for 60 seconds or as many as are given. Each step is printed; the status is 75 when the route is not served in time.",
       valueName: "seconds"))
   var wait: Seconds?
 
@@ -120,7 +120,7 @@ struct NotServing: Error, CustomStringConvertible {
   let progress: ServingWait.Progress
 
   var description: String {
-    "\(domain) is not served after \(progress.seconds) s: it hangs at the step '\(progress.step.rawValue)': \(progress.finding)"
+    "\(domain) is not served after \(progress.seconds) s: it is stuck at the step '\(progress.step.rawValue)': \(progress.finding)"
   }
 }
 
@@ -240,8 +240,8 @@ struct List: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "Lists all routes, by workload.",
     discussion: """
-      In a pattern * stands for any text, ? for one character and […] for one of several; it has to match the whole name. \
-      On a terminal that is too narrow for all backends of a route the first ones are shown.
+      A pattern has to match the whole name: * stands for any text, ? for one character, and […] for one of several. On a \
+      terminal that is too narrow for all backends of a route, the first ones are shown.
       """)
 
   @Option(help: .init("Only the routes of workloads that match.", valueName: "pattern")) var workload: String?
@@ -259,11 +259,11 @@ struct List: GatewayCtlCommand {
 
 struct Watch: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "watch", abstract: "Prints what becomes of routes, a line each, until it is interrupted.",
+    commandName: "watch", abstract: "Prints route changes, a line each, until it is interrupted.",
     discussion: """
-      A line has the time in UTC, what was done (set, replaced, deleted, quarantined), the workload and the domain; of a \
-      file in quarantine also its name and why it is there. When the broker goes away and comes back, standard error says \
-      so; what was done meanwhile is not told. --timeout does not apply.
+      A line has the time in UTC, what was done (set, replaced, deleted, quarantined), the workload and the domain; for a \
+      file in quarantine also its name and the reason. When the broker goes away and comes back, standard error says so; \
+      changes made meanwhile are not shown. --timeout does not apply.
       """)
 
   @OptionGroup var bus: BusOptions

@@ -12,10 +12,10 @@ struct ShowMetrics: GatewayCtlCommand {
     abstract: "Shows the bytes that went through Traefik for each workload since it was first set.",
     discussion: """
       With --watch the busiest workloads come first, as many as there is room for, each with a bar of its last rates. Where \
-      standard output is no terminal all are printed, at every interval anew; with --json one line each time.
+      standard output is no terminal, all of them are printed at every interval; with --json, one line each time.
 
-      Where the gateway does not answer, what it last put on disk below --root is shown, and standard error says so. --watch \
-      needs the gateway.
+      When the gateway does not answer, the totals that it last put on disk below --root are shown, and standard error says \
+      so. --watch needs the gateway.
       """)
 
   @Option(
@@ -110,8 +110,8 @@ struct Status: GatewayCtlCommand {
     commandName: "status",
     abstract: "Shows the gateway, what it sees of Traefik and certificates, the module's objects and its workers.",
     discussion: """
-      The gateway is asked for 2 seconds at most of what is above the objects, which is left out when it does not tell. The \
-      status is 0 when the module answers.
+      What stands above the objects is left out when the gateway does not give it within 2 seconds. Ends with status 0 when \
+      the module answers.
       """)
 
   @OptionGroup var bus: BusOptions
@@ -136,16 +136,18 @@ struct Status: GatewayCtlCommand {
 
 struct CheckNode: GatewayCtlCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Looks whether this node can be a gateway, and says what to do where it cannot.",
+    commandName: "check", abstract: "Checks whether this node can be a gateway, and says what to do where it cannot.",
     discussion: """
-      A line each: ok, warning or failure. Whose a port is, only root can see. Ends with status 1 when there is a failure.
+      A line for each check: ok, warning or failure. Only root can see which process has a port. Ends with status 1 when there \
+      is a failure.
       """)
 
   @Option(
     help: .init(
-      "Whom to ask what the world sees of the node's domain; also given by GATEWAY_RESOLVER.", valueName: "ip[:port]"))
+      "The resolver that is asked what the world sees of the node's domain; also given by GATEWAY_RESOLVER.",
+      valueName: "ip[:port]"))
   var resolver = NodeOptions.variable("GATEWAY_RESOLVER") ?? "8.8.8.8"
-  @Flag(help: "Look up every FQDN too, and tell which of them no longer point to this node.")
+  @Flag(help: "Look up every FQDN too, and report those that no longer point to this node.")
   var domains = false
   @OptionGroup var node: NodeOptions
   @OptionGroup var bus: BusOptions

@@ -29,7 +29,7 @@ struct WaitTests {
     let outcome = try await eventually {
       try await wait(gateway, arguments, limit: 3)
     } until: {
-      $0.standardError.contains("it hangs at the step '\(step)': ")
+      $0.standardError.contains("it is stuck at the step '\(step)': ")
     }
     #expect(outcome.status == .code(75), "\(outcome.standardError)")
     return outcome
@@ -61,7 +61,7 @@ struct WaitTests {
           #expect(result.last?["Finding"].string == "Traefik answers 502: the backends do not")
           #expect(
             down.standardError.split(separator: "\n").last?.wholeMatch(
-              of: /gatewayctl: down\.example\.org is not served after [0-9.]+ s: it hangs at the step 'backend': .*/)
+              of: /gatewayctl: down\.example\.org is not served after [0-9.]+ s: it is stuck at the step 'backend': .*/)
               != nil,
             "\(down.standardError)")
         }
@@ -77,7 +77,7 @@ struct WaitTests {
       #expect(steps(outcome) == ["file"])
       #expect(
         outcome.standardError.contains(
-          "hangs at the step 'traefik': Traefik does not listen: connect to \(gateway.address("--https-address")): "
+          "is stuck at the step 'traefik': Traefik does not listen: connect to \(gateway.address("--https-address")): "
             + "Connection refused"), "\(outcome.standardError)")
     }
   }
@@ -99,7 +99,7 @@ struct WaitTests {
             gateway, ["set-name", "v", "down", "--backend", "http://127.0.0.1:9"], untilItHangsAt: "backend")
           #expect(steps(down) == ["file", "traefik"])
           #expect(
-            down.standardError.contains("hangs at the step 'backend': Traefik answers 502: the backends do not"),
+            down.standardError.contains("is stuck at the step 'backend': Traefik answers 502: the backends do not"),
             "\(down.standardError)")
         }
       }
@@ -115,7 +115,7 @@ struct WaitTests {
         try await gateway.withTraefikAsInstalled { _ in
           let outcome = try await wait(
             gateway, ["set-fqdn", "w", "w.example.org", "--backend", app.url], untilItHangsAt: "certificate")
-          #expect(outcome.standardError.contains("hangs at the step 'certificate': Traefik shows "))
+          #expect(outcome.standardError.contains("is stuck at the step 'certificate': Traefik shows "))
           #expect(try await requests(gateway, "w") == 0)
         }
       }
@@ -208,7 +208,7 @@ struct WaitTests {
           gateway, ["set-name", "w", "shop", "--backend", "127.0.0.1:9", "--tls-passthrough"], limit: 3)
         #expect(outcome.status == .code(75))
         #expect(steps(outcome) == ["file"])
-        #expect(outcome.standardError.contains("hangs at the step 'traefik': "), "\(outcome.standardError)")
+        #expect(outcome.standardError.contains("is stuck at the step 'traefik': "), "\(outcome.standardError)")
       }
     }
   }
@@ -236,7 +236,7 @@ struct WaitTests {
             untilItHangsAt: "backend")
           #expect(steps(down) == ["file", "traefik"])
           #expect(
-            down.standardError.contains("hangs at the step 'backend': no TLS from a backend: TLS handshake: "),
+            down.standardError.contains("is stuck at the step 'backend': no TLS from a backend: TLS handshake: "),
             "\(down.standardError)")
         }
       }

@@ -34,7 +34,7 @@ public struct NodeCheck: Sendable {
     self.checksDomains = checksDomains
   }
 
-  /// Looks at everything at the same time, and tells of it in an order that is always the same, as soon as it is known.
+  /// Checks everything at the same time, and reports the results in an order that is always the same, each as soon as possible.
   public func run(report: (Check) throws -> Void) async throws -> [Check] {
     var checks: [Check] = []
     func add(_ more: [Check]) throws {

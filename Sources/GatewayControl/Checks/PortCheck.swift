@@ -3,7 +3,7 @@ import GatewayModule
 import ProxyConfig
 import System
 
-/// Whose the ports are that Traefik and the DNS-01 hook need.
+/// Checks which processes have the ports that Traefik and the DNS-01 hook need.
 struct PortCheck {
   let node: NodeView
 

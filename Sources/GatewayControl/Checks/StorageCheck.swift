@@ -5,8 +5,8 @@ import RPC
 import Records
 import System
 
-/// Whether Traefik can start with the certificates it has. The gateway puts their files right by itself: what is told is for
-/// one that does not run, or cannot.
+/// Whether Traefik can start with the certificates it has. The gateway puts their files right by itself: a finding is for
+/// when it does not run, or cannot.
 struct StorageCheck {
   private static let name = "storage"
 

@@ -4,15 +4,15 @@ public import ProxyConfig
 import RPC
 import System
 
-/// Waits until Traefik serves a route that was just set, and tells how far it has come.
+/// Waits until Traefik serves a route that was just set, and reports each step on the way.
 public struct ServingWait: Sendable {
-  /// One step that is over, or at which a route hangs.
+  /// One step that is over, or where a route is stuck.
   public struct Progress: Hashable, Sendable, Encodable {
     public enum Outcome: String, Hashable, Sendable, Encodable {
       case done
       /// Not to be waited for.
       case skipped
-      /// Not over. When the time is, the route hangs there.
+      /// Not over. When the time is, the route is stuck there.
       case hangs
     }
 
@@ -20,7 +20,7 @@ public struct ServingWait: Sendable {
     public let outcome: Outcome
     /// Since the route was acknowledged, in seconds.
     public let seconds: Double
-    /// Why it hangs, or what the world sees; empty where there is nothing to be said.
+    /// Why it is stuck, or what the world sees; empty where there is nothing to say.
     public let finding: String
 
     private enum CodingKeys: String, CodingKey {

@@ -62,8 +62,8 @@ public struct FQDNProxy: Hashable, Sendable, Codable {
   }
 }
 
-/// The result of `Metrics`: bytes by workload since it was first set. They never go back, and are told for an hour after it
-/// was deleted.
+/// The result of `Metrics`: bytes by workload since it was first set. They never go back, and are reported for another
+/// hour after it was deleted.
 public struct Metrics: Hashable, Sendable, Codable {
   /// Bytes that backends got: bodies of requests where TLS ends at Traefik, all that was sent where it is passed through.
   public var request: [String: Double]

@@ -46,7 +46,7 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   /// How long Traefik may take to get a certificate, in seconds.
   public static let certificatePatience: Int64 = 120
 
-  /// How many files in quarantine are told of by name.
+  /// How many files in quarantine are listed by name.
   public static let quarantineLimit = 100
 
   private enum CodingKeys: String, CodingKey {

@@ -1,7 +1,7 @@
 public import RPC
 
-/// An event of the stream `Changes`: what became of a route. What the gateway did is on disk by then; what others did to a
-/// file is told when it is seen.
+/// An event of the stream `Changes`: how a route changed. What the gateway did is on disk by then; what others did to a file is
+/// reported when the gateway sees it.
 ///
 /// On the wire it is a map of five: `Workload`, `Domain`, `Action` and `Reason` are strings, `Time` is a time, MessagePack's
 /// extension −1. It has a sixth, `Previous`, a string, when the workload gave up another domain.
@@ -17,7 +17,7 @@ public struct RouteChange: Hashable, Sendable, Codable {
     case quarantined
   }
 
-  /// Whose route it is; empty for a file in quarantine whose name is no workload's.
+  /// The workload that has the route; empty for a file in quarantine whose name is no workload's.
   public let workload: String
   /// The route's domain; empty for a file in quarantine that names none.
   public let domain: String

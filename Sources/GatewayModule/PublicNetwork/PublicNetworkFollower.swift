@@ -2,7 +2,7 @@ public import Logging
 public import ServiceLifecycle
 import System
 
-/// Tells of every change of the node's public network, from the first time it is known.
+/// Reports every change of the node's public network, from the first time it is known.
 public struct PublicNetworkFollower: Service {
   /// How often the network is asked for, whether or not calls need it.
   private static let interval = Duration.seconds(60)

@@ -158,7 +158,7 @@ public final class RouteStore: Sendable {
   /// Takes over what is on disk: good routes into the index; files that keep Traefik from reading any, and the younger of
   /// two that claim one domain, into quarantine; other people's files are left alone.
   ///
-  /// A file that cannot be put away is told of, and tried again while a ``RouteWatch`` runs.
+  /// A file that cannot be put away is reported in the log, and tried again while a ``RouteWatch`` runs.
   ///
   /// - Parameters:
   ///   - root: where the files are.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// By which a file that was changed or replaced is told from the one it was, without a look inside.
+/// Tells a file that was changed or replaced from the one it was, without a look inside.
 package struct FileStamp: Hashable, Sendable {
   package let inode: UInt64
   /// In bytes.
