@@ -13,7 +13,7 @@ scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
 
-.PHONY: help setup build demo test test-loaded chaos fuzz tsan bench lint format install deb test-deb clean
+.PHONY: help setup build docs demo test test-loaded chaos fuzz tsan bench lint format install deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -23,6 +23,9 @@ setup: ## install what the rest needs: Debian packages, Traefik and Python packa
 
 build: ## build everything, for debugging
 	@$(SWIFT) build
+
+docs: setup ## make the documentation of the libraries, in .build/docs
+	@scripts/docs
 
 demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again (KEEP=1)
 	@scripts/demo $(if $(KEEP),--keep)
@@ -75,7 +78,7 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	@test -n "$(DESTDIR)" || packaging/defaults "$(PREFIX)/share/gateway-module"
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module" README.md
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/docs" docs/*.md
-	@cd Examples && find callers -type f -exec install -D -m 644 {} \
+	@cd Examples && find callers -type f -not -path '*/.build/*' -exec install -D -m 644 {} \
 	  "$(abspath $(DESTDIR)$(PREFIX))/share/doc/gateway-module/Examples/{}" \;
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gateway-module/netns" systemd/netns/*.conf
 

@@ -24,6 +24,7 @@ let package = Package(
   name: "gateway-module",
   products: [
     .library(name: "RPC", targets: ["RPC"]),
+    .library(name: "GatewayClient", targets: ["GatewayClient"]),
     .library(name: "ProxyConfig", targets: ["ProxyConfig"]),
     .library(name: "ACMEHook", targets: ["ACMEHook"]),
     .executable(name: "gateway", targets: ["gateway"]),
@@ -49,6 +50,7 @@ let package = Package(
     .target(name: "System", dependencies: ["CLinux"], swiftSettings: settings),
     .target(
       name: "RPC", dependencies: ["CHiredis", "System", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
+    .target(name: "GatewayClient", dependencies: ["RPC"], swiftSettings: settings),
     .target(name: "Records", dependencies: ["System"], swiftSettings: settings),
     .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Records", "System"], swiftSettings: settings),
     .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
@@ -56,13 +58,15 @@ let package = Package(
     .target(
       name: "GatewayModule",
       dependencies: [
-        "CAres", "CLinux", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore, nioPosix, nioHTTP,
+        "CAres", "CLinux", "GatewayClient", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore,
+        nioPosix, nioHTTP,
       ],
       swiftSettings: settings),
     .target(
       name: "GatewayControl",
       dependencies: [
-        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC",
+        "Records", "System",
         nioCore, nioPosix,
       ],
       swiftSettings: settings),
@@ -70,14 +74,16 @@ let package = Package(
     .executableTarget(
       name: "gateway",
       dependencies: [
-        "ACMEHook", "Arguments", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", argumentParser, logging,
+        "ACMEHook", "Arguments", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        argumentParser, logging,
         lifecycle,
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "gatewayctl",
       dependencies: [
-        "Arguments", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", argumentParser,
+        "Arguments", "GatewayClient", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        argumentParser,
         logging, unixSignals,
       ],
       swiftSettings: settings),
@@ -86,9 +92,6 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
-      swiftSettings: settings),
-    .executableTarget(
-      name: "SwiftCaller", dependencies: ["GatewayModule", "RPC", logging], path: "Examples/callers/swift",
       swiftSettings: settings),
 
     .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
@@ -106,17 +109,19 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "GatewayModuleTests",
-      dependencies: ["GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport"], swiftSettings: settings
+      dependencies: ["GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport"],
+      swiftSettings: settings
     ),
     .testTarget(
       name: "GatewayControlTests",
-      dependencies: ["GatewayControl", "GatewayModule", "Records", "System", "TestSupport"],
+      dependencies: ["GatewayClient", "GatewayControl", "GatewayModule", "Records", "System", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",
       dependencies: [
-        "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport", "acme-hook", "gateway", "gatewayctl",
-        "Calculator", "SwiftCaller", logging,
+        "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport", "acme-hook",
+        "gateway", "gatewayctl",
+        "Calculator", logging,
       ],
       swiftSettings: settings),
   ]
@@ -127,7 +132,8 @@ if Context.environment["FUZZ"] != nil {
   package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
   package.targets.append(
     .target(
-      name: "Fuzz", dependencies: ["GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets", swiftSettings: settings
+      name: "Fuzz", dependencies: ["GatewayClient", "GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets",
+      swiftSettings: settings
     ))
 }
 

@@ -17,31 +17,31 @@ struct Calculator: AsyncParsableCommand {
 
   func run() async throws {
     let logger = Logger(label: "calculator")
-    var server = Server(module: "server", broker: try BrokerURL(broker), logger: logger)
+    var server = RPCServer(module: "server", broker: try BrokerURL(broker), logger: logger)
 
     server.register(ObjectID("calculator", version: "1.0")) {
-      Method("Add") { (a: Double, b: Double) in a + b }
-      Method("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
-      Method("Divide") { (a: Double, b: Double) in
+      RPCMethod("Add") { (a: Double, b: Double) in a + b }
+      RPCMethod("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
+      RPCMethod("Divide") { (a: Double, b: Double) in
         guard b != 0 else { throw CallError("cannot divide by zero") }
         return a / b
       }
-      Method("Pow") { (base: Double, exponent: Double) in power(base, exponent) }
-      Method("Avg") { (values: [Double]) in
+      RPCMethod("Pow") { (base: Double, exponent: Double) in power(base, exponent) }
+      RPCMethod("Avg") { (values: [Double]) in
         guard !values.isEmpty else { throw CallError("the average of no values is not defined") }
         return values.reduce(0, +) / Double(values.count)
       }
     }
 
     server.register(ObjectID("utils", version: "1.0")) {
-      Method("Capitalize") { (text: String) in text.uppercased() }
-      Method("Tuple") { (10, "hello world", 0.5) }
-      Method("Panic") { throw ProtocolError("panic: this method always does") }
-      Method("Sleep") { (nanoseconds: Int64) in
+      RPCMethod("Capitalize") { (text: String) in text.uppercased() }
+      RPCMethod("Tuple") { (10, "hello world", 0.5) }
+      RPCMethod("Panic") { throw ProtocolError("panic: this method always does") }
+      RPCMethod("Sleep") { (nanoseconds: Int64) in
         await CurrentCall.releaseWorker()
         try await Task.sleep(for: .nanoseconds(max(0, nanoseconds)))
       }
-      Stream("TikTok") {
+      RPCStream("TikTok") {
         AsyncStream {
           try? await Task.sleep(for: .seconds(1))
           return Task.isCancelled ? nil : Timestamp.now

@@ -1,3 +1,4 @@
+import GatewayClient
 import GatewayModule
 
 @testable import RPC

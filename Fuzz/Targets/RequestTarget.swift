@@ -1,3 +1,4 @@
+import GatewayClient
 import ProxyConfig
 
 @testable import GatewayModule
@@ -73,32 +74,32 @@ private func check(_ outcome: Response.Outcome, answers id: ArraySlice<UInt8>, i
 /// The gateway's methods by their signatures and rules, with no disk behind them; and one of several results.
 private let objects: ObjectTable = {
   var objects = ObjectTable()
-  for id in [Gateway.legacyObject, Gateway.object] {
+  for id in [GatewayObject.legacyID, GatewayObject.id] {
     objects.add(
       id,
       [
-        Method("SetNamedProxy") { (workload: String, proxy: NamedProxy) in
-          try setNamedProxy(workload, proxy)
+        RPCMethod("SetNamedProxy") { (workload: String, request: RouteRequest) in
+          try setNamedProxy(workload, request)
         },
-        Method("SetNamedProxy") { (workload: String, name: String, backends: [String], passesTLSThrough: Bool) in
+        RPCMethod("SetNamedProxy") { (workload: String, name: String, backends: [String], passesTLSThrough: Bool) in
           try setNamedProxy(
-            workload, NamedProxy(name: name, passesTLSThrough: passesTLSThrough, backends: backends))
+            workload, RouteRequest(.label(name), backends: backends, passesTLSThrough: passesTLSThrough))
         },
-        Method("SetFQDNProxy") { (workload: String, proxy: FQDNProxy) in
-          try setFQDNProxy(workload, proxy)
+        RPCMethod("SetFQDNProxy") { (workload: String, request: RouteRequest) in
+          try setFQDNProxy(workload, request)
         },
-        Method("SetFQDNProxy") { (workload: String, fqdn: String, backends: [String], passesTLSThrough: Bool) in
-          try setFQDNProxy(workload, FQDNProxy(fqdn: fqdn, passesTLSThrough: passesTLSThrough, backends: backends))
+        RPCMethod("SetFQDNProxy") { (workload: String, fqdn: String, backends: [String], passesTLSThrough: Bool) in
+          try setFQDNProxy(workload, RouteRequest(.fqdn(fqdn), backends: backends, passesTLSThrough: passesTLSThrough))
         },
-        Method("DeleteNamedProxy") { (workload: String) in _ = try WorkloadID(workload) },
-        Method("Metrics") { ["Request": [workload.rawValue: 1.5], "Response": [:]] },
-        Method("Routes") { (workload: String) in try [RouteInfo(route(WorkloadID(workload)), zone: zone)] },
-        Method("Node") { node },
+        RPCMethod("DeleteNamedProxy") { (workload: String) in _ = try WorkloadID(workload) },
+        RPCMethod("Metrics") { ["Request": [workload.rawValue: 1.5], "Response": [:]] },
+        RPCMethod("Routes") { (workload: String) in try [RouteInfo(route(WorkloadID(workload)), zone: zone)] },
+        RPCMethod("Node") { node },
       ])
   }
   objects.add(
     ObjectID("utils", version: "1.0"),
-    [Method("Echo") { (time: Timestamp, bytes: Binary, status: ModuleStatus) in (time, bytes, status) }])
+    [RPCMethod("Echo") { (time: Timestamp, bytes: Binary, status: ModuleStatus) in (time, bytes, status) }])
   return objects
 }()
 
@@ -125,22 +126,24 @@ private let workload = try! WorkloadID("37-1976-w")
 private let zone = try! Domain("gent01.example.test")
 private let policy = AddressPolicy.requested(nodeAddresses: [])
 
-private func setNamedProxy(_ workload: String, _ proxy: NamedProxy) throws -> String {
+private func setNamedProxy(_ workload: String, _ request: RouteRequest) throws -> String {
+  guard case .label(let name) = request.name else { throw CallError("no label") }
   let route = try Route(
-    workload: WorkloadID(workload), domain: Domain(Label(proxy.name), in: zone),
-    tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
-    httpBackends: proxy.httpBackends ?? [], under: policy)
+    workload: WorkloadID(workload), domain: Domain(Label(name), in: zone),
+    tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: request.backends,
+    httpBackends: request.httpBackends ?? [], under: policy)
   expect(route.domain.isInside(zone), "a named proxy is inside the zone")
   checkReadsBack(route)
   return route.domain.rawValue
 }
 
-private func setFQDNProxy(_ workload: String, _ proxy: FQDNProxy) throws {
+private func setFQDNProxy(_ workload: String, _ request: RouteRequest) throws {
+  guard case .fqdn(let name) = request.name else { throw CallError("no domain") }
   checkReadsBack(
     try Route(
-      workload: WorkloadID(workload), domain: Domain(proxy.fqdn),
-      tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own), backends: proxy.backends,
-      httpBackends: proxy.httpBackends ?? [], under: policy))
+      workload: WorkloadID(workload), domain: Domain(name),
+      tls: request.passesTLSThrough ? .passthrough : .terminated(.own), backends: request.backends,
+      httpBackends: request.httpBackends ?? [], under: policy))
 }
 
 private func checkReadsBack(_ route: Route) {

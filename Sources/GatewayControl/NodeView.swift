@@ -1,8 +1,9 @@
 import ACMEHook
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 import Glibc
 public import ProxyConfig
-public import RPC
+import RPC
 public import Records
 public import System
 
@@ -22,7 +23,7 @@ public struct NodeView: Sendable {
   public let wrongRoot: String?
   /// The network namespace that Traefik runs in; nil for that of this process.
   public let namespace: NetworkNamespace?
-  private let gateway: Client.RemoteObject?
+  private let gateway: GatewayClient?
 
   /// How long the gateway may take to tell.
   public static let patience = Duration.seconds(8)
@@ -31,10 +32,10 @@ public struct NodeView: Sendable {
   ///   - gateway: the running one.
   ///   - root: the directory that was given; nil for the gateway's own, or where that is not known the standard one.
   ///   - namespace: the one that was given; nil for the gateway's own.
-  public init(asking gateway: Client.RemoteObject, root: String?, namespace: NetworkNamespace?) async {
+  public init(asking gateway: GatewayClient, root: String?, namespace: NetworkNamespace?) async {
     let answer: Result<NodeInfo, any Error>
     do {
-      answer = .success(try await gateway.call("Node"))
+      answer = .success(try await gateway.node())
     } catch {
       answer = .failure(error)
     }
@@ -51,7 +52,7 @@ public struct NodeView: Sendable {
   }
 
   init(
-    _ answer: Result<NodeInfo, any Error>, _ gateway: Client.RemoteObject?, root: String?, namespace: NetworkNamespace?
+    _ answer: Result<NodeInfo, any Error>, _ gateway: GatewayClient?, root: String?, namespace: NetworkNamespace?
   ) {
     self.gateway = gateway
     let given = root.map { GatewayRoot($0) }
@@ -159,7 +160,7 @@ public struct NodeView: Sendable {
 
   /// When Traefik is to ask again for the certificate of a domain; nil when that is not on hold, or not told.
   func nextTry(for domain: Domain) async -> Timestamp? {
-    let names = (try? await gateway?.call("Node", as: NodeInfo.self))?.withoutCertificate ?? []
+    let names = (try? await gateway?.node())?.withoutCertificate ?? []
     let wildcard = domain.parent.map { "*.\($0)" }
     return names.first { $0.name == domain.rawValue || $0.name == wildcard }?.nextTry
   }
@@ -169,7 +170,7 @@ public struct NodeView: Sendable {
   /// What Traefik says of its taking in routes; nil when it does not, or cannot be asked.
   func reloads(within limit: Duration) async -> TraefikReloads? {
     if case .gateway(_, false) = source {
-      guard let traefik = (try? await gateway?.call("Node", as: NodeInfo.self))?.traefik, let last = traefik.lastReload
+      guard let traefik = (try? await gateway?.node())?.traefik, let last = traefik.lastReload
       else { return nil }
       return TraefikReloads(
         count: traefik.reloads, last: Double(last.seconds), started: traefik.started.map { Double($0.seconds) })

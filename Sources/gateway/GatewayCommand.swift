@@ -1,6 +1,7 @@
 import ACMEHook
 public import ArgumentParser
 import Arguments
+import GatewayClient
 public import GatewayModule
 import Logging
 import ProxyConfig
@@ -142,7 +143,7 @@ struct GatewayCommand: AsyncParsableCommand {
       if publicIPs.isEmpty { logger.warning("FQDNs will be refused: --domain is given without --public-ip") }
       network = .fixed(PublicNetwork(domain: domain, addresses: publicIPs))
     } else {
-      let client = Client(broker: broker, logger: logger)
+      let client = RPCClient(broker: broker, logger: logger)
       services.append(client)
       network = .bus(NetworkModule(client: client, logger: logger))
     }
@@ -172,7 +173,7 @@ struct GatewayCommand: AsyncParsableCommand {
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
         authority: acme.certificates?.authority, certificates: certificateWatch),
       allowsLoopbackBackends: allowLoopbackBackends)
-    var server = Server(module: Gateway.module, broker: broker, workers: workers, logger: logger)
+    var server = RPCServer(module: GatewayObject.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
     services.append(server)
     services.append(

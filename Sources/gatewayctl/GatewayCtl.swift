@@ -1,5 +1,5 @@
 import ArgumentParser
-import GatewayModule
+import GatewayClient
 import Logging
 import RPC
 import System
@@ -80,11 +80,11 @@ struct BusOptions: ParsableArguments {
   ///
   /// - Parameter waits: whether to wait for a broker that cannot be reached, and say so, as long as for an answer.
   func withClient<Result: Sendable>(
-    waits: Bool = false, _ body: (Client, Duration) async throws -> Result
+    waits: Bool = false, _ body: (RPCClient, Duration) async throws -> Result
   ) async throws -> Result {
     // What the library would log, this program says itself, unless it waits.
     let logger = waits ? .standardError : Logger(label: "gatewayctl") { _ in SwiftLogNoOpLogHandler() }
-    let client = Client(
+    let client = RPCClient(
       broker: try brokerURL, connectTimeout: waits ? nil : Self.connectTimeout, logger: logger)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await client.run() }
@@ -95,15 +95,15 @@ struct BusOptions: ParsableArguments {
 
   /// Runs `body` with the gateway.
   func withGateway<Result: Sendable>(
-    waits: Bool = false, _ body: (Client.RemoteObject) async throws -> Result
+    waits: Bool = false, _ body: (GatewayClient) async throws -> Result
   ) async throws -> Result {
     try await withClient(waits: waits) { client, timeout in
-      try await body(client.object(Gateway.object, of: Gateway.module, timeout: timeout))
+      try await body(GatewayClient(client, timeout: timeout))
     }
   }
 
   /// For events.
-  var listener: Client {
-    get throws { Client(broker: try brokerURL, connectTimeout: Self.connectTimeout, logger: .standardError) }
+  var listener: RPCClient {
+    get throws { RPCClient(broker: try brokerURL, connectTimeout: Self.connectTimeout, logger: .standardError) }
   }
 }

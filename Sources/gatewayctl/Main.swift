@@ -11,10 +11,7 @@ enum Main {
   /// Whether nobody said anything, neither yes nor no.
   private static func isSilence(_ error: any Error) -> Bool {
     if case .unreachable? = (error as? BrokerError)?.reason { return true }
-    return switch (error as? CallFailure)?.reason {
-    case .noAnswer?, .notSent?: true
-    default: false
-    }
+    return [.noAnswer, .notSent].contains((error as? CallFailure)?.code)
   }
 
   static func main() async {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GatewayClient
 import GatewayControl
 import GatewayModule
 import Glibc
@@ -47,7 +48,7 @@ struct NodeOptions: ParsableArguments {
     _ = try namespace
   }
 
-  func view(asking gateway: Client.RemoteObject) async throws -> NodeView {
+  func view(asking gateway: GatewayClient) async throws -> NodeView {
     await NodeView(asking: gateway, root: root.given, namespace: try namespace)
   }
 

@@ -1,6 +1,6 @@
 import ArgumentParser
+import GatewayClient
 import GatewayControl
-import GatewayModule
 import Glibc
 import ProxyConfig
 import RPC
@@ -56,21 +56,10 @@ struct SetName: GatewayCtlCommand {
 
   @Argument(help: "The workload's identifier.") var workload: String
   @Argument(help: "The name: one DNS label.") var name: String
-  @OptionGroup var route: BackendOptions
-  @OptionGroup var waiting: WaitOptions
-  @OptionGroup var bus: BusOptions
+  @OptionGroup var route: SetOptions
+  var bus: BusOptions { route.bus }
 
-  func run() async throws {
-    let proxy = NamedProxy(
-      name: name, passesTLSThrough: route.tlsPassthrough, backends: route.backends, httpBackends: route.plainBackends)
-    try await bus.withGateway(waits: waiting.wait != nil) { gateway in
-      var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
-      let fqdn: String = try await gateway.call("SetNamedProxy", workload, proxy)
-      if !bus.json { try StandardOutput.print(fqdn) }
-      setting.result.fqdn = fqdn
-      try await setting.finish(fqdn, json: bus.json)
-    }
-  }
+  func run() async throws { try await route.set(.label(name), for: workload) }
 }
 
 struct SetFQDN: GatewayCtlCommand {
@@ -79,16 +68,28 @@ struct SetFQDN: GatewayCtlCommand {
 
   @Argument(help: "The workload's identifier.") var workload: String
   @Argument(help: "The domain.") var fqdn: String
+  @OptionGroup var route: SetOptions
+  var bus: BusOptions { route.bus }
+
+  func run() async throws { try await route.set(.fqdn(fqdn), for: workload) }
+}
+
+/// What `set-name` and `set-fqdn` have in common: all but the name.
+struct SetOptions: ParsableArguments {
   @OptionGroup var route: BackendOptions
   @OptionGroup var waiting: WaitOptions
   @OptionGroup var bus: BusOptions
 
-  func run() async throws {
-    let proxy = FQDNProxy(
-      fqdn: fqdn, passesTLSThrough: route.tlsPassthrough, backends: route.backends, httpBackends: route.plainBackends)
+  func set(_ name: RouteRequest.Name, for workload: String) async throws {
+    let request = RouteRequest(
+      name, backends: route.backends, passesTLSThrough: route.tlsPassthrough, httpBackends: route.plainBackends)
     try await bus.withGateway(waits: waiting.wait != nil) { gateway in
       var setting = try await Setting(workload, passesTLSThrough: route.tlsPassthrough, waiting, gateway)
-      try await gateway.call("SetFQDNProxy", workload, proxy)
+      let fqdn = try await gateway.publish(request, for: workload)
+      if case .label = name {
+        if !bus.json { try StandardOutput.print(fqdn) }
+        setting.result.fqdn = fqdn
+      }
       try await setting.finish(fqdn, json: bus.json)
     }
   }
@@ -129,7 +130,7 @@ private struct Setting {
   private let workload: String
   private let passesTLSThrough: Bool
   private let waiting: WaitOptions
-  private let gateway: Client.RemoteObject
+  private let gateway: GatewayClient
   /// What the workload had before; nil when an older gateway does not tell.
   private let before: [RouteInfo]?
   /// Only when somebody waits.
@@ -138,7 +139,7 @@ private struct Setting {
 
   /// To be made before the route is set.
   init(
-    _ workload: String, passesTLSThrough: Bool, _ waiting: WaitOptions, _ gateway: Client.RemoteObject
+    _ workload: String, passesTLSThrough: Bool, _ waiting: WaitOptions, _ gateway: GatewayClient
   ) async throws {
     self.workload = workload
     self.passesTLSThrough = passesTLSThrough
@@ -175,13 +176,12 @@ private struct Setting {
   }
 }
 
-extension Client.RemoteObject {
+extension GatewayClient {
   /// The route of a workload, if it has one; nil when the gateway is one that does not tell of a single workload.
   fileprivate func routes(of workload: String) async throws -> [RouteInfo]? {
     do {
-      return try await call("Routes", workload)
-    } catch let failure as CallFailure {
-      guard case .protocolError = failure.reason else { throw failure }
+      return try await route(of: workload).map { [$0] } ?? []
+    } catch let failure as CallFailure where failure.code == .protocolError {
       return nil
     }
   }
@@ -228,7 +228,7 @@ struct Delete: GatewayCtlCommand {
   func run() async throws {
     let before = try await bus.withGateway { gateway in
       let before = try await gateway.routes(of: workload)
-      try await gateway.call("DeleteNamedProxy", workload)
+      try await gateway.withdraw(workload)
       return before
     }
     if before?.isEmpty == true { StandardError.print("gatewayctl: \(workload.escaped) had no route") }
@@ -249,7 +249,7 @@ struct List: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let all: [RouteInfo] = try await bus.withGateway { try await $0.call("Routes") }
+    let all = try await bus.withGateway { try await $0.routes() }
     let filter = RouteFilter(workload: workload, domain: domain)
     let routes = all.filter(filter.matches)
     try StandardOutput.print(
@@ -269,8 +269,7 @@ struct Watch: GatewayCtlCommand {
   @OptionGroup var bus: BusOptions
 
   func run() async throws {
-    let changes: EventStream<RouteChange> = try bus.listener.events(
-      Gateway.changesStream, of: Gateway.object, module: Gateway.module)
+    let changes = GatewayClient(try bus.listener).events
     try await untilInterrupted {
       // As wide as the longest workload so far.
       var width = 0

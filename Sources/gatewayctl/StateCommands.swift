@@ -1,4 +1,5 @@
 import ArgumentParser
+import GatewayClient
 import GatewayControl
 import GatewayModule
 import Glibc
@@ -44,8 +45,7 @@ struct ShowMetrics: GatewayCtlCommand {
           if let complaint = node.complaint { StandardError.print("gatewayctl: \(complaint.escaped)") }
         }
         return metrics
-      } catch let failure as CallFailure {
-        if case .callError = failure.reason { throw failure }
+      } catch let failure as CallFailure where [.noAnswer, .notSent, .broker].contains(failure.code) {
         return try stored(without: failure)
       }
     }
@@ -55,11 +55,11 @@ struct ShowMetrics: GatewayCtlCommand {
   /// What is on disk.
   ///
   /// - Parameter silence: why the gateway was not asked; thrown when nothing is there.
-  private func stored(without silence: CallFailure) throws -> Metrics {
+  private func stored(without silence: CallFailure) throws -> TrafficTotals {
     let node = NodeView(root: root.given, silence: silence)
     guard let root = node.root else { throw silence }
     do {
-      let metrics = try Metrics.stored(in: root)
+      let metrics = try TrafficTotals.stored(in: root)
       StandardError.print("gatewayctl: \(node.origin.escaped)")
       return metrics
     } catch {
@@ -69,10 +69,9 @@ struct ShowMetrics: GatewayCtlCommand {
   }
 
   /// What was counted of each workload, with nothing for those that have a route and no traffic.
-  private static func read(_ gateway: Client.RemoteObject) async throws -> Metrics {
-    let routes: [RouteInfo] = try await gateway.call("Routes")
-    let metrics: Metrics = try await gateway.call("Metrics")
-    return metrics.including(routes.map(\.workload))
+  private static func read(_ gateway: GatewayClient) async throws -> TrafficTotals {
+    let routes = try await gateway.routes()
+    return try await gateway.traffic().including(routes.map(\.workload))
   }
 
   private func show(every interval: Duration) async throws {
@@ -118,12 +117,12 @@ struct Status: GatewayCtlCommand {
 
   func run() async throws {
     let report = try await bus.withClient { client, timeout in
-      let status = try await client.status(of: Gateway.module, timeout: timeout)
+      let status = try await client.status(of: GatewayObject.module, timeout: timeout)
       // The module is well when it says so; this is what else there is to know.
-      let gateway = client.object(Gateway.object, of: Gateway.module, timeout: min(timeout, .seconds(2)))
+      let gateway = GatewayClient(client, timeout: min(timeout, .seconds(2)))
       let node: NodeInfo?
       do {
-        node = try await gateway.call("Node")
+        node = try await gateway.node()
       } catch {
         StandardError.print("gatewayctl: the gateway does not tell of itself: \("\(error)".escaped)")
         node = nil

@@ -28,7 +28,24 @@ struct ExampleCallerTests {
   }
 
   @Test func swift() async throws {
-    try await callsTheGateway { socket, _ in try await Command.run(Repository.product("SwiftCaller"), [socket]) }
+    try await callsTheGateway { socket, _ in try await Command.run(Self.swiftCaller, [socket]) }
+  }
+
+  /// Built by scripts/test, as a stranger would.
+  private static let swiftCaller = Repository.file(".build/example-caller/debug/SwiftCaller")
+
+  @Test func swiftNeedsNothingOfTheDaemon() throws {
+    let built = try FileManager.default.contentsOfDirectory(
+      atPath: Repository.file(".build/example-caller/debug/Modules")
+    ).filter { $0.hasSuffix(".swiftmodule") }.map { $0.dropLast(".swiftmodule".count) }
+    #expect(Set(built).isSuperset(of: ["SwiftCaller", "GatewayClient", "RPC", "System"]))
+    for other in ["NIOHTTP1", "GatewayModule", "ProxyConfig", "Records", "ACMEHook", "ArgumentParser"] {
+      #expect(!built.contains { $0 == other }, "\(other)")
+    }
+    let program = try Data(contentsOf: URL(filePath: Self.swiftCaller), options: .alwaysMapped)
+    for library in ["libcares.so", "libssl.so", "libyaml-0.so"] {
+      #expect(program.range(of: Data(library.utf8)) == nil, "\(library)")
+    }
   }
 
   @Test(

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import GatewayClient
 import GatewayControl
 import GatewayModule
 import Testing

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import GatewayClient
 import GatewayModule
 import Testing
 
@@ -6,9 +7,9 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct TrafficTests {
-  private func metrics(_ request: [String: Double], _ response: [String: Double] = [:]) throws -> Metrics {
+  private func metrics(_ request: [String: Double], _ response: [String: Double] = [:]) throws -> TrafficTotals {
     let json = try JSONEncoder().encode(["Request": request, "Response": response])
-    return try JSONDecoder().decode(Metrics.self, from: json)
+    return try JSONDecoder().decode(TrafficTotals.self, from: json)
   }
 
   private let start = ContinuousClock.now

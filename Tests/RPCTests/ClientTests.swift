@@ -18,12 +18,12 @@ struct ClientTests {
   @Test func resultsOfEveryShapeAreTyped() async throws {
     try await withClient { client, redis in
       let server = try probeServer(on: redis.tcpURL) {
-        Method("None") {}
-        Method("Add") { (a: Double, b: Double) in a + b }
-        Method("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
-        Method("Three") { (1, "x", [true]) }
-        Method("Move") { (point: Point, by: Int) in Point(x: point.x + by, label: point.label) }
-        Method("Join") { (texts: [String]) in texts.joined() }
+        RPCMethod("None") {}
+        RPCMethod("Add") { (a: Double, b: Double) in a + b }
+        RPCMethod("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
+        RPCMethod("Three") { (1, "x", [true]) }
+        RPCMethod("Move") { (point: Point, by: Int) in Point(x: point.x + by, label: point.label) }
+        RPCMethod("Join") { (texts: [String]) in texts.joined() }
       }
       try await running(server) {
         let object = client.object(probe, of: "server")
@@ -55,19 +55,17 @@ struct ClientTests {
         let object = client.object(probe, of: "server")
         #expect(try await object.call("Number", "x", 1, [0.5], as: Int.self) == 5)
         try await object.call("Nothing")
-        await expectFailure("out of order", .callError("out of order")) { try await object.call("Fails") }
-        await expectFailure("out of order", .callError("out of order")) { try await object.call("FailsBare") }
-        await expectFailure("Crashes: panic: boom", .protocolError("panic: boom")) { try await object.call("Crashes") }
-        await expectFailure("Absent: not a function", .protocolError("not a function")) {
+        await expectFailure("out of order", .callError) { try await object.call("Fails") }
+        await expectFailure("out of order", .callError) { try await object.call("FailsBare") }
+        await expectFailure("Crashes: panic: boom", .protocolError) { try await object.call("Crashes") }
+        await expectFailure("Absent: not a function", .protocolError) {
           try await object.call("Absent")
         }
         await expectFailure(
-          "Text: the result does not decode: expecting integer got string",
-          .undecodable("expecting integer got string")
+          "Text: the result does not decode: expecting integer got string", .undecodable
         ) { try await object.call("Text", as: Int.self) }
         await expectFailure(
-          "Nothing: the result does not decode: the MessagePack value is cut short",
-          .undecodable("the MessagePack value is cut short")
+          "Nothing: the result does not decode: the MessagePack value is cut short", .undecodable
         ) { try await object.call("Nothing", as: Int.self) }
         let requests = try await served.requests()
         #expect(requests.first == .init(method: "Number", arguments: ["x", 1, [0.5]]))
@@ -78,7 +76,7 @@ struct ClientTests {
   @Test func statusTellsObjectsAndWorkers() async throws {
     try await withClient { client, redis in
       let gate = Gate()
-      try await running(probeServer(on: redis.unixURL, workers: 2) { Method("Wait") { await gate.pass() } }) {
+      try await running(probeServer(on: redis.unixURL, workers: 2) { RPCMethod("Wait") { await gate.pass() } }) {
         let call = Task { try await client.object(probe, of: "server").call("Wait") }
         try await gate.holds(1)
         let status = try await client.status(of: "server")
@@ -98,8 +96,7 @@ struct ClientTests {
       let object = client.object(probe, of: "server", timeout: .seconds(2))
       await expectFailure(
         "no answer within 2.0 seconds from queue server.probe@1.0 at \(redis.unixURL); the request was withdrawn",
-        .noAnswer(
-          broker: redis.unixURL, queue: probeQueue, after: .seconds(2), isWithdrawn: true, cause: nil)
+        .noAnswer, mayRun: false
       ) { try await object.call("None") }
       let left = try await redis.command("LLEN", probeQueue)
       #expect(left == "0")
@@ -110,11 +107,11 @@ struct ClientTests {
     try await withClient { client, redis in
       let gate = Gate()
       let server = try probeServer(on: redis.unixURL) {
-        Method("Wait") { (number: Int) in
+        RPCMethod("Wait") { (number: Int) in
           await gate.pass()
           return number
         }
-        Method("Echo") { (number: Int) in number }
+        RPCMethod("Echo") { (number: Int) in number }
       }
       try await running(server) {
         let object = client.object(probe, of: "server")
@@ -122,7 +119,7 @@ struct ClientTests {
         let hasty = client.object(probe, of: "server", timeout: .seconds(2))
         await expectFailure(
           "no answer within 2.0 seconds from queue server.probe@1.0 at \(redis.unixURL)",
-          .noAnswer(broker: redis.unixURL, queue: probeQueue, after: .seconds(2), isWithdrawn: false, cause: nil)
+          .noAnswer
         ) { try await hasty.call("Wait", 1, as: Int.self) }
         try await gate.holds(1)
         await gate.open()
@@ -152,15 +149,13 @@ struct ClientTests {
   @Test(arguments: [Duration.zero, .seconds(-1), .seconds(Int64.max)])
   func anyDurationIsADeadline(timeout: Duration) async throws {
     try await withClient { client, redis in
-      try await running(probeServer(on: redis.unixURL) { Method("None") {} }) {
+      try await running(probeServer(on: redis.unixURL) { RPCMethod("None") {} }) {
         do {
           try await client.object(probe, of: "server", timeout: timeout).call("None")
           #expect(timeout > .zero)
         } catch let failure as CallFailure {
-          switch failure.reason {
-          case .noAnswer, .notSent: #expect(timeout <= .zero)
-          default: throw failure
-          }
+          guard [.noAnswer, .notSent].contains(failure.code) else { throw failure }
+          #expect(timeout <= .zero)
         }
         try await client.object(probe, of: "server").call("None")
       }
@@ -172,7 +167,7 @@ struct ClientTests {
   @Test func thousandsOfCallsAtOnceEachGetTheirOwnAnswer() async throws {
     try await withClient { client, redis in
       let server = try probeServer(on: redis.unixURL, workers: 16) {
-        Method("Echo") { (number: Int) in
+        RPCMethod("Echo") { (number: Int) in
           if number.isMultiple(of: 5) { await Task.yield() }
           return number
         }
@@ -199,16 +194,18 @@ struct ClientTests {
     try await RedisServer.withServer { redis in
       await redis.stop()
       let log = LogRecorder()
-      let client = Client(broker: try BrokerURL(redis.unixURL), logger: log.logger)
+      let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: log.logger)
       let object = client.object(probe, of: "server")
       let early = Task { try await object.call("Echo", 1, as: Int.self) }
       try await running(client) {
         try await eventually { !log.lines(containing: "broker away").isEmpty }
         let hasty = client.object(probe, of: "server", timeout: .milliseconds(100))
         let cause = BrokerError(try BrokerURL(redis.unixURL), .unreachable("No such file or directory"))
-        await expectFailure("\(cause); nothing was sent", .notSent(cause)) { try await hasty.call("None") }
+        await expectFailure("\(cause); nothing was sent", .notSent, cause: cause, mayRun: false) {
+          try await hasty.call("None")
+        }
         try await redis.start()
-        try await running(probeServer(on: redis.unixURL) { Method("Echo") { (number: Int) in number } }) {
+        try await running(probeServer(on: redis.unixURL) { RPCMethod("Echo") { (number: Int) in number } }) {
           let answer = try await early.value
           #expect(answer == 1)
           #expect(try await object.call("Echo", 2, as: Int.self) == 2)
@@ -234,11 +231,13 @@ struct ClientTests {
       }
       defer { redis.resume() }
       let cause = BrokerError(url, .unreachable(unreachable))
-      let client = Client(broker: url, connectTimeout: limit, logger: LogRecorder().logger)
+      let client = RPCClient(broker: url, connectTimeout: limit, logger: LogRecorder().logger)
       try await running(client) {
         // Long before its own deadline, which the suite would not wait for.
         let object = client.object(probe, of: "server", timeout: .seconds(3_600))
-        await expectFailure("\(cause); nothing was sent", .notSent(cause)) { try await object.call("None") }
+        await expectFailure("\(cause); nothing was sent", .notSent, cause: cause, mayRun: false) {
+          try await object.call("None")
+        }
         await #expect(throws: cause) {
           for try await _ in client.events("Ticks", of: probe, module: "server", as: Int.self) {}
         }
@@ -250,10 +249,10 @@ struct ClientTests {
     try await RedisServer.withServer { redis in
       let gate = Gate()
       let limit = Duration.milliseconds(300)
-      let client = Client(broker: try BrokerURL(redis.unixURL), connectTimeout: limit, logger: LogRecorder().logger)
+      let client = RPCClient(broker: try BrokerURL(redis.unixURL), connectTimeout: limit, logger: LogRecorder().logger)
       let server = try probeServer(on: redis.unixURL) {
-        Method("Wait") { await gate.pass() }
-        Method("Ready") {}
+        RPCMethod("Wait") { await gate.pass() }
+        RPCMethod("Ready") {}
       }
       try await running(server) {
         try await running(client) {
@@ -264,7 +263,7 @@ struct ClientTests {
               try await object.call("Ready")
               return true
             } catch let failure as CallFailure {
-              guard case .notSent = failure.reason else { throw failure }
+              guard failure.code == .notSent else { throw failure }
               return false
             }
           }
@@ -282,12 +281,12 @@ struct ClientTests {
     try await RedisServer.withServer(appendOnly: true) { redis in
       let (gate, log) = (Gate(), LogRecorder())
       let server = try probeServer(on: redis.unixURL) {
-        Method("Wait") { (number: Int) in
+        RPCMethod("Wait") { (number: Int) in
           await gate.pass()
           return number
         }
       }
-      let client = Client(broker: try BrokerURL(redis.unixURL), logger: log.logger)
+      let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: log.logger)
       try await running(server) {
         try await running(client) {
           let object = client.object(probe, of: "server")
@@ -312,7 +311,7 @@ struct ClientTests {
         .refused("WRONGTYPE Operation against a key holding the wrong kind of value"))
       await expectFailure(
         "broker \(redis.unixURL) refuses: WRONGTYPE Operation against a key holding the wrong kind of value",
-        .broker(error)
+        .broker, cause: error, mayRun: false
       ) { try await client.object(probe, of: "server").call("None") }
     }
   }
@@ -320,12 +319,14 @@ struct ClientTests {
   @Test func deniedAccessEndsTheClientAndFailsItsCalls() async throws {
     try await RedisServer.withServer(password: "secret") { redis in
       let url = try BrokerURL("tcp://wrong@127.0.0.1:\(redis.port)")
-      let client = Client(broker: url, logger: LogRecorder().logger)
+      let client = RPCClient(broker: url, logger: LogRecorder().logger)
       let error = BrokerError(url, .denied("WRONGPASS invalid username-password pair or user is disabled."))
       let call = Task { try await client.object(probe, of: "server").call("None") }
       await #expect(throws: error) { try await client.run() }
-      await expectFailure("\(error)", .broker(error)) { try await call.value }
-      await expectFailure("\(error)", .broker(error)) { try await client.object(probe, of: "server").call("None") }
+      await expectFailure("\(error)", .broker, cause: error, mayRun: false) { try await call.value }
+      await expectFailure("\(error)", .broker, cause: error, mayRun: false) {
+        try await client.object(probe, of: "server").call("None")
+      }
     }
   }
 
@@ -333,7 +334,7 @@ struct ClientTests {
 
   @Test func stoppedClientEndsItsCallsAndLeavesNothingBehind() async throws {
     try await RedisServer.withServer { redis in
-      let client = Client(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
+      let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
       var calls: [Task<Void, any Error>] = []
       try await running(client) {
         calls = (0..<3).map { _ in Task { try await client.object(probe, of: "server").call("None") } }
@@ -348,8 +349,8 @@ struct ClientTests {
 
   @Test func clientStopsAlsoWhileTheBrokerHangs() async throws {
     try await RedisServer.withServer { redis in
-      try await running(probeServer(on: redis.unixURL) { Method("None") {} }) {
-        let client = Client(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
+      try await running(probeServer(on: redis.unixURL) { RPCMethod("None") {} }) {
+        let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
         try await running(client) {
           try await client.object(probe, of: "server").call("None")
           redis.pause()
@@ -365,7 +366,7 @@ struct ClientTests {
   @Test func eventsArriveTypedAndInOrderAlsoAfterAnOutage() async throws {
     try await RedisServer.withServer { redis in
       let log = LogRecorder()
-      let client = Client(broker: try BrokerURL(redis.tcpURL), logger: log.logger)
+      let client = RPCClient(broker: try BrokerURL(redis.tcpURL), logger: log.logger)
       let channel = "server.probe@1.0.Points"
       var events = client.events("Points", of: probe, module: "server", as: Point.self).makeAsyncIterator()
       for round in 0..<2 {
@@ -391,7 +392,7 @@ struct ClientTests {
   @Test func streamOfAServerReachesEveryListenerUntilItStops() async throws {
     try await withClient { client, redis in
       let (ticks, source) = AsyncStream.makeStream(of: Int.self)
-      try await running(probeServer(on: redis.unixURL) { Stream("Ticks") { ticks } }) {
+      try await running(probeServer(on: redis.unixURL) { RPCStream("Ticks") { ticks } }) {
         let listeners = (0..<3).map { _ in
           Task {
             var seen: [Int] = []
@@ -416,7 +417,7 @@ struct ClientTests {
   @Test func deniedAccessEndsAStream() async throws {
     try await RedisServer.withServer(password: "secret") { redis in
       let url = try BrokerURL("tcp://127.0.0.1:\(redis.port)")
-      let client = Client(broker: url, logger: LogRecorder().logger)
+      let client = RPCClient(broker: url, logger: LogRecorder().logger)
       await #expect(throws: BrokerError(url, .denied("NOAUTH Authentication required."))) {
         for try await _ in client.events("Ticks", of: probe, module: "server", as: Int.self) {}
       }
@@ -425,23 +426,26 @@ struct ClientTests {
 
   // MARK: Steps
 
-  private func withClient(_ body: (Client, RedisServer) async throws -> Void) async throws {
+  private func withClient(_ body: (RPCClient, RedisServer) async throws -> Void) async throws {
     try await RedisServer.withServer { redis in
-      let client = Client(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
+      let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: LogRecorder().logger)
       try await running(client) { try await body(client, redis) }
     }
   }
 
   private func expectFailure(
-    _ text: String, _ reason: CallFailure.Reason, sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () async throws -> some Any
+    _ text: String, _ code: CallFailure.Code, cause: BrokerError? = nil, mayRun: Bool = true,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
   ) async {
     do {
       _ = try await body()
       Issue.record("it did not fail", sourceLocation: sourceLocation)
     } catch {
       #expect("\(error)" == text, sourceLocation: sourceLocation)
-      #expect((error as? CallFailure)?.reason == reason, sourceLocation: sourceLocation)
+      let failure = error as? CallFailure
+      #expect(failure?.code == code, sourceLocation: sourceLocation)
+      #expect(failure?.cause == cause, sourceLocation: sourceLocation)
+      #expect(failure?.mayRun == mayRun, sourceLocation: sourceLocation)
     }
   }
 }

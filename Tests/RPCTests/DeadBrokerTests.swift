@@ -24,21 +24,21 @@ struct DeadBrokerTests {
   @Test func vanishedBrokerIsNoticedByAllWhoAreIdleAndByThoseWhoHaveSomethingToSend() async throws {
     try await withDistantBroker { broker, redis, connections, cutTheWire, loop in
       let gate = Gate()
-      func server(_ module: String, log: LogRecorder) throws -> Server {
-        var server = Server(module: module, broker: broker, logger: log.logger)
+      func server(_ module: String, log: LogRecorder) throws -> RPCServer {
+        var server = RPCServer(module: module, broker: broker, logger: log.logger)
         server.loop = loop
         server.register(probe) {
-          Method("None") {}
-          Method("Wait") { await gate.pass() }
+          RPCMethod("None") {}
+          RPCMethod("Wait") { await gate.pass() }
         }
         return server
       }
       // Those who only wait, and those who send into the void what is never acknowledged.
       let logs = ["idle server", "idle client", "listener", "busy server", "busy client"].map { ($0, LogRecorder()) }
       let log = Dictionary(uniqueKeysWithValues: logs)
-      let client = Client(broker: broker, logger: log["idle client"]!.logger, loop: loop)
-      let caller = Client(broker: broker, logger: log["busy client"]!.logger, loop: loop)
-      let listener = Client(broker: broker, logger: log["listener"]!.logger, loop: loop)
+      let client = RPCClient(broker: broker, logger: log["idle client"]!.logger, loop: loop)
+      let caller = RPCClient(broker: broker, logger: log["busy client"]!.logger, loop: loop)
+      let listener = RPCClient(broker: broker, logger: log["listener"]!.logger, loop: loop)
       try await withThrowingTaskGroup(of: Void.self) { group in
         let servers = try (server("server", log: log["idle server"]!), server("other", log: log["busy server"]!))
         group.addTask { try await servers.0.run() }

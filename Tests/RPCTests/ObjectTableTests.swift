@@ -12,12 +12,12 @@ struct ObjectTableTests {
     table.add(
       Self.object,
       [
-        Method("Two") { (_: Int, _: Int) in },
-        Method("Many") { (_: Int) in },
-        Method("Many") { (_: Int, _: Int, _: Int, _: Int) in },
-        Stream("Ticks") { AsyncStream<Int> { nil } },
+        RPCMethod("Two") { (_: Int, _: Int) in },
+        RPCMethod("Many") { (_: Int) in },
+        RPCMethod("Many") { (_: Int, _: Int, _: Int, _: Int) in },
+        RPCStream("Ticks") { AsyncStream<Int> { nil } },
       ])
-    table.add(ObjectID("bare"), [Method("None") {}])
+    table.add(ObjectID("bare"), [RPCMethod("None") {}])
     self.table = table
   }
 

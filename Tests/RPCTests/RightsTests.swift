@@ -16,26 +16,26 @@ struct RightsTests {
       try await redis.command("CONFIG", "RESETSTAT")
       let (gate, first, second) = (Gate(), Gate(), Gate())
       let (changes, source) = AsyncStream.makeStream(of: Int.self)
-      func server(_ log: LogRecorder, alone: Gate) throws -> Server {
-        var server = Server(module: "gateway", broker: try BrokerURL(redis.url(of: "gateway")), logger: log.logger)
+      func server(_ log: LogRecorder, alone: Gate) throws -> RPCServer {
+        var server = RPCServer(module: "gateway", broker: try BrokerURL(redis.url(of: "gateway")), logger: log.logger)
         for object in [Self.manager, ObjectID("gateway", version: "0.0.1")] {
           server.register(object) {
-            Method("Echo") { (text: String) in text }
-            Method("Wait") { (name: String) in
+            RPCMethod("Echo") { (text: String) in text }
+            RPCMethod("Wait") { (name: String) in
               switch name {
               case "first": await first.pass()
               case "second": await second.pass()
               default: await gate.pass()
               }
             }
-            Stream("Changes") { object == Self.manager ? changes : AsyncStream { $0.finish() } }
+            RPCStream("Changes") { object == Self.manager ? changes : AsyncStream { $0.finish() } }
           }
         }
         return server
       }
       let log = LogRecorder()
       let caller = try BrokerURL(redis.url(of: "caller"))
-      let client = Client(broker: caller, logger: log.logger)
+      let client = RPCClient(broker: caller, logger: log.logger)
       try await running(client) {
         let object = client.object(Self.manager, of: "gateway")
         // Withdrawn, for want of a server.

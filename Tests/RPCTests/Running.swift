@@ -38,8 +38,8 @@ func running<Result>(
 func probeServer(
   on broker: String, workers: Int = 4, log: LogRecorder = LogRecorder(),
   @ObjectBuilder _ members: () -> [any ObjectMember]
-) throws -> Server {
-  var server = Server(module: "server", broker: try BrokerURL(broker), workers: workers, logger: log.logger)
+) throws -> RPCServer {
+  var server = RPCServer(module: "server", broker: try BrokerURL(broker), workers: workers, logger: log.logger)
   server.register(probe, members: members)
   return server
 }

@@ -20,7 +20,7 @@ struct ServerOutageTests {
       let (gate, log) = (Gate(), LogRecorder())
       let runs = Mutex<[Int]>([])
       let server = try probeServer(on: redis.unixURL, workers: 4, log: log) {
-        Method("Wait") { (number: Int) in
+        RPCMethod("Wait") { (number: Int) in
           runs.withLock { $0.append(number) }
           await gate.pass()
           return number
@@ -156,7 +156,7 @@ struct ServerOutageTests {
   ) async throws {
     try await RedisServer.withServer { redis in
       let (gate, log) = (Gate(), LogRecorder())
-      let server = try probeServer(on: redis.unixURL, log: log) { Method("Wait") { await gate.pass() } }
+      let server = try probeServer(on: redis.unixURL, log: log) { RPCMethod("Wait") { await gate.pass() } }
       try await running(server) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           try await caller.push((0..<4).map { request("Wait", replyTo: "reply\($0)") })
@@ -173,7 +173,7 @@ struct ServerOutageTests {
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         try await refusal.begin(redis)
         let log = LogRecorder()
-        try await running(probeServer(on: redis.unixURL, log: log) { Method("None") {} }) {
+        try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("None") {} }) {
           try await eventually { !log.lines(containing: Self.away).isEmpty }
           try await attempts(3, caller)
           try await refusal.end(redis)
@@ -188,7 +188,7 @@ struct ServerOutageTests {
     try await RedisServer.withServer { redis in
       await redis.stop()
       let log = LogRecorder()
-      try await running(probeServer(on: redis.tcpURL, log: log) { Method("None") {} }) {
+      try await running(probeServer(on: redis.tcpURL, log: log) { RPCMethod("None") {} }) {
         try await eventually { !log.lines(containing: Self.away).isEmpty }
         try await redis.start()
         try await expectServed(redis)
@@ -208,7 +208,7 @@ struct ServerOutageTests {
         // The server needs a connection for each of its two queues and one more.
         try await caller.command("CONFIG", "SET", "maxclients", "3")
         let log = LogRecorder()
-        try await running(probeServer(on: redis.unixURL, log: log) { Method("None") {} }) {
+        try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("None") {} }) {
           try await eventually { try await info("rejected_connections", "stats", caller) >= 5 }
           try await caller.command("CONFIG", "SET", "maxclients", "100")
           #expect(try await caller.call("None") == .result([]))
@@ -224,7 +224,7 @@ struct ServerOutageTests {
     try await RedisServer.withServer { redis in
       try await redis.command("SET", probeQueue, "text")
       let log = LogRecorder()
-      try await running(probeServer(on: redis.unixURL, log: log) { Method("None") {} }) {
+      try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("None") {} }) {
         try await eventually { !log.lines(containing: Self.away).isEmpty }
         try await RawCaller.withCaller(on: redis.unixURL) { try await attempts(5, $0) }
         try await redis.command("DEL", probeQueue)
@@ -238,7 +238,7 @@ struct ServerOutageTests {
   @Test func connectionsThatAreCutAreMadeAnew() async throws {
     try await RedisServer.withServer { redis in
       let log = LogRecorder()
-      try await running(probeServer(on: redis.unixURL, log: log) { Method("None") {} }) {
+      try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("None") {} }) {
         for outages in 1...3 {
           try await expectServed(redis)
           try await redis.command("CLIENT", "KILL", "TYPE", "normal")
@@ -254,7 +254,7 @@ struct ServerOutageTests {
 
   @Test func passwordUserAndDatabaseAreUsed() async throws {
     try await RedisServer.withServer(password: "secret") { redis in
-      try await running(probeServer(on: redis.tcpURL) { Method("None") {} }) {
+      try await running(probeServer(on: redis.tcpURL) { RPCMethod("None") {} }) {
         try await PythonCaller.withCaller(broker: redis.tcpURL) { caller in
           let reply = try await caller.call("None", object: "probe@1.0", module: "server")
           #expect(reply.dataHex == "")
@@ -262,7 +262,7 @@ struct ServerOutageTests {
       }
       try await redis.command("ACL", "SETUSER", "gate", "on", ">pass@word", "~*", "&*", "+@all")
       let url = "redis://gate:pass%40word@127.0.0.1:\(redis.port)/5"
-      try await running(probeServer(on: url) { Method("None") {} }) {
+      try await running(probeServer(on: url) { RPCMethod("None") {} }) {
         let outcome = try await RawCaller.withCaller(on: url) { try await $0.call("None") }
         #expect(outcome == .result([]))
         #expect(try await redis.command("-n", "5", "EXISTS", "server.in-flight.epoch") == "1")
@@ -279,7 +279,7 @@ struct ServerOutageTests {
   func deniedAccessEndsTheServerWithAClearError(start: String, end: String, why: String) async throws {
     try await RedisServer.withServer(password: "secret") { redis in
       let log = LogRecorder()
-      let server = try probeServer(on: "\(start)127.0.0.1:\(redis.port)\(end)", log: log) { Method("None") {} }
+      let server = try probeServer(on: "\(start)127.0.0.1:\(redis.port)\(end)", log: log) { RPCMethod("None") {} }
       let shown = "\(start.prefix { $0 != ":" })://127.0.0.1:\(redis.port)\(end)"
       await #expect { try await server.run() } throws: {
         "\($0)" == "broker \(shown) denies access: \(why)" && $0 is BrokerError
@@ -290,7 +290,7 @@ struct ServerOutageTests {
 
   @Test func passwordThatNobodyAskedForIsAClearErrorToo() async throws {
     try await RedisServer.withServer { redis in
-      let server = try probeServer(on: "tcp://secret@127.0.0.1:\(redis.port)") { Method("None") {} }
+      let server = try probeServer(on: "tcp://secret@127.0.0.1:\(redis.port)") { RPCMethod("None") {} }
       await #expect { try await server.run() } throws: {
         "\($0)".hasPrefix("broker tcp://127.0.0.1:\(redis.port) denies access: ERR AUTH")
       }
@@ -300,7 +300,7 @@ struct ServerOutageTests {
   @Test func passwordThatChangesLaterIsWaitedFor() async throws {
     try await RedisServer.withServer(password: "secret") { redis in
       let log = LogRecorder()
-      try await running(probeServer(on: redis.tcpURL, log: log) { Method("None") {} }) {
+      try await running(probeServer(on: redis.tcpURL, log: log) { RPCMethod("None") {} }) {
         try await RawCaller.withCaller(on: redis.tcpURL) { caller in
           #expect(try await caller.call("None") == .result([]))
           // The fixture's own password stays one of two.
@@ -337,7 +337,7 @@ struct ServerOutageTests {
     try await RedisServer.withServer { redis in
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         let gate = Gate()
-        let first = try probeServer(on: redis.unixURL, workers: 2) { Method("Wait") { await gate.pass() } }
+        let first = try probeServer(on: redis.unixURL, workers: 2) { RPCMethod("Wait") { await gate.pass() } }
         try await running(first) {
           try await caller.push((0..<10).map { request("Wait", replyTo: "reply\($0)") })
           try await gate.holds(2)
@@ -347,7 +347,7 @@ struct ServerOutageTests {
         #expect(try await caller.length(of: "server.probe@1.0.in-flight") == 10)
 
         let log = LogRecorder()
-        let second = try probeServer(on: redis.unixURL, workers: 2, log: log) { Method("Wait") {} }
+        let second = try probeServer(on: redis.unixURL, workers: 2, log: log) { RPCMethod("Wait") {} }
         try await running(second) {
           for number in 0..<10 {
             #expect(try await caller.reply(on: "reply\(number)").outcome == .result([]))
@@ -363,7 +363,7 @@ struct ServerOutageTests {
   @Test func gracefulShutdownFinishesWhatIsInHandAndTakesNothingNew() async throws {
     try await RedisServer.withServer { redis in
       let gate = Gate()
-      let server = try probeServer(on: redis.unixURL, workers: 2) { Method("Wait") { await gate.pass() } }
+      let server = try probeServer(on: redis.unixURL, workers: 2) { RPCMethod("Wait") { await gate.pass() } }
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         try await shutDown(server) {
           // Two run and one waits for a worker.
@@ -388,7 +388,7 @@ struct ServerOutageTests {
     try await RedisServer.withServer { redis in
       for redisIs in ["there", "paused", "away"] {
         let log = LogRecorder()
-        let server = try probeServer(on: redis.unixURL, log: log) { Method("None") {} }
+        let server = try probeServer(on: redis.unixURL, log: log) { RPCMethod("None") {} }
         let duration = try await shutDown(server) {
           try await expectServed(redis)
           switch redisIs {
@@ -414,7 +414,7 @@ struct ServerOutageTests {
   @Test func serverToldToStopWhileItConnectsDoesSo() async throws {
     try await RedisServer.withServer { redis in
       redis.pause()
-      let server = try probeServer(on: redis.unixURL) { Method("None") {} }
+      let server = try probeServer(on: redis.unixURL) { RPCMethod("None") {} }
       let duration = try await shutDown(server) {
       } afterwards: {
       }
@@ -431,7 +431,7 @@ struct ServerOutageTests {
   func shutdownWithCallsInHandEndsWithinTenSecondsWhateverHindersIt(hindrance: Hindrance) async throws {
     try await RedisServer.withServer { redis in
       let (gate, log) = (Gate(), LogRecorder())
-      let server = try probeServer(on: redis.unixURL, log: log) { Method("Wait") { await gate.pass() } }
+      let server = try probeServer(on: redis.unixURL, log: log) { RPCMethod("Wait") { await gate.pass() } }
       let list = hindrance == .recoveryNeverEnds ? "\(probeQueue).in-flight" : probeQueue
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         try await caller.push((0..<20).map { request("Wait", replyTo: "reply\($0)") }, to: list)
@@ -468,7 +468,7 @@ struct ServerOutageTests {
   /// Runs a server, shuts it down gracefully after `before`, and tells how long that took from then on.
   @discardableResult
   private func shutDown(
-    _ server: Server, before: () async throws -> Void, afterwards: () async throws -> Void
+    _ server: RPCServer, before: () async throws -> Void, afterwards: () async throws -> Void
   ) async throws -> Duration {
     let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: LogRecorder().logger))
     let run = Task { try await group.run() }

@@ -23,15 +23,15 @@ struct ServerTests {
   @Test func everyShapeOfResultIsReadByAnotherLanguage() async throws {
     try await RedisServer.withServer { redis in
       let server = try probeServer(on: redis.unixURL) {
-        Method("None") {}
-        Method("Text") { "täxt" }
-        Method("Number") { -5 }
-        Method("Struct") { Size(width: 3, name: "x", tags: ["a"], inner: ["b": 0.5]) }
-        Method("Two") { (a: Int, b: String) in (b, a) }
-        Method("Three") { (true, 2, [3]) }
-        Method("Binary") { (bytes: Binary) in Binary(bytes.bytes.reversed()) }
-        Method("Time") { (time: Timestamp) in Timestamp(seconds: time.seconds + 1, nanoseconds: time.nanoseconds) }
-        Method("Nil") { String?.none }
+        RPCMethod("None") {}
+        RPCMethod("Text") { "täxt" }
+        RPCMethod("Number") { -5 }
+        RPCMethod("Struct") { Size(width: 3, name: "x", tags: ["a"], inner: ["b": 0.5]) }
+        RPCMethod("Two") { (a: Int, b: String) in (b, a) }
+        RPCMethod("Three") { (true, 2, [3]) }
+        RPCMethod("Binary") { (bytes: Binary) in Binary(bytes.bytes.reversed()) }
+        RPCMethod("Time") { (time: Timestamp) in Timestamp(seconds: time.seconds + 1, nanoseconds: time.nanoseconds) }
+        RPCMethod("Nil") { String?.none }
       }
       try await running(server) {
         try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
@@ -60,24 +60,24 @@ struct ServerTests {
   @Test func callErrorComesWithADecodableZeroValueOfEveryResult() async throws {
     try await RedisServer.withServer { redis in
       let server = try probeServer(on: redis.unixURL) {
-        Method("None") { throw Self.refusal }
-        Method("Text") { () throws -> String in throw Self.refusal }
-        Method("Number") { () throws -> Int in throw Self.refusal }
-        Method("Byte") { () throws -> UInt8 in throw Self.refusal }
-        Method("Double") { () throws -> Double in throw Self.refusal }
-        Method("Bool") { () throws -> Bool in throw Self.refusal }
-        Method("Array") { () throws -> [Size] in throw Self.refusal }
-        Method("Dictionary") { () throws -> [String: Int] in throw Self.refusal }
+        RPCMethod("None") { throw Self.refusal }
+        RPCMethod("Text") { () throws -> String in throw Self.refusal }
+        RPCMethod("Number") { () throws -> Int in throw Self.refusal }
+        RPCMethod("Byte") { () throws -> UInt8 in throw Self.refusal }
+        RPCMethod("Double") { () throws -> Double in throw Self.refusal }
+        RPCMethod("Bool") { () throws -> Bool in throw Self.refusal }
+        RPCMethod("Array") { () throws -> [Size] in throw Self.refusal }
+        RPCMethod("Dictionary") { () throws -> [String: Int] in throw Self.refusal }
       }
       var other = server
       other.register(ObjectID("other")) {
-        Method("Struct") { () throws -> Size in throw Self.refusal }
-        Method("Optional") { () throws -> Size? in throw Self.refusal }
-        Method("Enum") { () throws -> Color in throw Self.refusal }
-        Method("Binary") { () throws -> Binary in throw Self.refusal }
-        Method("Time") { () throws -> Timestamp in throw Self.refusal }
-        Method("Several") { () throws -> (String, Int) in throw Self.refusal }
-        Method("Status") { () throws -> ModuleStatus in throw Self.refusal }
+        RPCMethod("Struct") { () throws -> Size in throw Self.refusal }
+        RPCMethod("Optional") { () throws -> Size? in throw Self.refusal }
+        RPCMethod("Enum") { () throws -> Color in throw Self.refusal }
+        RPCMethod("Binary") { () throws -> Binary in throw Self.refusal }
+        RPCMethod("Time") { () throws -> Timestamp in throw Self.refusal }
+        RPCMethod("Several") { () throws -> (String, Int) in throw Self.refusal }
+        RPCMethod("Status") { () throws -> ModuleStatus in throw Self.refusal }
       }
       let zeros: [(object: String, method: String, hex: String)] = [
         ("probe@1.0", "None", ""), ("probe@1.0", "Text", "a0"), ("probe@1.0", "Number", "d30000000000000000"),
@@ -104,11 +104,11 @@ struct ServerTests {
   @Test func callThatReachesNoMethodIsAnsweredWithAProtocolError() async throws {
     try await RedisServer.withServer { redis in
       let server = try probeServer(on: redis.unixURL) {
-        Method("Greet") { (name: String) in "hello \(name)" }
-        Method("Greet") { (name: String, times: Int) in "hello \(name) × \(times)" }
-        Method("Sum") { (numbers: [Int]) in numbers.reduce(0, +) }
-        Method("Small") { (number: UInt8) in number }
-        Method("Panic") { throw ProtocolError("panic: at the disco") }
+        RPCMethod("Greet") { (name: String) in "hello \(name)" }
+        RPCMethod("Greet") { (name: String, times: Int) in "hello \(name) × \(times)" }
+        RPCMethod("Sum") { (numbers: [Int]) in numbers.reduce(0, +) }
+        RPCMethod("Small") { (number: UInt8) in number }
+        RPCMethod("Panic") { throw ProtocolError("panic: at the disco") }
       }
       try await running(server) {
         try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
@@ -151,7 +151,7 @@ struct ServerTests {
 
   @Test func replyExpiresAfterFiveMinutes() async throws {
     try await RedisServer.withServer { redis in
-      try await running(probeServer(on: redis.unixURL) { Method("None") {} }) {
+      try await running(probeServer(on: redis.unixURL) { RPCMethod("None") {} }) {
         try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
           let reply = try await caller.call("None", object: "probe@1.0", module: "server", inspect: true)
           #expect((298...300).contains(try #require(reply.timeToLive)))
@@ -163,7 +163,7 @@ struct ServerTests {
   @Test func statusIsAnsweredWhileAllWorkersAreBusy() async throws {
     try await RedisServer.withServer { redis in
       let gate = Gate()
-      let server = try probeServer(on: redis.unixURL, workers: 2) { Method("Wait") { await gate.pass() } }
+      let server = try probeServer(on: redis.unixURL, workers: 2) { RPCMethod("Wait") { await gate.pass() } }
       try await running(server) {
         try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
           func states(_ status: JSON) -> [String?] { status["Workers"].array?.map { $0["State"].string } ?? [] }
@@ -210,8 +210,8 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let (events, source) = AsyncStream.makeStream(of: Size.self)
       let server = try probeServer(on: redis.unixURL) {
-        Stream("Sizes") { events }
-        Method("Publish") { (width: Int) in _ = source.yield(Size(width: width)) }
+        RPCStream("Sizes") { events }
+        RPCMethod("Publish") { (width: Int) in _ = source.yield(Size(width: width)) }
       }
       try await running(server) {
         try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
@@ -227,39 +227,76 @@ struct ServerTests {
     }
   }
 
-  @Test func eventsForABrokerThatHangsAreBounded() async throws {
-    try await RedisServer.withServer { redis in
-      let (gate, log, count) = (Gate(), LogRecorder(), 5000)
-      let pulled = Mutex(0)
-      let server = try probeServer(on: redis.unixURL, log: log) {
-        Stream("Ticks") {
-          AsyncStream<Int> {
-            let tick = pulled.withLock { pulled in
-              pulled += 1
-              return pulled
-            }
-            // The first one waits until the broker hangs, and the last one is not needed.
-            if tick == 1 || tick > count { await gate.pass() }
-            return tick > count ? nil : tick
-          }
-        }
+  /// A stream of the numbers from 1 to `count`, the first of which waits at the gate, and how many were taken of it.
+  private func ticks(_ count: Int, _ gate: Gate, _ taken: Counter) -> RPCStream {
+    RPCStream("Ticks") {
+      AsyncStream<Int> {
+        let tick = taken.next()
+        if tick == 1 || tick > count { await gate.pass() }
+        return tick > count ? nil : tick
       }
+    }
+  }
+
+  private final class Counter: Sendable {
+    private let value = Mutex(0)
+    var count: Int { value.withLock { $0 } }
+
+    func next() -> Int {
+      value.withLock { value in
+        value += 1
+        return value
+      }
+    }
+  }
+
+  @Test func eventsWaitForABrokerThatHangs() async throws {
+    try await RedisServer.withServer { redis in
+      let (gate, log, taken, count) = (Gate(), LogRecorder(), Counter(), 5000)
+      let server = try probeServer(on: redis.unixURL, log: log) { ticks(count, gate, taken) }
       try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
         try await running(server) {
           try await eventually { try await caller.status(of: "server", within: .seconds(1)).protocolError == nil }
-          redis.pause()
-          await gate.open()
-          try await eventually { pulled.withLock { $0 } > count }
-          redis.resume()
-          let line = try await eventually {
-            log.lines(containing: "events dropped while the broker did not take them events=")
-          } until: {
-            $0.count == 1
-          }[0]
-          // The broker may have taken some before it stopped.
-          let lost = line.split(separator: "=").last.flatMap { Int($0) } ?? 0
-          #expect((1000...count - 1024).contains(lost), "\(line)")
+          let events = try await caller.events(count, of: "Ticks", object: "probe@1.0", module: "server") {
+            redis.pause()
+            await gate.open()
+            try await eventually { taken.count >= Dispatcher.eventLimit }
+            #expect(taken.count <= Dispatcher.eventLimit + 1)
+            redis.resume()
+          }
+          #expect(events == (1...Int64(count)).map { .integer($0) })
+          #expect(log.lines(containing: "dropped").isEmpty)
         }
+      }
+    }
+  }
+
+  @Test func eventsWhileTheBrokerIsAwayAreDroppedAndCounted() async throws {
+    try await RedisServer.withServer { redis in
+      let (gate, log, taken, count) = (Gate(), LogRecorder(), Counter(), 500)
+      let server = try probeServer(on: redis.unixURL, log: log) {
+        ticks(count, gate, taken)
+        RPCStream("Later") {
+          AsyncStream<Int> {
+            await gate.pass()
+            try? await Task.sleep(for: .milliseconds(50))
+            return 0
+          }
+        }
+      }
+      try await running(server) {
+        try await eventually { try await redis.command("LLEN", "server.status") == "0" }
+        try await redis.kill()
+        try await eventually { !log.lines(containing: "broker away").isEmpty }
+        await gate.open()
+        try await eventually { taken.count > count }
+        try await redis.start()
+        let line = try await eventually {
+          log.lines(containing: "events dropped while the broker was away events=")
+        } until: {
+          !$0.isEmpty
+        }[0]
+        #expect((line.split(separator: "=").last.flatMap { Int($0) } ?? 0) >= count, "\(line)")
       }
     }
   }
@@ -269,7 +306,7 @@ struct ServerTests {
   @Test func noMoreCallsRunAtOnceThanThereAreWorkers() async throws {
     try await RedisServer.withServer { redis in
       let gate = Gate()
-      try await running(probeServer(on: redis.unixURL, workers: 3) { Method("Wait") { await gate.pass() } }) {
+      try await running(probeServer(on: redis.unixURL, workers: 3) { RPCMethod("Wait") { await gate.pass() } }) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           try await caller.push((0..<10).map { request("Wait", replyTo: "reply\($0)") })
           var answered = 0
@@ -291,8 +328,8 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let gate = Gate()
       let server = try probeServer(on: redis.unixURL, workers: 2) {
-        Method("Wait") { await gate.pass() }
-        Method("Fast") { 1 }
+        RPCMethod("Wait") { await gate.pass() }
+        RPCMethod("Fast") { 1 }
       }
       try await running(server) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
@@ -320,11 +357,11 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let gate = Gate()
       let server = try probeServer(on: redis.unixURL, workers: 1) {
-        Method("Slow") {
+        RPCMethod("Slow") {
           await CurrentCall.releaseWorker()
           await gate.pass()
         }
-        Method("Fast") { 1 }
+        RPCMethod("Fast") { 1 }
       }
       try await running(server) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
@@ -345,7 +382,7 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let seen = Mutex<[Int]>([])
       let server = try probeServer(on: redis.unixURL, workers: 3) {
-        Method("See") { (number: Int) in
+        RPCMethod("See") { (number: Int) in
           seen.withLock { $0.append(number) }
           await Task.yield()
         }
@@ -364,7 +401,7 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let count = Mutex(0)
       let server = try probeServer(on: redis.unixURL, workers: 16) {
-        Method("Next") { (caller: Int, call: Int) in
+        RPCMethod("Next") { (caller: Int, call: Int) in
           count.withLock { $0 += 1 }
           if call.isMultiple(of: 7) { await Task.yield() }
           return caller * 1000 + call
@@ -397,7 +434,7 @@ struct ServerTests {
   @Test func garbageCostsTheCallsAroundItNothing() async throws {
     try await RedisServer.withServer { redis in
       let log = LogRecorder()
-      try await running(probeServer(on: redis.unixURL, log: log) { Method("Echo") { (number: Int) in number } }) {
+      try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("Echo") { (number: Int) in number } }) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           var random = SeededGenerator(seed: 5)
           var payloads: [[UInt8]] = []
@@ -426,7 +463,7 @@ struct ServerTests {
   @Test func replyAddressThatIsNoListCostsItsCallerTheReplyAndNobodyElse() async throws {
     try await RedisServer.withServer { redis in
       let log = LogRecorder()
-      try await running(probeServer(on: redis.unixURL, log: log) { Method("Echo") { (number: Int) in number } }) {
+      try await running(probeServer(on: redis.unixURL, log: log) { RPCMethod("Echo") { (number: Int) in number } }) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           try await caller.command("SET", "precious", "value", "EX", "3600")
           try await caller.push(
@@ -455,8 +492,8 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let gate = Gate()
       let server = try probeServer(on: redis.unixURL, workers: 8) {
-        Method("None") {}
-        Method("Wait") { await gate.pass() }
+        RPCMethod("None") {}
+        RPCMethod("Wait") { await gate.pass() }
       }
       try await running(server) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
@@ -489,8 +526,8 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let gate = Gate()
       let server = try probeServer(on: redis.unixURL) {
-        Method("None") {}
-        Method("Wait") { await gate.pass() }
+        RPCMethod("None") {}
+        RPCMethod("Wait") { await gate.pass() }
       }
       try await running(server) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
@@ -513,7 +550,7 @@ struct ServerTests {
     try await RedisServer.withServer { redis in
       let log = LogRecorder()
       try await running(
-        probeServer(on: redis.unixURL, log: log) { Method("Count") { (text: String) in text.utf8.count } }
+        probeServer(on: redis.unixURL, log: log) { RPCMethod("Count") { (text: String) in text.utf8.count } }
       ) {
         try await RawCaller.withCaller(on: redis.unixURL) { caller in
           func text(_ count: Int) -> [UInt8] { encoded(String(repeating: "x", count: count)) }

@@ -14,7 +14,7 @@ struct SuccessionTests {
         let gate = Gate()
         // Both are in hand when the first server is cut off: either may have killed it.
         let first = try probeServer(on: redis.unixURL, workers: 1) {
-          Method("Wait") { (_: String) in await gate.pass() }
+          RPCMethod("Wait") { (_: String) in await gate.pass() }
         }
         try await running(first) {
           try await caller.push(["harmful", "harmless"].map { request("Wait", [encoded($0)], replyTo: $0) })
@@ -24,14 +24,14 @@ struct SuccessionTests {
 
         // The second is cut off while it runs the first of them alone.
         let alone = Gate()
-        let second = try probeServer(on: redis.unixURL) { Method("Wait") { (_: String) in await alone.pass() } }
+        let second = try probeServer(on: redis.unixURL) { RPCMethod("Wait") { (_: String) in await alone.pass() } }
         try await running(second) { try await alone.holds(1) }
         #expect(await alone.arrivals == 1)
 
         let (third, log) = (Gate(), LogRecorder())
         await third.open()
         let server = try probeServer(on: redis.unixURL, log: log) {
-          Method("Wait") { (_: String) -> String in
+          RPCMethod("Wait") { (_: String) -> String in
             await third.pass()
             return "done"
           }
@@ -55,7 +55,7 @@ struct SuccessionTests {
         _ = try await caller.push(left, to: "server.probe@1.0.in-flight")
         let order = Order()
         let server = try probeServer(on: redis.unixURL, workers: 8) {
-          Method("Note") { (number: Int) in await order.note(number) }
+          RPCMethod("Note") { (number: Int) in await order.note(number) }
         }
         try await running(server) {
           for number in 0..<20 {
@@ -76,7 +76,7 @@ struct SuccessionTests {
         try await caller.push(left, to: "server.probe@1.0.in-flight")
         let gate = Gate()
         let server = try probeServer(on: redis.unixURL) {
-          Method("Wait") { (name: String) in if name == "slow" { await gate.pass() } }
+          RPCMethod("Wait") { (name: String) in if name == "slow" { await gate.pass() } }
         }
         try await running(server) {
           #expect(try await caller.reply(on: "quick").outcome == .result([]))
@@ -98,7 +98,7 @@ struct SuccessionTests {
           left.map { request("Wait", [encoded($0)], replyTo: $0) }, to: "server.probe@1.0.in-flight")
         let (long, longer, harmful, starts) = (Gate(), Gate(), Gate(), Order())
         let second = try probeServer(on: redis.unixURL, workers: 8) {
-          Method("Wait") { (name: String) in
+          RPCMethod("Wait") { (name: String) in
             await starts.begins(name)
             switch name {
             // Its time would be up while the next one runs alone.
@@ -137,11 +137,11 @@ struct SuccessionTests {
     try await RedisServer.withServer { redis in
       try await RawCaller.withCaller(on: redis.unixURL) { caller in
         let gate = Gate()
-        let first = try probeServer(on: redis.unixURL) { Method("Wait") { await gate.pass() } }
+        let first = try probeServer(on: redis.unixURL) { RPCMethod("Wait") { await gate.pass() } }
         try await running(first) {
           try await caller.push(request("Wait", replyTo: "reply"))
           try await gate.holds(1)
-          let second = try probeServer(on: redis.unixURL) { Method("Wait") {} }
+          let second = try probeServer(on: redis.unixURL) { RPCMethod("Wait") {} }
           let error = await #expect(throws: Ownership.Taken.self) { try await second.run() }
           #expect(
             error?.description.hasPrefix(
@@ -161,7 +161,7 @@ struct SuccessionTests {
   func serverFollowsAtOnceOneThatEndedOrWasForgotten(restartsRedis: Bool) async throws {
     try await RedisServer.withServer(appendOnly: true) { redis in
       for _ in 0..<3 {
-        let server = try probeServer(on: redis.unixURL) { Method("Echo") { (text: String) in text } }
+        let server = try probeServer(on: redis.unixURL) { RPCMethod("Echo") { (text: String) in text } }
         try await running(server) {
           try await RawCaller.withCaller(on: redis.unixURL) { caller in
             let outcome = try await caller.call("Echo", encoded("x"))
@@ -179,7 +179,7 @@ struct SuccessionTests {
       let outcomes = try await withThrowingTaskGroup(of: Bool.self) { group in
         for _ in 0..<8 {
           group.addTask {
-            let server = try probeServer(on: redis.unixURL) { Method("Echo") { (text: String) in text } }
+            let server = try probeServer(on: redis.unixURL) { RPCMethod("Echo") { (text: String) in text } }
             do {
               try await server.run()
             } catch is Ownership.Taken {

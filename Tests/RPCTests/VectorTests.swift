@@ -101,13 +101,13 @@ struct VectorTests {
   struct ResponseCase: Sendable, CustomTestStringConvertible {
     let name: String
     /// What the method that the request of the same name calls does.
-    let method: Method?
+    let method: RPCMethod?
     let outcome: Response.Outcome
     /// How the bytes written here differ from the reference's.
     var difference: Difference = .none
     var testDescription: String { name }
 
-    init(_ name: String, _ method: Method?, _ outcome: Response.Outcome, _ difference: Difference = .none) {
+    init(_ name: String, _ method: RPCMethod?, _ outcome: Response.Outcome, _ difference: Difference = .none) {
       self.name = name
       self.method = method
       self.outcome = outcome
@@ -132,46 +132,48 @@ struct VectorTests {
     ResponseCase("SetNamedProxy-network", setNamed, .result(encoded("workloadname.gent01.dev.grid.tf"))),
     ResponseCase(
       "SetFQDNProxy",
-      Method("SetFQDNProxy") { (_: String, proxy: FQDNProxy) throws in
+      RPCMethod("SetFQDNProxy") { (_: String, proxy: FQDNProxy) throws in
         throw CallError("domain already registered: \(proxy.fqdn)")
       },
       .callError("domain already registered: remote.omar.grid.tf", zero: []), .emptyBinary),
     ResponseCase(
       "SetNamedProxy-positional", setNamed, .protocolError("\(noFunction) 4"), .emptyBinary),
     ResponseCase(
-      "SetFQDNProxy-positional", Method("SetFQDNProxy") { (_: String, _: FQDNProxy) in },
+      "SetFQDNProxy-positional", RPCMethod("SetFQDNProxy") { (_: String, _: FQDNProxy) in },
       .protocolError("\(noFunction) 4"), .emptyBinary),
-    ResponseCase("DeleteNamedProxy", Method("DeleteNamedProxy") { (_: String) in }, .result([]), .emptyBinary),
+    ResponseCase("DeleteNamedProxy", RPCMethod("DeleteNamedProxy") { (_: String) in }, .result([]), .emptyBinary),
     ResponseCase(
       "Metrics",
-      Method("Metrics") {
+      RPCMethod("Metrics") {
         Metrics(request: ["37-2039-testname": 230], response: ["37-2039-testname": 1798])
       },
       .result(encoded(Metrics(request: ["37-2039-testname": 230], response: ["37-2039-testname": 1798])))),
     ResponseCase("NoSuchMethod", setNamed, .protocolError("not a function"), .emptyBinary),
     ResponseCase("TooFewArguments", setNamed, .protocolError("\(noFunction) 1"), .emptyBinary),
     ResponseCase(
-      "WrongArgumentType", Method("DeleteNamedProxy") { (_: String) in },
+      "WrongArgumentType", RPCMethod("DeleteNamedProxy") { (_: String) in },
       .protocolError("invalid argument type [0] expecting string got"), .longerText(" integer")),
     ResponseCase(
       "SetNamedProxy-fails",
-      Method("SetNamedProxy") { (_: String, proxy: NamedProxy) throws -> String in
+      RPCMethod("SetNamedProxy") { (_: String, proxy: NamedProxy) throws -> String in
         throw CallError("at least one backend is needed got '\(proxy.backends.count)'")
       },
       .callError("at least one backend is needed got '0'", zero: hex("a0"))),
     ResponseCase(
-      "Metrics-fails", Method("Metrics") { () throws -> Metrics in throw CallError("failed to get metrics") },
+      "Metrics-fails", RPCMethod("Metrics") { () throws -> Metrics in throw CallError("failed to get metrics") },
       .callError("failed to get metrics", zero: hex("82 a752657175657374 c0 a8526573706f6e7365 c0")), .emptyMaps),
     ResponseCase(
-      "Tuple", Method("Tuple") { (10, "hello world", 0.5) },
+      "Tuple", RPCMethod("Tuple") { (10, "hello world", 0.5) },
       .result(hex("93 d3000000000000000a") + encoded("hello world") + encoded(0.5))),
     ResponseCase(
-      "AddSub", Method("AddSub") { (a: Double, b: Double) in (a + b, a - b) },
+      "AddSub", RPCMethod("AddSub") { (a: Double, b: Double) in (a + b, a - b) },
       .result(hex("92") + encoded(4.0) + encoded(2.0))),
     ResponseCase("GetPublicConfig", nil, .result(encoded(PublicConfig.example))),
   ]
 
-  static let setNamed = Method("SetNamedProxy") { (_: String, proxy: NamedProxy) in "\(proxy.name).gent01.dev.grid.tf" }
+  static let setNamed = RPCMethod("SetNamedProxy") { (_: String, proxy: NamedProxy) in
+    "\(proxy.name).gent01.dev.grid.tf"
+  }
 
   @Test(arguments: responses) func responseDecodes(expected: ResponseCase) throws {
     let response = try Response(Vector.bytes("response/\(expected.name)"))

@@ -1,4 +1,5 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 import RPC
 import System
 

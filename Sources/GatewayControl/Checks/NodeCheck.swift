@@ -1,4 +1,5 @@
 import ACMEHook
+import GatewayClient
 import GatewayModule
 import Glibc
 import NIOPosix
@@ -8,7 +9,7 @@ import System
 
 /// Whether this node can be a gateway: everything that one needs, looked at, with nothing left changed.
 public struct NodeCheck: Sendable {
-  private let client: Client
+  private let client: RPCClient
   private let root: String?
   private let namespace: NetworkNamespace?
   private let resolver: Endpoint
@@ -23,7 +24,7 @@ public struct NodeCheck: Sendable {
   ///   - timeout: how long the broker and the module may take.
   ///   - checksDomains: whether every FQDN is looked up.
   public init(
-    client: Client, root: String?, namespace: NetworkNamespace?, resolver: Endpoint, timeout: Duration,
+    client: RPCClient, root: String?, namespace: NetworkNamespace?, resolver: Endpoint, timeout: Duration,
     checksDomains: Bool
   ) {
     self.client = client
@@ -42,7 +43,7 @@ public struct NodeCheck: Sendable {
       checks += more
     }
     try add(await checkBus())
-    let gateway = client.object(Gateway.object, of: Gateway.module, timeout: max(timeout, NodeView.patience))
+    let gateway = GatewayClient(client, timeout: max(timeout, NodeView.patience))
     let node: NodeView
     if checks.allSatisfy({ $0.outcome != .failure }) {
       node = await NodeView(asking: gateway, root: root, namespace: namespace)
@@ -94,11 +95,11 @@ public struct NodeCheck: Sendable {
     let broker = "broker"
     let module = "module"
     do {
-      let status = try await client.status(of: Gateway.module, timeout: timeout)
+      let status = try await client.status(of: GatewayObject.module, timeout: timeout)
       let reached = Check.ok(broker, "\(client.broker) answers")
-      let missing = [Gateway.legacyObject, Gateway.object].filter { !status.objects.contains($0) }
+      let missing = [GatewayObject.legacyID, GatewayObject.id].filter { !status.objects.contains($0) }
       guard missing.isEmpty else {
-        let stranger = "another program serves \(Gateway.module), without \(Self.list(missing))"
+        let stranger = "another program serves \(GatewayObject.module), without \(Self.list(missing))"
         return [reached, .failure(module, stranger, "stop it and start the gateway")]
       }
       let busy = status.workers.count { $0.state == .busy }
@@ -106,18 +107,19 @@ public struct NodeCheck: Sendable {
       return [reached, busy < status.workers.count ? .ok(module, all) : .warning(module, all, "gatewayctl status")]
     } catch {
       let skipped = Check.failure(module, "not asked, without a broker")
-      switch (error as? CallFailure)?.reason {
-      case .noAnswer(_, _, let after, _, nil)?:
+      let failure = error as? CallFailure
+      switch (failure?.code, failure?.cause) {
+      case (.noAnswer?, nil):
         return [
           .ok(broker, "\(client.broker) answers"),
           .failure(
-            module, "the gateway does not answer within \(after)",
+            module, "the gateway does not answer within \(timeout)",
             "\(Unit.gateway.remedy(.start)), and see its log"),
         ]
-      case .noAnswer(_, _, _, _, let cause?)?, .notSent(let cause)?:
+      case (.noAnswer?, let cause?), (.notSent?, let cause?):
         return [.failure(broker, "\(cause)", "start Redis, or correct --broker"), skipped]
-      case .broker(let error)?:
-        return [.failure(broker, "\(error)", "correct the user and password in --broker"), skipped]
+      case (.broker?, let cause?):
+        return [.failure(broker, "\(cause)", "correct the user and password in --broker"), skipped]
       default: return [.failure(broker, "\(error)"), skipped]
       }
     }
@@ -165,9 +167,9 @@ public struct NodeCheck: Sendable {
     return StorageCheck(root: root, isServed: node.info != nil).check()
   }
 
-  private func checkDomains(_ node: NodeView, _ gateway: Client.RemoteObject) async -> [Check] {
+  private func checkDomains(_ node: NodeView, _ gateway: GatewayClient) async -> [Check] {
     do {
-      let routes = try await gateway.call("Routes", as: [RouteInfo].self)
+      let routes = try await gateway.routes()
       let domains = try routes.filter { $0.kind == .fqdn }.map { try Domain($0.fqdn) }
       return await CertificateCheck(node: node, resolver: resolver).checkDomains(domains)
     } catch {

@@ -1,4 +1,5 @@
 import ACMEHook
+import GatewayClient
 import GatewayModule
 import Glibc
 import ProxyConfig

@@ -1,12 +1,13 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 import RPC
 import System
 
 /// A change of a route in one line.
 public struct ChangeLine: Hashable, Sendable, Encodable, CustomStringConvertible {
-  private let change: RouteChange
+  private let change: RouteEvent
 
-  public init(_ change: RouteChange) {
+  public init(_ change: RouteEvent) {
     self.change = change
   }
 

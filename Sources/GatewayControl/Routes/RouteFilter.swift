@@ -1,4 +1,5 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 import Glibc
 
 /// Which routes are asked for: those whose whole workload and domain match patterns, in which `*` stands for any text, `?`

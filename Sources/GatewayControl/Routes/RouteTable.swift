@@ -1,4 +1,5 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 
 /// Routes for people to read, a line each.
 public struct RouteTable: Sendable {

@@ -1,4 +1,5 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 
 /// What Traefik's counters, read from time to time, say of each workload: how much went through, how fast it goes, and how
 /// fast it went.
@@ -35,7 +36,7 @@ public struct TrafficHistory: Sendable {
   public init() {}
 
   /// Takes a reading. A counter that is lower than before began again, from zero.
-  public mutating func add(_ metrics: Metrics, at time: ContinuousClock.Instant = .now) {
+  public mutating func add(_ metrics: TrafficTotals, at time: ContinuousClock.Instant = .now) {
     let seconds = lastReading.map { $0.duration(to: time) / .seconds(1) } ?? 0
     lastReading = time
     func rate(_ old: Double?, _ new: Double) -> Double {

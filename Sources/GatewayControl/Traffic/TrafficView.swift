@@ -1,9 +1,10 @@
-public import GatewayModule
+public import GatewayClient
+import GatewayModule
 
 /// Traffic for people to read.
 public enum TrafficView {
   /// The bytes of each workload, by name, and of all together where there are several.
-  public static func totals(_ metrics: Metrics) -> String {
+  public static func totals(_ metrics: TrafficTotals) -> String {
     let workloads = metrics.workloads.sorted()
     func row(_ name: String, _ request: Double, _ response: Double) -> [String] {
       [name, "\(ByteSize(request))", "\(ByteSize(response))"]

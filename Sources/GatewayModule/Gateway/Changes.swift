@@ -1,3 +1,4 @@
+import GatewayClient
 import Logging
 import Synchronization
 
@@ -6,10 +7,10 @@ import Synchronization
 /// A listener that does not keep up loses the oldest of those that wait for it, and nobody waits for a listener.
 final class Changes: Sendable {
   /// How many may wait for a listener.
-  static let capacity = 1024
+  static let capacity = 4096
 
   private struct State {
-    var listeners: [Int: AsyncStream<RouteChange>.Continuation] = [:]
+    var listeners: [Int: AsyncStream<RouteEvent>.Continuation] = [:]
     var lastListener = 0
     /// Since changes began to be lost.
     var lost = 0
@@ -23,9 +24,9 @@ final class Changes: Sendable {
   }
 
   /// The changes from now on.
-  func listen() -> AsyncStream<RouteChange> {
+  func listen() -> AsyncStream<RouteEvent> {
     let (changes, continuation) = AsyncStream.makeStream(
-      of: RouteChange.self, bufferingPolicy: .bufferingNewest(Self.capacity))
+      of: RouteEvent.self, bufferingPolicy: .bufferingNewest(Self.capacity))
     let listener = state.withLock { state in
       state.lastListener += 1
       state.listeners[state.lastListener] = continuation
@@ -38,7 +39,7 @@ final class Changes: Sendable {
   }
 
   /// To be called from one thread at a time, or the order is lost.
-  func tell(_ change: RouteChange) {
+  func tell(_ change: RouteEvent) {
     let lost = state.withLock { state -> Int? in
       var isLosing = false
       for listener in state.listeners.values {

@@ -1,41 +1,36 @@
+import GatewayClient
 public import RPC
 
-extension Gateway {
-  /// The module's name on the bus.
-  public static let module = "gateway"
-  /// What the documentation calls the object.
-  public static let object = ObjectID("gateway", version: "0.0.1")
-  /// What today's callers call it.
-  public static let legacyObject = ObjectID("manager", version: "0.0.1")
-  /// The stream of ``RouteChange`` that the object has under either name.
-  public static let changesStream = "Changes"
-}
-
-extension Server {
+extension RPCServer {
   /// Offers the gateway under both of its names.
   public mutating func register(_ gateway: Gateway) {
-    for object in [Gateway.legacyObject, Gateway.object] {
+    typealias Name = GatewayObject.Method
+    for object in [GatewayObject.legacyID, GatewayObject.id] {
       register(object) {
-        Method("SetNamedProxy") { (workload: String, proxy: NamedProxy) in
-          try await gateway.setNamedProxy(workload: workload, proxy)
+        RPCMethod(Name.setNamedProxy) { (workload: String, request: RouteRequest) in
+          try await gateway.setNamedProxy(workload: workload, request)
         }
-        Method("SetNamedProxy") { (workload: String, name: String, backends: [String], passesTLSThrough: Bool) in
+        RPCMethod(Name.setNamedProxy) {
+          (workload: String, name: String, backends: [String], passesTLSThrough: Bool) in
           try await gateway.setNamedProxy(
-            workload: workload, NamedProxy(name: name, passesTLSThrough: passesTLSThrough, backends: backends))
+            workload: workload, RouteRequest(.label(name), backends: backends, passesTLSThrough: passesTLSThrough))
         }
-        Method("SetFQDNProxy") { (workload: String, proxy: FQDNProxy) in
-          try await gateway.setFQDNProxy(workload: workload, proxy)
+        RPCMethod(Name.setFQDNProxy) { (workload: String, request: RouteRequest) in
+          try await gateway.setFQDNProxy(workload: workload, request)
         }
-        Method("SetFQDNProxy") { (workload: String, fqdn: String, backends: [String], passesTLSThrough: Bool) in
+        RPCMethod(Name.setFQDNProxy) {
+          (workload: String, fqdn: String, backends: [String], passesTLSThrough: Bool) in
           try await gateway.setFQDNProxy(
-            workload: workload, FQDNProxy(fqdn: fqdn, passesTLSThrough: passesTLSThrough, backends: backends))
+            workload: workload, RouteRequest(.fqdn(fqdn), backends: backends, passesTLSThrough: passesTLSThrough))
         }
-        Method("DeleteNamedProxy") { (workload: String) in try await gateway.deleteNamedProxy(workload: workload) }
-        Method("Metrics") { try await gateway.metrics() }
-        Method("Routes") { await gateway.routes() }
-        Method("Routes") { (workload: String) in try await gateway.routes(of: workload) }
-        Method("Node") { await gateway.node() }
-        Stream(Gateway.changesStream) { gateway.changes() }
+        RPCMethod(Name.deleteNamedProxy) { (workload: String) in
+          try await gateway.deleteNamedProxy(workload: workload)
+        }
+        RPCMethod(Name.metrics) { try await gateway.metrics() }
+        RPCMethod(Name.routes) { await gateway.routes() }
+        RPCMethod(Name.routes) { (workload: String) in try await gateway.routes(of: workload) }
+        RPCMethod(Name.node) { await gateway.node() }
+        RPCStream(GatewayObject.events) { gateway.changes() }
       }
     }
   }

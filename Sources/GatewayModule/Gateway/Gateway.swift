@@ -1,3 +1,4 @@
+import GatewayClient
 import ProxyConfig
 import RPC
 
@@ -33,30 +34,30 @@ public struct Gateway: Sendable {
   }
 
   /// Publishes a name inside the node's domain and returns the whole name.
-  func setNamedProxy(workload: String, _ proxy: NamedProxy) async throws -> String {
+  func setNamedProxy(workload: String, _ request: RouteRequest) async throws -> String {
     let workload = try WorkloadID(workload)
     return try await turns.take(for: workload) {
-      try refusePrivateNetwork(proxy.network)
-      let name = try Label(proxy.name)
+      try refusePrivateNetwork(request.network)
+      let name = try Label(request.name.label)
       let node = try await publicNetwork()
       guard let zone = node.domain else {
         throw CallError("this node has no domain: a named proxy needs one, use SetFQDNProxy")
       }
       let route = try Route(
         workload: workload, domain: try Domain(name, in: zone),
-        tls: proxy.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: proxy.backends,
-        httpBackends: proxy.httpBackends ?? [], under: policy(node))
+        tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: request.backends,
+        httpBackends: request.httpBackends ?? [], under: policy(node))
       try await publish(route)
       return route.domain.rawValue
     }
   }
 
   /// Publishes a domain of somebody else's, which must point to this node.
-  func setFQDNProxy(workload: String, _ proxy: FQDNProxy) async throws {
+  func setFQDNProxy(workload: String, _ request: RouteRequest) async throws {
     let workload = try WorkloadID(workload)
     try await turns.take(for: workload) {
-      try refusePrivateNetwork(proxy.network)
-      let domain = try Domain(proxy.fqdn)
+      try refusePrivateNetwork(request.network)
+      let domain = try Domain(request.name.fqdn)
       let node = try await publicNetwork()
       guard !node.addresses.isEmpty else {
         throw CallError("this node has no public address: an FQDN proxy needs one")
@@ -65,8 +66,8 @@ public struct Gateway: Sendable {
         throw CallError("domain \(domain) is inside this node's domain \(zone): use SetNamedProxy")
       }
       let route = try Route(
-        workload: workload, domain: domain, tls: proxy.passesTLSThrough ? .passthrough : .terminated(.own),
-        backends: proxy.backends, httpBackends: proxy.httpBackends ?? [], under: policy(node))
+        workload: workload, domain: domain, tls: request.passesTLSThrough ? .passthrough : .terminated(.own),
+        backends: request.backends, httpBackends: request.httpBackends ?? [], under: policy(node))
       if store.contains(route) { return store.want(route) }
       try store.checkOwner(of: route)
       if let domainCheck {
@@ -87,10 +88,10 @@ public struct Gateway: Sendable {
   }
 
   /// The bytes that went through Traefik for each workload; those counted so far when Traefik is not running.
-  func metrics() async throws -> Metrics {
+  func metrics() async throws -> TrafficTotals {
     await CurrentCall.releaseWorker()
     do {
-      return Metrics(try await meter.read())
+      return TrafficTotals(try await meter.read())
     } catch {
       throw CallError("failed to get metrics: \(error)")
     }
@@ -125,7 +126,7 @@ public struct Gateway: Sendable {
   }
 
   /// The changes of the routes from now on.
-  func changes() -> AsyncStream<RouteChange> { store.changes.listen() }
+  func changes() -> AsyncStream<RouteEvent> { store.changes.listen() }
 
   private func publish(_ route: Route) async throws {
     await meter.settle(route.workload, before: route)
@@ -147,4 +148,10 @@ public struct Gateway: Sendable {
     guard let network, !network.isEmpty else { return }
     throw CallError("private network \(String(reflecting: network)): backends in private networks are not supported")
   }
+}
+
+/// The name that a method takes. One that a caller gave to the other method in its place is not there, and so empty.
+extension RouteRequest.Name {
+  fileprivate var label: String { if case .label(let text) = self { text } else { "" } }
+  fileprivate var fqdn: String { if case .fqdn(let text) = self { text } else { "" } }
 }

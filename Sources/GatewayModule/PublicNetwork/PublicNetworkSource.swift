@@ -33,7 +33,7 @@ public struct PublicNetworkUnknown: Error, Hashable, Sendable, CustomStringConve
 ///
 /// While the module does not answer, its last answer is used: a route must not fail because another module restarts.
 public actor NetworkModule {
-  private let object: Client.RemoteObject
+  private let object: RPCClient.RemoteObject
   private let lifetime: Duration
   private let logger: Logger
   private var known: (network: PublicNetwork, since: ContinuousClock.Instant)?
@@ -44,14 +44,14 @@ public actor NetworkModule {
   /// The question that is under way; everybody waits for its answer.
   private var question: Task<Result<PublicNetwork, PublicNetworkUnknown>, Never>?
 
-  public init(client: Client, logger: Logger) {
+  public init(client: RPCClient, logger: Logger) {
     self.init(client: client, lifetime: .seconds(60), timeout: .seconds(5), logger: logger)
   }
 
   /// - Parameters:
   ///   - lifetime: how long an answer is kept.
   ///   - timeout: how long to wait for one.
-  init(client: Client, lifetime: Duration, timeout: Duration, logger: Logger) {
+  init(client: RPCClient, lifetime: Duration, timeout: Duration, logger: Logger) {
     object = client.object(ObjectID("network", version: "0.0.1"), of: "network", timeout: timeout)
     self.lifetime = lifetime
     self.logger = logger
@@ -94,12 +94,7 @@ public actor NetworkModule {
       isSilent = false
       return .success(network)
     } catch let failure as CallFailure {
-      let isSilence =
-        switch failure.reason {
-        case .noAnswer, .notSent: true
-        default: false
-        }
-      if isSilence, let known {
+      if [.noAnswer, .notSent].contains(failure.code), let known {
         if !isSilent {
           logger.warning("public network not confirmed, using the last answer", metadata: ["reason": "\(failure)"])
         }
@@ -108,8 +103,7 @@ public actor NetworkModule {
         self.known = (known.network, .now)
         return .success(known.network)
       }
-      let isItsOwn = if case .callError = failure.reason { true } else { false }
-      let reason = (isItsOwn ? "the network module says: " : "") + failure.description
+      let reason = (failure.code == .callError ? "the network module says: " : "") + failure.description
       return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(reason)"))
     } catch {
       return .failure(PublicNetworkUnknown(description: "the node's public network is not known: \(error)"))

@@ -1,3 +1,4 @@
+import GatewayClient
 import Glibc
 public import Logging
 import NIOPosix
@@ -24,7 +25,7 @@ public final class RouteStore: Sendable {
     var pending: [Job] = []
     var isWriting = false
     /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
-    var untold: [WorkloadID: RouteChange.Action] = [:]
+    var untold: [WorkloadID: RouteEvent.Action] = [:]
     /// Whose files have to be written again and could not be.
     var owed: Set<WorkloadID> = []
     /// The files that could not be put away, and why.
@@ -37,7 +38,7 @@ public final class RouteStore: Sendable {
     var wanted: Set<String> = []
 
     /// What a route that is in place means to those who know of `known`; nil for no news.
-    func action(_ route: Route, replacing known: Route?) -> RouteChange.Action? {
+    func action(_ route: Route, replacing known: Route?) -> RouteEvent.Action? {
       // Who was not told that it is gone knows it still.
       if let action = untold[route.workload], action != .deleted { return action }
       return known == nil ? .set : known == route ? nil : .replaced
@@ -349,7 +350,7 @@ public final class RouteStore: Sendable {
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
       metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"]
-        .merging(RouteChange.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
+        .merging(RouteEvent.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
     return old.map { .replaced($0) } ?? .created
   }
 
@@ -473,7 +474,7 @@ public final class RouteStore: Sendable {
       }
     }
     let outcomes = directory.apply(steps)
-    var news: [RouteChange] = []
+    var news: [RouteEvent] = []
     state.withLock { state in
       for ((change, step), outcome) in zip(zip(changes, steps), outcomes) {
         let known = state.index[change.workload]
@@ -482,7 +483,7 @@ public final class RouteStore: Sendable {
         case (.write(let route), .durable(let stamp)):
           state.index.confirm(route, isDurable: true, isOnHold: isOnHold, stamp: stamp)
           if let action = state.action(route, replacing: known) {
-            news.append(RouteChange(route, action, replacing: known))
+            news.append(RouteEvent(route, action, replacing: known))
           }
           state.untold[route.workload] = nil
           state.owed.remove(route.workload)
@@ -495,7 +496,7 @@ public final class RouteStore: Sendable {
           state.index.remove(workload)
           state.untold[workload] = nil
           state.owed.remove(workload)
-          if let known { news.append(RouteChange(known, .deleted)) }
+          if let known { news.append(RouteEvent(known, .deleted)) }
         // A power cut may bring the file back: the domain stays taken until that is synced.
         case (.remove(let workload), .unsynced): if known != nil { state.leave(workload) }
         case (.remove, .failed): break
@@ -512,14 +513,14 @@ public final class RouteStore: Sendable {
   private func settle() {
     let untold = state.withLock { $0.untold }
     if untold.isEmpty { return }
-    let news = untold.compactMap { workload, action -> RouteChange? in
+    let news = untold.compactMap { workload, action -> RouteEvent? in
       // One that is back, with the whole directory, was not withdrawn after all.
       let isBack = action == .deleted && directory.has(workload.fileName)
       return state.withLock { state in
         state.untold[workload] = nil
         guard let route = state.index[workload], !isBack else { return nil }
         if action == .deleted { state.index.remove(workload) } else { state.index.trust(workload) }
-        return RouteChange(route, action)
+        return RouteEvent(route, action)
       }
     }
     for change in news {
@@ -642,12 +643,12 @@ public final class RouteStore: Sendable {
         state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
         return state.action(route, replacing: known)
       }
-      if let action { changes.tell(RouteChange(route, action, replacing: known)) }
+      if let action { changes.tell(RouteEvent(route, action, replacing: known)) }
       if !isStart {
         logger.info(
           "route taken over",
           metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"]
-            .merging(RouteChange.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
+            .merging(RouteEvent.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
       }
     case .forget(let workload):
       if let unsynced {
@@ -659,7 +660,7 @@ public final class RouteStore: Sendable {
         state.index.remove(workload)
         state.untold[workload] = nil
       }
-      if let known { changes.tell(RouteChange(known, .deleted)) }
+      if let known { changes.tell(RouteEvent(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
       if let path = try directory.quarantine(file.name) { tellOfQuarantine(file, reason, path) }
@@ -727,7 +728,7 @@ public final class RouteStore: Sendable {
     var domain = ""
     if case .route(let route, _, _, _) = file.sighting { domain = route.domain.rawValue }
     changes.tell(
-      RouteChange(
+      RouteEvent(
         workload: Self.workload(of: file.name)?.rawValue ?? "", domain: domain, action: .quarantined,
         reason: "\(file.name): \(reason)"))
   }
@@ -737,7 +738,7 @@ public final class RouteStore: Sendable {
   }
 }
 
-extension RouteChange {
+extension RouteEvent {
   fileprivate init(_ route: Route, _ action: Action, replacing known: Route? = nil) {
     self.init(
       workload: route.workload.rawValue, domain: route.domain.rawValue, action: action,

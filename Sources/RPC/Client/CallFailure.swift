@@ -1,40 +1,51 @@
 /// Why a call did not bring the result that was asked for.
 public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What went wrong, and whether the method may have run.
-  public enum Reason: Hashable, Sendable {
-    /// The method ran and failed; this is what it says.
-    case callError(String)
+  /// What went wrong. There may be others in later versions, and for the objects of a module: a caller treats those that it does
+  /// not know as it treats ``callError``.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    /// Lower case, words joined by hyphens.
+    public let description: String
+
+    /// - Parameter description: lower case, words joined by hyphens.
+    public init(_ description: String) { self.description = description }
+
+    /// The method ran and failed; the failure's text is what it says.
+    public static let callError = Code("call-error")
     /// The call did not reach a method, or the method broke down.
-    case protocolError(String)
-    /// The broker could not be reached in time, for this reason. Nothing was sent, so that nothing will ever run.
-    case notSent(BrokerError)
+    public static let protocolError = Code("protocol-error")
+    /// The broker could not be reached in time. Nothing was sent, so that nothing will ever run.
+    public static let notSent = Code("not-sent")
     /// The request was sent, and nobody answered in time; the broker may have gone away meanwhile, which then is the cause.
-    /// A withdrawn request was still waiting and will never run; any other may have run.
-    case noAnswer(broker: String, queue: String, after: Duration, isWithdrawn: Bool, cause: BrokerError?)
+    public static let noAnswer = Code("no-answer")
     /// The result is not of the expected type.
-    case undecodable(String)
+    public static let undecodable = Code("undecodable")
     /// The broker denies access, or refused the request.
-    case broker(BrokerError)
+    public static let broker = Code("broker")
     /// The client was stopped.
-    case stopped
+    public static let stopped = Code("stopped")
   }
 
+  /// What went wrong.
+  public let code: Code
   /// The method that was called; empty for a module's status.
   public let method: String
-  /// What went wrong.
-  public let reason: Reason
+  /// In one line, for the log and the person who reads it.
+  public let description: String
+  /// What the broker did, where that is why.
+  public let cause: BrokerError?
+  /// Whether the method may have run, or may run yet.
+  public let mayRun: Bool
 
-  public var description: String {
-    switch reason {
-    case .callError(let message): message
-    case .protocolError(let message): "\(method): \(message)"
-    case .noAnswer(let broker, let queue, let after, let isWithdrawn, let cause):
-      "no answer within \(after) from queue \(queue) at \(broker)"
-        + (cause.map { ": \($0)" } ?? "") + (isWithdrawn ? "; the request was withdrawn" : "")
-    case .notSent(let error): "\(error); nothing was sent"
-    case .undecodable(let why): "\(method): the result does not decode: \(why)"
-    case .broker(let error): "\(error)"
-    case .stopped: "\(method): the client was stopped"
-    }
+  init(_ code: Code, _ method: String, _ description: String, cause: BrokerError? = nil, mayRun: Bool) {
+    self.code = code
+    self.method = method
+    self.description = description
+    self.cause = cause
+    self.mayRun = mayRun
+  }
+
+  /// The same failure with a code that says more, for the client of an object that knows what its messages mean.
+  public func withCode(_ code: Code) -> CallFailure {
+    CallFailure(code, method, description, cause: cause, mayRun: mayRun)
   }
 }

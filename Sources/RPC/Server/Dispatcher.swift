@@ -13,8 +13,8 @@ actor Dispatcher {
   static let replyLifetime = Duration.seconds(300)
   /// The most bytes of a reply that is no request: a list of all clients, some requests in flight.
   static let maximumReply = 64 << 20
-  /// How many events of streams may be on their way to a broker that is slow to take them.
-  static let eventLimit = 1024
+  /// How many events may be on their way to the broker; their streams then wait until it has taken half of them.
+  static let eventLimit = 256
 
   private nonisolated let executor: LoopExecutor
   private nonisolated let taskExecutor: LoopTaskExecutor
@@ -52,6 +52,8 @@ actor Dispatcher {
   private var malformed = MalformedCount()
   /// Published, and not yet taken by the broker.
   private var eventsOnTheWay = 0
+  /// Streams that wait for the broker to take events.
+  private var waitingStreams: [CheckedContinuation<Void, Never>] = []
   /// Since one was last taken.
   private var droppedEvents = 0
 
@@ -277,7 +279,7 @@ actor Dispatcher {
   /// wait. Behind it comes the next one, which goes on with the calls when this one is held up.
   private nonisolated func next(
     after over: (running: CallLedger.Running, outcome: Response.Outcome)?, on runner: Int
-  ) -> (CallLedger.Running, Method)? {
+  ) -> (CallLedger.Running, RPCMethod)? {
     assumeIsolated { dispatcher in
       let now = Timestamp.now
       if let over {
@@ -438,11 +440,14 @@ actor Dispatcher {
 
   // MARK: Streams
 
-  private func publish(_ stream: Stream, of object: ObjectID) async throws {
+  private func publish(_ stream: RPCStream, of object: ObjectID) async throws {
     let channel = object.channel(of: stream.name, module: module)
     do {
       // Run on the event loop, and so without another turn of it for each of many events.
-      try await stream.run { bytes in self.assumeIsolated { $0.publish(bytes, on: channel) } }
+      try await stream.run { bytes in
+        guard !self.takes(bytes, on: channel) else { return }
+        await withCheckedContinuation { self.addWaiting($0) }
+      }
     } catch {
       if !Task.isCancelled {
         logger.error("stream ended", metadata: ["channel": "\(channel)", "reason": "\(error)"])
@@ -450,16 +455,31 @@ actor Dispatcher {
     }
   }
 
-  private func publish(_ bytes: [UInt8], on channel: String) {
-    guard let session, eventsOnTheWay < Self.eventLimit else {
+  /// To be called on the event loop. Returns whether the next event may follow at once.
+  private nonisolated func takes(_ event: [UInt8], on channel: String) -> Bool {
+    assumeIsolated { $0.publish(event, on: channel) }
+  }
+
+  private nonisolated func addWaiting(_ stream: CheckedContinuation<Void, Never>) {
+    assumeIsolated { $0.waitingStreams.append(stream) }
+  }
+
+  private func publish(_ bytes: [UInt8], on channel: String) -> Bool {
+    guard let session else {
       droppedEvents += 1
-      return
+      return true
     }
     eventsOnTheWay += 1
     session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { result in
       self.assumeIsolated { $0.published(result) }
     }
-    scheduleEventFlush()
+    guard eventsOnTheWay >= Self.eventLimit else {
+      scheduleEventFlush()
+      return true
+    }
+    session.main.flush()
+    // Without a connection all that is on the way has failed by now, and nobody would end the wait.
+    return eventsOnTheWay < Self.eventLimit
   }
 
   /// Events that come one soon after the other go out together, and with the next replies.
@@ -476,8 +496,12 @@ actor Dispatcher {
 
   private func published(_ result: Result<RedisReply, BrokerError>) {
     eventsOnTheWay -= 1
+    if eventsOnTheWay <= Self.eventLimit / 2 {
+      for stream in waitingStreams { stream.resume() }
+      waitingStreams = []
+    }
     guard case .success = result, droppedEvents > 0 else { return }
-    logger.warning("events dropped while the broker did not take them", metadata: ["events": "\(droppedEvents)"])
+    logger.warning("events dropped while the broker was away", metadata: ["events": "\(droppedEvents)"])
     droppedEvents = 0
   }
 }

@@ -1,8 +1,8 @@
 /// The objects of a server, and which method a call is for.
 struct ObjectTable {
   private(set) var ids: [ObjectID] = []
-  private(set) var streams: [(object: ObjectID, stream: Stream)] = []
-  private var methods: [ObjectID: [String: [Method]]] = [:]
+  private(set) var streams: [(object: ObjectID, stream: RPCStream)] = []
+  private var methods: [ObjectID: [String: [RPCMethod]]] = [:]
 
   mutating func add(_ id: ObjectID, _ members: [any ObjectMember]) {
     precondition(methods[id] == nil && id != .status, "object \(id) is registered already")
@@ -10,13 +10,13 @@ struct ObjectTable {
     methods[id] = [:]
     for member in members {
       switch member {
-      case let method as Method:
+      case let method as RPCMethod:
         let overloads = methods[id]![method.name, default: []]
         precondition(
           !overloads.contains { $0.arity == method.arity },
           "\(id) has two methods \(method.name) with \(method.arity) arguments")
         methods[id]![method.name] = overloads + [method]
-      case let stream as Stream:
+      case let stream as RPCStream:
         precondition(
           !streams.contains { $0.object == id && $0.stream.name == stream.name },
           "\(id) has two streams \(stream.name)")
@@ -27,7 +27,7 @@ struct ObjectTable {
   }
 
   /// The method that `request` calls, or the protocol error that answers it.
-  func method(for request: Request) throws(ProtocolError) -> Method {
+  func method(for request: Request) throws(ProtocolError) -> RPCMethod {
     guard let object = methods[request.object] else { throw ProtocolError("unknown object") }
     guard let overloads = object[request.method] else { throw ProtocolError("not a function") }
     let count = request.inputs.count

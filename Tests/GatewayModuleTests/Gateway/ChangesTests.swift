@@ -1,4 +1,5 @@
 import Foundation
+import GatewayClient
 import ProxyConfig
 import RPC
 import Records
@@ -12,7 +13,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct ChangesTests {
   /// What was told since, as `action workload domain`, up to a change that this makes for a mark.
-  private func told(_ changes: AsyncStream<RouteChange>, by store: RouteStore) async throws -> [String] {
+  private func told(_ changes: AsyncStream<RouteEvent>, by store: RouteStore) async throws -> [String] {
     _ = try await store.set(route("mark", "mark.test"))
     var told: [String] = []
     for await change in changes {
@@ -111,30 +112,30 @@ struct ChangesTests {
     let changes = Changes(logger: .silent)
     let listener = changes.listen()
     for number in 0..<Changes.capacity + 5 {
-      changes.tell(RouteChange(workload: "\(number)", domain: "", action: .set))
+      changes.tell(RouteEvent(workload: "\(number)", domain: "", action: .set))
     }
     var iterator = listener.makeAsyncIterator()
     #expect(await iterator.next()?.workload == "5")
     for _ in 1..<Changes.capacity { _ = await iterator.next() }
-    changes.tell(RouteChange(workload: "next", domain: "", action: .set))
+    changes.tell(RouteEvent(workload: "next", domain: "", action: .set))
     #expect(await iterator.next()?.workload == "next")
   }
 
   @Test func wireIsAMapOfFive() throws {
-    let change = RouteChange(
+    let change = RouteEvent(
       workload: "w", domain: "", action: .quarantined, reason: "w.yaml: bad", time: Timestamp(seconds: 1))
     let bytes = try MessagePackEncoder().encode(change)
     // fixmap of 5 with `Time` as the extension −1 of four bytes at its end.
     #expect(bytes.first == 0x85)
     let time: [UInt8] = [0xa4, 0x54, 0x69, 0x6d, 0x65, 0xd6, 0xff, 0, 0, 0, 1]
     #expect(bytes.suffix(11) == time[...])
-    #expect(try MessagePackDecoder().decode(RouteChange.self, from: bytes) == change)
+    #expect(try MessagePackDecoder().decode(RouteEvent.self, from: bytes) == change)
   }
 
   @Test func domainThatWasGivenUpIsASixth() throws {
-    let change = RouteChange(workload: "w", domain: "b.test", action: .replaced, previous: "a.test")
+    let change = RouteEvent(workload: "w", domain: "b.test", action: .replaced, previous: "a.test")
     let bytes = try MessagePackEncoder().encode(change)
     #expect(bytes.first == 0x86 && bytes.suffix(16) == [0xa8] + Array("Previous".utf8) + [0xa6] + Array("a.test".utf8))
-    #expect(try MessagePackDecoder().decode(RouteChange.self, from: bytes) == change)
+    #expect(try MessagePackDecoder().decode(RouteEvent.self, from: bytes) == change)
   }
 }

@@ -1,3 +1,4 @@
+import GatewayClient
 import RPC
 import TestSupport
 import Testing

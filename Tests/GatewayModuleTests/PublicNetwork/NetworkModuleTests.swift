@@ -22,7 +22,7 @@ struct NetworkModuleTests {
   private func withModule(_ body: (NetworkModule, PythonCaller) async throws -> Void) async throws {
     try await RedisServer.withServer { redis in
       try await PythonCaller.withCaller(broker: redis.unixURL) { caller in
-        let client = Client(broker: try BrokerURL(redis.unixURL), logger: .silent)
+        let client = RPCClient(broker: try BrokerURL(redis.unixURL), logger: .silent)
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await client.run() }
           let module = NetworkModule(

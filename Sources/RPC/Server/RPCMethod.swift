@@ -1,7 +1,7 @@
-/// What an object offers: a ``Method`` or a ``Stream``.
+/// What an object offers: a ``RPCMethod`` or a ``RPCStream``.
 public protocol ObjectMember: Sendable {}
 
-/// Lists the members of an object; see ``Server/register(_:members:)``.
+/// Lists the members of an object; see ``RPCServer/register(_:members:)``.
 @resultBuilder
 public enum ObjectBuilder {
   /// The members, as they stand.
@@ -13,15 +13,15 @@ public enum ObjectBuilder {
 /// Arguments are decoded by position, and the result is encoded as one value; a tuple's parts become an array of
 /// values, and a method without a result answers with no bytes.
 ///
-///     Method("Add") { (a: Double, b: Double) in a + b }
-///     Method("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
-///     Method("Delete") { (workload: String) async throws in try await store.delete(workload) }
+///     RPCMethod("Add") { (a: Double, b: Double) in a + b }
+///     RPCMethod("AddSub") { (a: Double, b: Double) in (a + b, a - b) }
+///     RPCMethod("Delete") { (workload: String) async throws in try await store.delete(workload) }
 ///
 /// An error that the function throws is the caller's call error, with the error's description as its text; only a
 /// ``ProtocolError`` is answered as one. The function begins on the server's event loop, in the order in which calls
 /// were taken from their queue, and comes back there after its suspensions: one that computes for long or blocks a
 /// thread belongs elsewhere, on an actor or behind `withTaskExecutorPreference(globalConcurrentExecutor)`.
-public struct Method: ObjectMember {
+public struct RPCMethod: ObjectMember {
   /// What callers write as `Method`; case matters.
   public let name: String
   /// How many arguments it takes.
@@ -139,14 +139,15 @@ public struct Method: ObjectMember {
 
 /// A stream of events that an object publishes for as long as the server runs.
 ///
-///     Stream("Ticks") { AsyncStream<Timestamp> { … } }
+///     RPCStream("Ticks") { AsyncStream<Timestamp> { … } }
 ///
 /// Each element is published as one MessagePack value; nobody has to listen. While the broker is away, elements are
-/// dropped.
-public struct Stream: ObjectMember {
+/// dropped; one that is slow to take them is waited for. The sequence is iterated on the event loop that serves calls: what
+/// takes long to make an element must do it elsewhere.
+public struct RPCStream: ObjectMember {
   /// The last part of its channel's name.
   public let name: String
-  let run: @Sendable (_ publish: @Sendable ([UInt8]) -> Void) async throws -> Void
+  let run: @Sendable (_ publish: @Sendable ([UInt8]) async -> Void) async throws -> Void
 
   /// - Parameters:
   ///   - name: the last part of its channel's name.
@@ -155,7 +156,7 @@ public struct Stream: ObjectMember {
   where Elements.Element: Encodable & Sendable {
     self.name = name
     run = { publish in
-      for try await element in elements() { publish(try MessagePackEncoder().encode(element)) }
+      for try await element in elements() { await publish(try MessagePackEncoder().encode(element)) }
     }
   }
 }

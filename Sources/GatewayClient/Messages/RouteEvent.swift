@@ -5,7 +5,8 @@ public import RPC
 ///
 /// On the wire it is a map of five: `Workload`, `Domain`, `Action` and `Reason` are strings, `Time` is a time, MessagePack's
 /// extension −1. It has a sixth, `Previous`, a string, when the workload gave up another domain.
-public struct RouteChange: Hashable, Sendable, Codable {
+public struct RouteEvent: Hashable, Sendable, Codable {
+  /// What was done.
   public enum Action: String, Hashable, Sendable, Codable {
     /// The workload has a route now, and had none.
     case set
@@ -21,6 +22,7 @@ public struct RouteChange: Hashable, Sendable, Codable {
   public let workload: String
   /// The route's domain; empty for a file in quarantine that names none.
   public let domain: String
+  /// What was done.
   public let action: Action
   /// Of a file in quarantine: its name and why it is there. Empty otherwise.
   public let reason: String
@@ -29,6 +31,7 @@ public struct RouteChange: Hashable, Sendable, Codable {
   /// Of a route that was replaced by one with another domain: the domain that the workload gave up. nil otherwise.
   public let previous: String?
 
+  /// Each parameter is the property of that name.
   public init(
     workload: String, domain: String, action: Action, reason: String = "", time: Timestamp = .now,
     previous: String? = nil
@@ -41,6 +44,9 @@ public struct RouteChange: Hashable, Sendable, Codable {
     self.previous = previous
   }
 
+  /// Writes the map.
+  ///
+  /// - Throws: what the encoder throws.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(workload, forKey: .workload)
@@ -52,7 +58,7 @@ public struct RouteChange: Hashable, Sendable, Codable {
     if let previous { try container.encode(previous, forKey: .previous) }
   }
 
-  package enum CodingKeys: String, CodingKey {
+  private enum CodingKeys: String, CodingKey {
     case workload = "Workload"
     case domain = "Domain"
     case action = "Action"

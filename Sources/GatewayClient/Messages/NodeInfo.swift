@@ -36,6 +36,7 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   public var quarantined: Int
   /// Those files by name, the first ``quarantineLimit`` of them.
   public var quarantine: [QuarantinedFile]
+  /// What it sees of Traefik.
   public var traefik: TraefikInfo
   /// How many names there are that sites want a certificate for since ``certificatePatience``, or that are on hold, and that
   /// Traefik has stored none for; nil when the gateway does not tell.
@@ -48,6 +49,51 @@ public struct NodeInfo: Hashable, Sendable, Codable {
 
   /// How many files in quarantine are listed by name.
   public static let quarantineLimit = 100
+
+  /// Each parameter is the property of that name.
+  public init(
+    version: String,
+    pid: Int,
+    started: Timestamp,
+    machine: String,
+    host: String,
+    root: String,
+    domain: String,
+    publicIPs: [String],
+    networkFault: String,
+    httpAddress: String,
+    httpsAddress: String,
+    traefikAddress: String,
+    netns: String,
+    certificateAuthority: String,
+    routes: Int,
+    quarantined: Int,
+    quarantine: [QuarantinedFile],
+    traefik: TraefikInfo,
+    withoutCertificates: Int? = nil,
+    withoutCertificate: [UncertifiedName]? = nil
+  ) {
+    self.version = version
+    self.pid = pid
+    self.started = started
+    self.machine = machine
+    self.host = host
+    self.root = root
+    self.domain = domain
+    self.publicIPs = publicIPs
+    self.networkFault = networkFault
+    self.httpAddress = httpAddress
+    self.httpsAddress = httpsAddress
+    self.traefikAddress = traefikAddress
+    self.netns = netns
+    self.certificateAuthority = certificateAuthority
+    self.routes = routes
+    self.quarantined = quarantined
+    self.quarantine = quarantine
+    self.traefik = traefik
+    self.withoutCertificates = withoutCertificates
+    self.withoutCertificate = withoutCertificate
+  }
 
   private enum CodingKeys: String, CodingKey {
     case version = "Version"
@@ -82,7 +128,11 @@ public struct UncertifiedName: Hashable, Sendable, Codable {
   /// When Traefik is to ask for it again; nil when it is not on hold.
   public let nextTry: Timestamp?
 
-  package init(name: String, since: Timestamp, nextTry: Timestamp? = nil) {
+  /// - Parameters:
+  ///   - name: a domain, or `*.DOMAIN` for a wildcard.
+  ///   - since: when the oldest of the route files that want it was written.
+  ///   - nextTry: when Traefik is to ask for it again; nil when it is not on hold.
+  public init(name: String, since: Timestamp, nextTry: Timestamp? = nil) {
     self.name = name
     self.since = since
     self.nextTry = nextTry
@@ -102,7 +152,10 @@ public struct QuarantinedFile: Hashable, Sendable, Codable {
   /// Why it is there; empty where that is not known any more.
   public let reason: String
 
-  package init(name: String, reason: String) {
+  /// - Parameters:
+  ///   - name: in `<root>/quarantine`.
+  ///   - reason: why it is there.
+  public init(name: String, reason: String) {
     self.name = name
     self.reason = reason
   }
@@ -128,7 +181,8 @@ public struct TraefikInfo: Hashable, Sendable, Codable {
   /// Whether it was started before its static configuration was last written, and so runs with an older one.
   public var isOutdated = false
 
-  package init() {}
+  /// A Traefik of which nothing is known.
+  public init() {}
 
   private enum CodingKeys: String, CodingKey {
     case isUp = "Up"

@@ -5,17 +5,17 @@ public import ServiceLifecycle
 
 /// Serves a module's objects on the bus.
 ///
-///     var server = Server(module: "server", broker: try BrokerURL("tcp://localhost:6379"), logger: logger)
+///     var server = RPCServer(module: "server", broker: try BrokerURL("tcp://localhost:6379"), logger: logger)
 ///     server.register(ObjectID("calculator", version: "1.0")) {
-///       Method("Add") { (a: Double, b: Double) in a + b }
-///       Stream("Ticks") { AsyncStream<Timestamp> { … } }
+///       RPCMethod("Add") { (a: Double, b: Double) in a + b }
+///       RPCStream("Ticks") { AsyncStream<Timestamp> { … } }
 ///     }
 ///     try await server.run()
 ///
 /// Every request that names a reply address is answered exactly once. A request stays in Redis, in the list
 /// `<queue>.in-flight`, from when it is taken until its reply is there, so that it survives the death of the server
 /// and is run again by the next one. The broker's absence is waited out.
-public struct Server: Service {
+public struct RPCServer: Service {
   /// The module's name.
   public let module: String
   /// Where requests come from.

@@ -5,7 +5,7 @@ public import ServiceLifecycle
 
 /// Calls objects of other modules, and listens to their streams.
 ///
-///     let client = Client(broker: try BrokerURL("unix:///var/run/redis.sock"), logger: logger)
+///     let client = RPCClient(broker: try BrokerURL("unix:///var/run/redis.sock"), logger: logger)
 ///     let calculator = client.object(ObjectID("calculator", version: "1.0"), of: "server")
 ///     // while client.run() runs:
 ///     let sum: Double = try await calculator.call("Add", 1.0, 2.0)
@@ -13,8 +13,8 @@ public import ServiceLifecycle
 ///
 /// One client serves any number of calls at once over two connections. It connects while ``run()`` runs; calls made
 /// before that, or while the broker is away, wait for it until their own deadline, or for the client's time limit for
-/// connecting, and then fail with ``CallFailure/Reason/notSent(_:)``.
-public struct Client: Service {
+/// connecting, and then fail with ``CallFailure/Code/notSent``.
+public struct RPCClient: Service {
   /// Where calls go.
   public let broker: BrokerURL
   private let connectTimeout: Duration?
@@ -85,32 +85,35 @@ public struct Client: Service {
     _ method: String, on object: ObjectID, of module: String, inputs: [[UInt8]], timeout: Duration
   ) async throws -> [UInt8] {
     let queue = object.queue(of: module)
-    let failure: CallFailure.Reason
+    let outcome: Response.Outcome
     do throws(Exchange.Failure) {
-      let outcome = try await exchange.call(
+      outcome = try await exchange.call(
         method, object, queue: queue, inputs: inputs, timeout: timeout, connectTimeout: connectTimeout)
-      switch outcome {
-      case .result(let data): return data
-      case .callError(let message, _): failure = .callError(message)
-      case .protocolError(let message): failure = .protocolError(message)
-      }
     } catch {
       switch error {
       case .timeout(let isWithdrawn, let cause):
-        failure = .noAnswer(
-          broker: broker.description, queue: queue, after: timeout, isWithdrawn: isWithdrawn, cause: cause)
-      case .notSent(let error): failure = .notSent(error)
+        let text =
+          "no answer within \(timeout) from queue \(queue) at \(broker)" + (cause.map { ": \($0)" } ?? "")
+          + (isWithdrawn ? "; the request was withdrawn" : "")
+        throw CallFailure(.noAnswer, method, text, cause: cause, mayRun: !isWithdrawn)
+      case .notSent(let cause):
+        throw CallFailure(.notSent, method, "\(cause); nothing was sent", cause: cause, mayRun: false)
       case .cancelled: throw CancellationError()
-      case .stopped: failure = .stopped
-      case .broker(let error): failure = .broker(error)
+      case .stopped: throw CallFailure(.stopped, method, "\(method): the client was stopped", mayRun: true)
+      case .broker(let cause): throw CallFailure(.broker, method, "\(cause)", cause: cause, mayRun: false)
       }
     }
-    throw CallFailure(method: method, reason: failure)
+    switch outcome {
+    case .result(let data): return data
+    case .callError(let message, _): throw CallFailure(.callError, method, message, mayRun: true)
+    case .protocolError(let message):
+      throw CallFailure(.protocolError, method, "\(method): \(message)", mayRun: true)
+    }
   }
 
   /// An object as a caller sees it: its methods by name, typed by what is passed and what is expected.
   public struct RemoteObject: Sendable {
-    fileprivate let client: Client
+    fileprivate let client: RPCClient
     /// The module's name.
     public let module: String
     /// The object's name and version.
@@ -161,7 +164,7 @@ public struct Client: Service {
       do {
         return try body()
       } catch {
-        throw CallFailure(method: method, reason: .undecodable("\(error)"))
+        throw CallFailure(.undecodable, method, "\(method): the result does not decode: \(error)", mayRun: true)
       }
     }
   }
