@@ -134,7 +134,9 @@ struct GatewayCommand: AsyncParsableCommand {
     let root = GatewayRoot(root)
     // Before anything is written.
     let lock = try RootLock(root, broker: "\(broker)")
-    let store = try await RouteStore.open(root, trusting: clients.trustedProxies, logger: logger)
+    let events = RouteEvents(logger: logger)
+    let store = try await RouteStore.open(
+      root, trusting: clients.trustedProxies, logger: logger, onEvent: events.tell)
 
     var services: [any Service] = []
     let network: PublicNetworkSource
@@ -166,7 +168,7 @@ struct GatewayCommand: AsyncParsableCommand {
     services.append(meter)
 
     let gateway = Gateway(
-      store: store, network: network,
+      store: store, events: events, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
       meter: meter,
       description: NodeDescription(

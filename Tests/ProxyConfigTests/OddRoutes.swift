@@ -38,6 +38,10 @@ enum OddRoutes {
         try .make("domain-\(index)-wildcard", "x\(index).\(passed)", .terminated(.wildcard(of: Domain(domain)))))
     }
     routes.append(try .make("domain-passed", "1.e4", .passthrough, ["10.1.2.3:443"]))
+    for kind in Route.Kind.allCases {
+      routes.append(
+        try .make("passed-\(kind)", "\(kind).example.com", .passthrough, ["10.1.2.3:443"]).known(as: kind))
+    }
     let addresses = (1...32).map { "10.0.0.\($0):8080" } + (1...32).map { "[2001:db8::\($0)]:8080" }
     routes.append(try .make("many-passed", "many-passed.example.com", .passthrough, addresses))
     routes.append(

@@ -11,7 +11,8 @@ struct PassthroughTests {
   ) async throws {
     let routes = try [
       Route(
-        workload: WorkloadID("bank"), domain: Domain("bank.example.com"), tls: .passthrough, backends: [bank.endpoint],
+        workload: WorkloadID("bank"), domain: Domain("bank.example.com"), tls: .passthrough, kind: .fqdn,
+        backends: [bank.endpoint],
         httpBackends: httpBackends, under: .alreadyAccepted),
       Route(
         workload: WorkloadID("shop"), domain: Domain("shop.example.com"),

@@ -334,6 +334,22 @@ struct RouteReadingTests {
     #expect(RouteFile.read(route.encoded(), "site") == .route(route, isCurrent: true))
   }
 
+  @Test func kindStandsInTheFileWhereTheCertificateDoesNotSayIt() throws {
+    let passed = try Route.make("site", "app.example.com", .passthrough, ["10.0.0.1:443"])
+    #expect(passed.kind == nil)
+    for kind in Route.Kind.allCases {
+      let route = passed.known(as: kind)
+      #expect(RouteFile.read(route.encoded(), "site") == .route(route))
+      #expect(route.encoded() == passed.encoded() + Array("kind: \(kind)\n".utf8))
+      // Once it is known it stays.
+      #expect(route.known(as: .named) == route)
+    }
+    try expectForeign(passed.known(as: .named), "kind: named", "kind: other")
+    let terminated = try Route.make("site", "app.example.com", .terminated(.own), ["http://10.0.0.1:80"])
+    #expect(terminated.kind == .fqdn && terminated.known(as: .named) == terminated)
+    try expectForeign(terminated, "http:\n", "kind: fqdn\nhttp:\n")
+  }
+
   /// Two that say where the `Forwarded` header goes, one and several backends each.
   private static let forwarding: [Route] = {
     let several = (1...2).map { "http://10.0.0.\($0)" }

@@ -7,6 +7,7 @@ import RPC
 /// Calls for one workload take effect in the order in which they begin.
 public struct Gateway: Sendable {
   private let store: RouteStore
+  private let events: RouteEvents
   private let network: PublicNetworkSource
   private let domainCheck: DomainCheck?
   private let meter: TrafficMeter
@@ -16,16 +17,19 @@ public struct Gateway: Sendable {
 
   /// - Parameters:
   ///   - store: the routes.
+  ///   - events: what becomes of them, as the store says.
   ///   - network: the node's public network.
   ///   - domainCheck: looks up where an FQDN points; nil lets every FQDN pass.
   ///   - meter: what went through Traefik.
   ///   - description: what it was started with.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
-    store: RouteStore, network: PublicNetworkSource, domainCheck: DomainCheck?, meter: TrafficMeter,
+    store: RouteStore, events: RouteEvents, network: PublicNetworkSource, domainCheck: DomainCheck?,
+    meter: TrafficMeter,
     description: NodeDescription, allowsLoopbackBackends: Bool = false
   ) {
     self.store = store
+    self.events = events
     self.network = network
     self.domainCheck = domainCheck
     self.meter = meter
@@ -45,7 +49,8 @@ public struct Gateway: Sendable {
       }
       let route = try Route(
         workload: workload, domain: try Domain(name, in: zone),
-        tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: request.backends,
+        tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), kind: .named,
+        backends: request.backends,
         httpBackends: request.httpBackends ?? [], under: policy(node))
       try await publish(route)
       return route.domain.rawValue
@@ -67,6 +72,7 @@ public struct Gateway: Sendable {
       }
       let route = try Route(
         workload: workload, domain: domain, tls: request.passesTLSThrough ? .passthrough : .terminated(.own),
+        kind: .fqdn,
         backends: request.backends, httpBackends: request.httpBackends ?? [], under: policy(node))
       if store.contains(route) { return store.want(route) }
       try store.checkOwner(of: route)
@@ -83,6 +89,7 @@ public struct Gateway: Sendable {
     let workload = try WorkloadID(workload)
     try await turns.take(for: workload) {
       await meter.settle(workload)
+      if store.route(of: workload) != nil { await CurrentCall.releaseWorker() }
       _ = try await store.delete(workload)
     }
   }
@@ -100,8 +107,8 @@ public struct Gateway: Sendable {
   /// All routes, by workload.
   func routes() async -> [RouteInfo] {
     let routes = store.routes
-    // Which of the routes with TLS passed through are named ones does not stand in their files.
-    let needsZone = routes.contains { $0.tls == .passthrough }
+    // What earlier versions wrote does not say which of the routes with TLS passed through are named ones.
+    let needsZone = routes.contains { $0.kind == nil }
     let zone = needsZone ? try? await publicNetwork().domain : nil
     return routes.map { RouteInfo($0, zone: zone) }
   }
@@ -109,7 +116,7 @@ public struct Gateway: Sendable {
   /// The route of one workload, if it has one.
   func routes(of workload: String) async throws -> [RouteInfo] {
     guard let route = store.route(of: try WorkloadID(workload)) else { return [] }
-    let zone = route.tls == .passthrough ? try? await publicNetwork().domain : nil
+    let zone = route.kind == nil ? try? await publicNetwork().domain : nil
     return [RouteInfo(route, zone: zone)]
   }
 
@@ -125,11 +132,13 @@ public struct Gateway: Sendable {
     return await description.info(network, store)
   }
 
-  /// The changes of the routes from now on.
-  func changes() -> AsyncStream<RouteEvent> { store.changes.listen() }
+  /// What becomes of routes from now on.
+  func changes() -> AsyncStream<RouteEvent> { events.listen() }
 
   private func publish(_ route: Route) async throws {
     await meter.settle(route.workload, before: route)
+    // As many calls as there are share the sync that is to come, not only as many as there are workers.
+    if !store.contains(route) { await CurrentCall.releaseWorker() }
     _ = try await store.set(route)
     await meter.follow(route)
   }

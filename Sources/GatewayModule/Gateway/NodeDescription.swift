@@ -66,7 +66,8 @@ public struct NodeDescription: Sendable {
       host: Self.hostName, root: root.path, domain: domain, publicIPs: addresses, networkFault: fault,
       httpAddress: "\(http)", httpsAddress: "\(https)", traefikAddress: "\(metrics)", netns: namespace?.name ?? "",
       certificateAuthority: authority?.directory ?? "", routes: store.count, quarantined: quarantine?.count ?? 0,
-      quarantine: quarantine?.files ?? [], traefik: await traefik,
+      quarantine: (quarantine?.files ?? []).map { QuarantinedFile(name: $0.name, reason: $0.reason) },
+      traefik: await traefik,
       withoutCertificates: missing?.count,
       withoutCertificate: missing.map { missing in
         missing.prefix(NodeInfo.quarantineLimit).map { name, written, nextTry in

@@ -2,12 +2,13 @@ import GatewayClient
 import ProxyConfig
 
 extension RouteInfo {
+  /// - Parameter zone: the node's domain; for a route of which its file does not say as what it was asked for.
   init(_ route: Route, zone: Domain?) {
     let kind: Kind =
-      switch route.tls {
-      case .terminated(.wildcard): .named
-      case .terminated(.own): .fqdn
-      case .passthrough: zone.map(route.domain.isInside) == true ? .named : .fqdn
+      switch route.kind {
+      case .named: .named
+      case .fqdn: .fqdn
+      case nil: zone.map(route.domain.isInside) == true ? .named : .fqdn
       }
     self.init(
       workload: route.workload.rawValue, kind: kind, fqdn: route.domain.rawValue,

@@ -211,27 +211,27 @@ public actor TrafficMeter: Service {
 
   /// The workloads that have the other end of a connection as a backend.
   private nonisolated var owners: @Sendable (TCPSocket) -> [String] {
-    { [routes] socket in routes.passthroughOwners(of: socket.remote).map(\.rawValue) }
+    { [routes] socket in routes.backendOwners { $0.passthrough[socket.remote] ?? [] }.map(\.rawValue) }
   }
 
   /// The workloads that have a backend for requests whose TLS Traefik ends.
   private nonisolated var terminatedOwners: @Sendable (Endpoint) -> BackendTraffic.Owners? {
     { [routes] endpoint in
-      routes.terminatedOwners(of: endpoint).map {
+      routes.backendOwners { $0.terminated(at: endpoint) }.map {
         BackendTraffic.Owners(workloads: $0.workloads.map(\.rawValue), isSecure: $0.isSecure)
       }
     }
   }
 
   private nonisolated var isBackend: @Sendable (TCPSocket) -> Bool {
-    { [routes] socket in routes.terminatedOwners(of: socket.remote) != nil }
+    { [routes] socket in routes.backendOwners { $0.terminated(at: socket.remote) != nil } }
   }
 
   private func lookAtConnections() async {
-    let owned = routes.passthroughOwners
+    let (owned, hasTerminated) = routes.backendOwners { ($0.passthrough, $0.hasTerminated) }
     report(sharing: owned.filter { $0.value.count > 1 })
     let isNeeded =
-      !owned.isEmpty || routes.hasTerminatedRoutes || closedSockets != nil
+      !owned.isEmpty || hasTerminated || closedSockets != nil
       || counts.withLock { $0.ledger.hasConnections }
     guard isNeeded else { return }
     do {

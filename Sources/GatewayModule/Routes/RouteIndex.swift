@@ -32,10 +32,7 @@ struct RouteIndex {
   /// Another one after each change.
   private(set) var revision = 0
   private var owners: [Domain: WorkloadID] = [:]
-  /// Who passes TLS through to which backend.
-  private(set) var passthroughOwners: [Endpoint: [WorkloadID]] = [:]
-  /// Who has which backend for requests whose TLS ends at Traefik.
-  private(set) var terminatedOwners: [Endpoint: [WorkloadID]] = [:]
+  private(set) var backendOwners = BackendOwners()
   /// The domains of the routes that are being written.
   private var claims: [WorkloadID: Domain] = [:]
 
@@ -65,8 +62,10 @@ struct RouteIndex {
 
   func isOutdated(_ workload: WorkloadID) -> Bool { entries[workload]?.isCurrent == false }
 
+  /// Whether the route is on disk. A file of an earlier version that does not say as what it was asked for may be of either
+  /// kind.
   func isDurable(_ route: Route) -> Bool {
-    entries[route.workload].map { $0.isDurable && $0.route == route } ?? false
+    entries[route.workload].map { $0.isDurable && $0.route.known(as: route.kind) == route } ?? false
   }
 
   func checkOwner(of route: Route) throws(DomainTaken) {
@@ -78,7 +77,10 @@ struct RouteIndex {
   /// Reserves the route's domain for its workload, which must have no other claim open.
   mutating func claim(_ route: Route) throws(DomainTaken) -> Claim {
     try checkOwner(of: route)
-    if isDurable(route) { return .unchanged }
+    if isDurable(route) {
+      if entries[route.workload]?.route.kind != route.kind { entries[route.workload]?.route = route }
+      return .unchanged
+    }
     owners[route.domain] = route.workload
     claims[route.workload] = route.domain
     return .write(replacing: entries[route.workload]?.route)
@@ -98,8 +100,8 @@ struct RouteIndex {
     let old = entries.updateValue(entry, forKey: route.workload)
     if let old, old.route.domain != route.domain { release(old.route) }
     owners[route.domain] = route.workload
-    if let old { withdrawBackends(of: old.route) }
-    offerBackends(of: route)
+    if let old { backendOwners.remove(old.route) }
+    backendOwners.insert(route)
   }
 
   /// The claimed route was not written; everything is as it was before the claim.
@@ -122,29 +124,7 @@ struct RouteIndex {
   mutating func remove(_ workload: WorkloadID) {
     guard let entry = entries.removeValue(forKey: workload) else { return }
     release(entry.route)
-    withdrawBackends(of: entry.route)
-  }
-
-  private mutating func offerBackends(of route: Route) {
-    for endpoint in Set(route.backends.map(\.endpoint)) {
-      switch route.tls.mode {
-      case .passthrough: passthroughOwners[endpoint, default: []].append(route.workload)
-      case .terminated: terminatedOwners[endpoint, default: []].append(route.workload)
-      }
-    }
-  }
-
-  private mutating func withdrawBackends(of route: Route) {
-    func withdraw(_ endpoint: Endpoint, from owners: inout [Endpoint: [WorkloadID]]) {
-      owners[endpoint]?.removeAll { $0 == route.workload }
-      if owners[endpoint]?.isEmpty == true { owners[endpoint] = nil }
-    }
-    for endpoint in Set(route.backends.map(\.endpoint)) {
-      switch route.tls.mode {
-      case .passthrough: withdraw(endpoint, from: &passthroughOwners)
-      case .terminated: withdraw(endpoint, from: &terminatedOwners)
-      }
-    }
+    backendOwners.remove(entry.route)
   }
 
   /// A domain that is no longer on disk is free, unless its workload is just about to publish it again.

@@ -1,9 +1,7 @@
-import GatewayClient
 import Glibc
 public import Logging
 import NIOPosix
 public import ProxyConfig
-import RPC
 public import Records
 import Synchronization
 public import System
@@ -25,7 +23,7 @@ public final class RouteStore: Sendable {
     var pending: [Job] = []
     var isWriting = false
     /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
-    var untold: [WorkloadID: RouteEvent.Action] = [:]
+    var untold: [WorkloadID: Event.Action] = [:]
     /// Whose files have to be written again and could not be.
     var owed: Set<WorkloadID> = []
     /// The files that could not be put away, and why.
@@ -38,7 +36,7 @@ public final class RouteStore: Sendable {
     var wanted: Set<String> = []
 
     /// What a route that is in place means to those who know of `known`; nil for no news.
-    func action(_ route: Route, replacing known: Route?) -> RouteEvent.Action? {
+    func action(_ route: Route, replacing known: Route?) -> Event.Action? {
       // Who was not told that it is gone knows it still.
       if let action = untold[route.workload], action != .deleted { return action }
       return known == nil ? .set : known == route ? nil : .replaced
@@ -141,13 +139,13 @@ public final class RouteStore: Sendable {
   /// On its one thread the index and the disk agree: nowhere else is either changed.
   private let writer = NIOThreadPool(numberOfThreads: 1)
   private let logger: Logger
-  /// What became of routes, told from the writer's thread.
-  let changes: Changes
+  /// Takes what became of routes, on the writer's thread.
+  private let onEvent: @Sendable (Event) -> Void
 
-  private init(directory: RouteDirectory, logger: Logger) {
+  private init(directory: RouteDirectory, logger: Logger, onEvent: @escaping @Sendable (Event) -> Void) {
     self.directory = directory
     self.logger = logger
-    changes = Changes(logger: logger)
+    self.onEvent = onEvent
     state = Mutex(State())
     writer.start()
   }
@@ -164,13 +162,15 @@ public final class RouteStore: Sendable {
   /// - Parameters:
   ///   - root: where the files are.
   ///   - proxies: whose `Forwarded` header the routes' backends get to see.
+  ///   - onEvent: takes what becomes of routes, one event after the other. It must not wait.
   /// - Throws: `FileError` when the root cannot be read or written.
   public static func open(
-    _ root: GatewayRoot, trusting proxies: [IPNetwork] = [], logger: Logger
+    _ root: GatewayRoot, trusting proxies: [IPNetwork] = [], logger: Logger,
+    onEvent: @escaping @Sendable (Event) -> Void = { _ in }
   ) async throws -> RouteStore {
     let clock = ContinuousClock.now
     let directory = RouteDirectory(root: root, trustedProxies: proxies)
-    let store = RouteStore(directory: directory, logger: logger)
+    let store = RouteStore(directory: directory, logger: logger, onEvent: onEvent)
     try await store.writer.runIfActive {
       try root.prepare()
       try directory.clearStaging()
@@ -280,7 +280,7 @@ public final class RouteStore: Sendable {
   func route(of workload: WorkloadID) -> Route? { state.withLock { $0.index[workload] } }
 
   /// The files in quarantine: how many there are, and the first ones by name. Reads them, so it may wait for the disk.
-  func quarantine(limit: Int) -> (count: Int, files: [QuarantinedFile]) {
+  func quarantine(limit: Int) -> (count: Int, files: [(name: String, reason: String)]) {
     let names = directory.quarantined.sorted()
     // Of those that were taken away nothing is kept.
     let reasons = state.withLock { state in
@@ -288,7 +288,7 @@ public final class RouteStore: Sendable {
       return state.quarantineReasons
     }
     let files = names.prefix(limit).map { name in
-      QuarantinedFile(name: name, reason: reasons[name] ?? directory.reason(ofQuarantined: name) ?? "")
+      (name: name, reason: reasons[name] ?? directory.reason(ofQuarantined: name) ?? "")
     }
     return (names.count, files)
   }
@@ -303,33 +303,9 @@ public final class RouteStore: Sendable {
     state.withLock { $0.index[workload]?.tls.mode }
   }
 
-  /// The workloads that pass TLS through to a backend, in any order.
-  func passthroughOwners(of backend: Endpoint) -> [WorkloadID] {
-    state.withLock { $0.index.passthroughOwners[backend] ?? [] }
-  }
-
-  /// Who passes TLS through to which backend.
-  var passthroughOwners: [Endpoint: [WorkloadID]] {
-    state.withLock { $0.index.passthroughOwners }
-  }
-
-  /// Who gets the requests that Traefik sends to a backend once it ended their TLS, in any order, and whether it speaks TLS
-  /// with the backend. Returns nil when nobody does, and for a backend that somebody passes TLS through to.
-  func terminatedOwners(of backend: Endpoint) -> (workloads: [WorkloadID], isSecure: Bool)? {
-    state.withLock { state in
-      guard let workloads = state.index.terminatedOwners[backend], state.index.passthroughOwners[backend] == nil else {
-        return nil
-      }
-      let isSecure = workloads.contains { workload in
-        state.index[workload]?.backends.contains { $0.endpoint == backend && $0.scheme == .https } == true
-      }
-      return (workloads, isSecure)
-    }
-  }
-
-  /// Whether any connection from Traefik to a backend is somebody's.
-  var hasTerminatedRoutes: Bool {
-    state.withLock { !$0.index.terminatedOwners.isEmpty }
+  /// Whose traffic is what goes from Traefik to a backend.
+  func backendOwners<Result>(_ body: (BackendOwners) -> Result) -> Result {
+    state.withLock { body($0.index.backendOwners) }
   }
 
   /// Throws when another workload has the route's domain.
@@ -350,7 +326,7 @@ public final class RouteStore: Sendable {
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
       metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"]
-        .merging(RouteEvent.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
+        .merging(Event.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
     return old.map { .replaced($0) } ?? .created
   }
 
@@ -409,9 +385,7 @@ public final class RouteStore: Sendable {
   }
 
   private func carryOut(_ change: Job.Change) async -> Outcome {
-    // As many calls as there are share the sync that is to come, not only as many as there are workers.
-    await CurrentCall.releaseWorker()
-    return await withCheckedContinuation { continuation in submit(.change(change, continuation)) }
+    await withCheckedContinuation { continuation in submit(.change(change, continuation)) }
   }
 
   private func submit(_ job: Job) {
@@ -474,7 +448,7 @@ public final class RouteStore: Sendable {
       }
     }
     let outcomes = directory.apply(steps)
-    var news: [RouteEvent] = []
+    var news: [Event] = []
     state.withLock { state in
       for ((change, step), outcome) in zip(zip(changes, steps), outcomes) {
         let known = state.index[change.workload]
@@ -483,7 +457,7 @@ public final class RouteStore: Sendable {
         case (.write(let route), .durable(let stamp)):
           state.index.confirm(route, isDurable: true, isOnHold: isOnHold, stamp: stamp)
           if let action = state.action(route, replacing: known) {
-            news.append(RouteEvent(route, action, replacing: known))
+            news.append(Event(route, action, replacing: known))
           }
           state.untold[route.workload] = nil
           state.owed.remove(route.workload)
@@ -496,14 +470,14 @@ public final class RouteStore: Sendable {
           state.index.remove(workload)
           state.untold[workload] = nil
           state.owed.remove(workload)
-          if let known { news.append(RouteEvent(known, .deleted)) }
+          if let known { news.append(Event(known, .deleted)) }
         // A power cut may bring the file back: the domain stays taken until that is synced.
         case (.remove(let workload), .unsynced): if known != nil { state.leave(workload) }
         case (.remove, .failed): break
         }
       }
     }
-    for change in news { self.changes.tell(change) }
+    for event in news { onEvent(event) }
     // What was not synced before was now.
     if outcomes.contains(where: { if case .durable = $0 { true } else { false } }) { settle() }
     return outcomes
@@ -513,21 +487,23 @@ public final class RouteStore: Sendable {
   private func settle() {
     let untold = state.withLock { $0.untold }
     if untold.isEmpty { return }
-    let news = untold.compactMap { workload, action -> RouteEvent? in
+    let news = untold.compactMap { workload, action -> Event? in
       // One that is back, with the whole directory, was not withdrawn after all.
       let isBack = action == .deleted && directory.has(workload.fileName)
       return state.withLock { state in
         state.untold[workload] = nil
         guard let route = state.index[workload], !isBack else { return nil }
         if action == .deleted { state.index.remove(workload) } else { state.index.trust(workload) }
-        return RouteEvent(route, action)
+        return Event(route, action)
       }
     }
-    for change in news {
-      changes.tell(change)
+    for event in news {
+      onEvent(event)
       logger.info(
-        "route \(change.action), and synced now",
-        metadata: ["workload": "\(change.workload)", "domain": "\(change.domain)"])
+        "route \(event.action), and synced now",
+        metadata: [
+          "workload": "\(event.workload.map { "\($0)" } ?? "")", "domain": "\(event.domain.map { "\($0)" } ?? "")",
+        ])
     }
   }
 
@@ -643,12 +619,12 @@ public final class RouteStore: Sendable {
         state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
         return state.action(route, replacing: known)
       }
-      if let action { changes.tell(RouteEvent(route, action, replacing: known)) }
+      if let action { onEvent(Event(route, action, replacing: known)) }
       if !isStart {
         logger.info(
           "route taken over",
           metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"]
-            .merging(RouteEvent.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
+            .merging(Event.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
       }
     case .forget(let workload):
       if let unsynced {
@@ -660,7 +636,7 @@ public final class RouteStore: Sendable {
         state.index.remove(workload)
         state.untold[workload] = nil
       }
-      if let known { changes.tell(RouteEvent(known, .deleted)) }
+      if let known { onEvent(Event(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
       if let path = try directory.quarantine(file.name) { tellOfQuarantine(file, reason, path) }
@@ -725,29 +701,14 @@ public final class RouteStore: Sendable {
     }
     logger.error(
       "file moved to quarantine", metadata: ["file": "\(file.name)", "reason": "\(reason)", "quarantine": "\(path)"])
-    var domain = ""
-    if case .route(let route, _, _, _) = file.sighting { domain = route.domain.rawValue }
-    changes.tell(
-      RouteEvent(
-        workload: Self.workload(of: file.name)?.rawValue ?? "", domain: domain, action: .quarantined,
-        reason: "\(file.name): \(reason)"))
+    var domain: Domain?
+    if case .route(let route, _, _, _) = file.sighting { domain = route.domain }
+    onEvent(
+      Event(quarantined: Self.workload(of: file.name), domain: domain, reason: "\(file.name): \(reason)"))
   }
 
   private static func workload(of name: String) -> WorkloadID? {
     name.hasSuffix(".yaml") ? try? WorkloadID(String(name.dropLast(5))) : nil
-  }
-}
-
-extension RouteEvent {
-  fileprivate init(_ route: Route, _ action: Action, replacing known: Route? = nil) {
-    self.init(
-      workload: route.workload.rawValue, domain: route.domain.rawValue, action: action,
-      previous: action == .replaced ? Self.previous(of: known, before: route)?.rawValue : nil)
-  }
-
-  /// The domain that a workload gave up for that of another route.
-  fileprivate static func previous(of known: Route?, before route: Route) -> Domain? {
-    known.flatMap { $0.domain == route.domain ? nil : $0.domain }
   }
 }
 

@@ -43,13 +43,26 @@ struct RouteIndexTests {
     index.confirm(try passing("a", "10.1.2.3:443", "[::ffff:10.1.2.3]:443", "10.1.2.4:443"), isDurable: true)
     index.confirm(try passing("b", "10.1.2.4:443"), isDurable: true)
     index.confirm(try route("c", "c.test", "https://10.1.2.3:443"), isDurable: true)
-    #expect(index.passthroughOwners == [one: [a], two: [a, b]])
+    #expect(index.backendOwners.passthrough == [one: [a], two: [a, b]])
 
     index.confirm(try passing("a", "10.1.2.3:443"), isDurable: true)
-    #expect(index.passthroughOwners == [one: [a], two: [b]])
+    #expect(index.backendOwners.passthrough == [one: [a], two: [b]])
     index.confirm(try route("a", "a.test"), isDurable: true)
     index.remove(b)
-    #expect(index.passthroughOwners.isEmpty)
+    #expect(index.backendOwners.passthrough.isEmpty)
+  }
+
+  @Test mutating func kindThatAFileDoesNotSayIsLearntAndWrittenForNoOtherReason() throws {
+    func route(_ kind: Route.Kind?) throws -> Route {
+      try Route(
+        workload: WorkloadID("w"), domain: Domain("w.test"), tls: .passthrough, kind: kind, backends: ["10.1.2.3:443"],
+        under: .alreadyAccepted)
+    }
+    index.confirm(try route(nil), isDurable: true)
+    #expect(try index.claim(route(.named)) == .unchanged)
+    #expect(index[try WorkloadID("w")]?.kind == .named)
+    // Known, it is what was asked for.
+    #expect(try index.claim(route(.fqdn)) == .write(replacing: route(.named)))
   }
 
   @Test mutating func abandonedClaimLeavesEverythingAsItWas() throws {

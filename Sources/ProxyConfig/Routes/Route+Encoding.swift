@@ -22,6 +22,8 @@ extension Route {
       case .passthrough:
         yaml.mapping("tcp") { encodeTCP(to: yaml) }
         yaml.field("http", httpBesidePassthrough(.only(proxies)))
+        // Traefik takes no notice of what it does not know at the root.
+        if let kind { yaml.field("kind", kind.rawValue) }
       }
     }
   }

@@ -3,7 +3,8 @@ import System
 
 /// What a workload publishes: a domain, and the backends behind it.
 ///
-/// Two routes are equal when Traefik would do the same for both, however they were written; then there is nothing to write.
+/// Two routes are equal when they were asked for in the same way and Traefik would do the same for both, however they were written;
+/// then there is nothing to write.
 public struct Route: Hashable, Sendable {
   /// The certificate that Traefik asks for when TLS ends there.
   public enum Certificate: Hashable, Sendable {
@@ -11,6 +12,14 @@ public struct Route: Hashable, Sendable {
     case wildcard(of: Domain)
     /// One for the route's own domain, by HTTP-01.
     case own
+  }
+
+  /// As what a domain was asked for.
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
+    /// A name inside the node's domain.
+    case named
+    /// A whole domain name that points to the node.
+    case fqdn
   }
 
   /// Where TLS ends, and with whose certificate.
@@ -33,6 +42,8 @@ public struct Route: Hashable, Sendable {
   public let workload: WorkloadID
   /// What it publishes.
   public let domain: Domain
+  /// As what; nil where TLS is passed through and an earlier version wrote the file, which did not say.
+  public let kind: Kind?
   /// Where TLS ends.
   public let tls: TLS
   /// Of the TLS mode that `tls` has.
@@ -47,11 +58,13 @@ public struct Route: Hashable, Sendable {
   ///   - workload: whose route it is.
   ///   - domain: what it publishes.
   ///   - tls: where TLS ends.
+  ///   - kind: as what it is asked for; where TLS ends at Traefik the certificate says that.
   ///   - backends: in the form that `tls` asks for.
   ///   - httpBackends: for plain HTTP, `IP[:port]` each; only where TLS is passed through.
   ///   - policy: which addresses they may have.
   public init(
-    workload: WorkloadID, domain: Domain, tls: TLS, backends: some Collection<String>, httpBackends: [String] = [],
+    workload: WorkloadID, domain: Domain, tls: TLS, kind: Kind? = nil, backends: some Collection<String>,
+    httpBackends: [String] = [],
     under policy: AddressPolicy
   ) throws(InvalidValue) {
     guard httpBackends.isEmpty || tls == .passthrough else {
@@ -61,6 +74,12 @@ public struct Route: Hashable, Sendable {
     self.workload = workload
     self.domain = domain
     self.tls = tls
+    self.kind =
+      switch tls {
+      case .terminated(.wildcard): .named
+      case .terminated(.own): .fqdn
+      case .passthrough: kind
+      }
     self.backends = try Backends(backends, for: tls.mode, under: policy)
     self.httpBackends = httpBackends.isEmpty ? nil : try Backends(httpBackends, as: .plain, under: policy)
   }
@@ -72,6 +91,18 @@ public struct Route: Hashable, Sendable {
     case .terminated(.wildcard(let zone)): "*.\(zone)"
     case .passthrough: nil
     }
+  }
+
+  /// The same route of which is known as what it was asked for.
+  public func known(as kind: Kind?) -> Route { Route(self, kind: self.kind ?? kind) }
+
+  private init(_ route: Route, kind: Kind?) {
+    workload = route.workload
+    domain = route.domain
+    self.kind = kind
+    tls = route.tls
+    backends = route.backends
+    httpBackends = route.httpBackends
   }
 
   /// The name of the route's file in `<root>/proxy`.

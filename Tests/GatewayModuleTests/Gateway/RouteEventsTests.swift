@@ -11,7 +11,7 @@ import Testing
 
 /// Which changes are told, when, and to whom.
 @Suite(.timeLimit(.minutes(5)))
-struct ChangesTests {
+struct RouteEventsTests {
   /// What was told since, as `action workload domain`, up to a change that this makes for a mark.
   private func told(_ changes: AsyncStream<RouteEvent>, by store: RouteStore) async throws -> [String] {
     _ = try await store.set(route("mark", "mark.test"))
@@ -24,15 +24,16 @@ struct ChangesTests {
     return told
   }
 
-  private func withStore(_ body: (RouteStore, TemporaryDirectory) async throws -> Void) async throws {
+  private func withStore(_ body: (RouteStore, RouteEvents, TemporaryDirectory) async throws -> Void) async throws {
     try await TemporaryDirectory.withDirectory { root in
-      try await body(RouteStore.open(GatewayRoot(root.path), logger: .silent), root)
+      let events = RouteEvents(logger: .silent)
+      try await body(RouteStore.open(GatewayRoot(root.path), logger: .silent, onEvent: events.tell), events, root)
     }
   }
 
   @Test func whatChangesIsToldToEveryListenerInOrder() async throws {
-    try await withStore { store, _ in
-      let listeners = [store.changes.listen(), store.changes.listen()]
+    try await withStore { store, events, _ in
+      let listeners = [events.listen(), events.listen()]
       _ = try await store.set(route("w", "a.test"))
       _ = try await store.set(route("w", "a.test"))
       _ = try await store.set(route("w", "b.test"))
@@ -53,9 +54,9 @@ struct ChangesTests {
   }
 
   @Test func changeThatFailedIsNotTold() async throws {
-    try await withStore { store, root in
+    try await withStore { store, events, root in
       _ = try await store.set(route("kept", "kept.test"))
-      let changes = store.changes.listen()
+      let changes = events.listen()
       try await Command.succeed("sh", ["-ec", "cd $0; rmdir staging", root.path])
       await #expect(throws: RouteStoreError.self) { try await store.set(route("kept", "new.test")) }
       await #expect(throws: RouteStoreError.self) { try await store.set(route("w", "w.test")) }
@@ -65,10 +66,10 @@ struct ChangesTests {
   }
 
   @Test func deletionIsToldOnceItIsOnDisk() async throws {
-    try await withStore { store, root in
+    try await withStore { store, events, root in
       let kept = try route("kept", "kept.test")
       _ = try await store.set(kept)
-      let changes = store.changes.listen()
+      let changes = events.listen()
       try await Command.succeed("sh", ["-ec", "cd $0; mv proxy away", root.path])
       await #expect(throws: RouteStoreError.self) { try await store.delete(kept.workload) }
       try await Command.succeed("sh", ["-ec", "cd $0; mv away proxy", root.path])
@@ -79,10 +80,10 @@ struct ChangesTests {
   }
 
   @Test func whatOthersDoIsToldWhenItIsSeen() async throws {
-    try await withStore { store, root in
+    try await withStore { store, events, root in
       _ = try await store.set(route("w", "a.test"))
       let text = try String(contentsOfFile: root.file("proxy/w.yaml"), encoding: .utf8)
-      let changes = store.changes.listen()
+      let changes = events.listen()
       // The same content is no change, whoever wrote it, and no more so when it is asked for.
       try root.write(text, to: "proxy/w.yaml")
       await store.reconcile(.files(["w.yaml"]))
@@ -109,15 +110,15 @@ struct ChangesTests {
   }
 
   @Test func listenerThatDoesNotKeepUpLosesTheOldest() async throws {
-    let changes = Changes(logger: .silent)
+    let changes = RouteEvents(logger: .silent)
     let listener = changes.listen()
-    for number in 0..<Changes.capacity + 5 {
-      changes.tell(RouteEvent(workload: "\(number)", domain: "", action: .set))
+    for number in 0..<RouteEvents.capacity + 5 {
+      changes.tell(RouteStore.Event(quarantined: try WorkloadID("\(number)"), domain: nil, reason: ""))
     }
     var iterator = listener.makeAsyncIterator()
     #expect(await iterator.next()?.workload == "5")
-    for _ in 1..<Changes.capacity { _ = await iterator.next() }
-    changes.tell(RouteEvent(workload: "next", domain: "", action: .set))
+    for _ in 1..<RouteEvents.capacity { _ = await iterator.next() }
+    changes.tell(RouteStore.Event(quarantined: try WorkloadID("next"), domain: nil, reason: ""))
     #expect(await iterator.next()?.workload == "next")
   }
 

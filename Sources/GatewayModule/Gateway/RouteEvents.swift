@@ -1,31 +1,31 @@
 import GatewayClient
-import Logging
+public import Logging
 import Synchronization
 
-/// Hands the changes of the routes on to whoever listens, in the order in which they were made.
+/// Hands what becomes of routes on to whoever listens, in the order in which it came.
 ///
-/// A listener that does not keep up loses the oldest of those that wait for it, and nobody waits for a listener.
-final class Changes: Sendable {
-  /// How many may wait for a listener.
+/// A listener that does not keep up loses the oldest of the events that wait for it, and nobody waits for a listener.
+public final class RouteEvents: Sendable {
+  /// How many events may wait for a listener.
   static let capacity = 4096
 
   private struct State {
     var listeners: [Int: AsyncStream<RouteEvent>.Continuation] = [:]
     var lastListener = 0
-    /// Since changes began to be lost.
+    /// Since events began to be lost.
     var lost = 0
   }
 
   private let state = Mutex(State())
   private let logger: Logger
 
-  init(logger: Logger) {
+  public init(logger: Logger) {
     self.logger = logger
   }
 
-  /// The changes from now on.
+  /// The events from now on.
   func listen() -> AsyncStream<RouteEvent> {
-    let (changes, continuation) = AsyncStream.makeStream(
+    let (events, continuation) = AsyncStream.makeStream(
       of: RouteEvent.self, bufferingPolicy: .bufferingNewest(Self.capacity))
     let listener = state.withLock { state in
       state.lastListener += 1
@@ -35,15 +35,16 @@ final class Changes: Sendable {
     continuation.onTermination = { [weak self] _ in
       self?.state.withLock { $0.listeners[listener] = nil }
     }
-    return changes
+    return events
   }
 
   /// To be called from one thread at a time, or the order is lost.
-  func tell(_ change: RouteEvent) {
+  public func tell(_ event: RouteStore.Event) {
+    let event = RouteEvent(event)
     let lost = state.withLock { state -> Int? in
       var isLosing = false
       for listener in state.listeners.values {
-        if case .dropped = listener.yield(change) {
+        if case .dropped = listener.yield(event) {
           state.lost += 1
           isLosing = true
         }

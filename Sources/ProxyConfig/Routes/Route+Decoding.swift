@@ -11,10 +11,12 @@ extension Route {
 
     /// The route that a file's root mapping describes; current, where the `Forwarded` header of `proxies` reaches the backends.
     init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
-      let sections = try root.fields(["http", "tcp"])
+      let sections = try root.fields(["http", "tcp", "kind"])
       switch (sections[0], sections[1]) {
-      case (let http?, nil): try self.init(http: http, workload, proxies)
-      case (let http, let tcp?): try self.init(tcp: tcp, http: http, workload, proxies)
+      case (let http?, nil):
+        if let kind = sections[2] { throw kind.mismatch("a kind beside the certificate that says it") }
+        try self.init(http: http, workload, proxies)
+      case (let http, let tcp?): try self.init(tcp: tcp, http: http, kind: sections[2], workload, proxies)
       case (nil, nil): throw root.mismatch("a route has http or tcp")
       }
     }
@@ -74,7 +76,7 @@ extension Route.Reading {
   }
 
   private init(
-    tcp: YAMLNode, http: YAMLNode?, _ workload: WorkloadID, _ proxies: [IPNetwork]
+    tcp: YAMLNode, http: YAMLNode?, kind: YAMLNode?, _ workload: WorkloadID, _ proxies: [IPNetwork]
   ) throws(RouteFile.Mismatch) {
     let fields = try tcp.fields(["routers", "services"])
     let router = try Router(tcp.required(fields[0], "routers").only("\(workload)-route"), "HostSNI", workload)
@@ -94,9 +96,12 @@ extension Route.Reading {
       }
     }
     isOnHold = false
+    let text = try kind?.string
+    let kindOfRoute = text.flatMap(Route.Kind.init)
+    if let kind, let text, kindOfRoute == nil { throw kind.mismatch("a kind that no route has: \(quoted(text))") }
     route = try tcp.reading { () throws(InvalidValue) in
       try Route(
-        workload: workload, domain: router.domain, tls: .passthrough, backends: service.backends,
+        workload: workload, domain: router.domain, tls: .passthrough, kind: kindOfRoute, backends: service.backends,
         httpBackends: httpBackends, under: .alreadyAccepted)
     }
     isCurrent = try tcp.isCurrent(trusting: proxies, by: trusted) { [route] believed in
