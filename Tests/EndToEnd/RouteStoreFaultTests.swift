@@ -99,6 +99,27 @@ struct RouteStoreFaultTests {
     }
   }
 
+  @Test("A route that was not synced is not acknowledged because its file was put on hold since")
+  func unsyncedRouteOnHold() async throws {
+    let flags =
+      GatewayProcess.permissive + [
+        "--acme-email", "o@example.org", "--acme-ca", "https://127.0.0.1:9/d", "--acme-patience", "1",
+      ]
+    try await GatewayProcess.withGateway(flags) { gateway in
+      try await gateway.withTraefikAsInstalled { _ in
+        try await failing("fsync:error=EIO", on: "proxy", of: gateway) {
+          let error = "cannot store the route of w: fsync \(gateway.root.path)/proxy: Input/output error"
+          let set = { try await gateway.call("SetNamedProxy", "w", "shop", ["http://10.1.2.3"], false).callError }
+          #expect(try await set() == error)
+          try await eventually { try gateway.routeFile("w")?.content.contains("certResolver: ") == false }
+          #expect(try await set() == error)
+        }
+        try await eventually { try !gateway.logged("route set, and synced now").isEmpty }
+        try await gateway.setName("w", "shop", "http://10.1.2.3")
+      }
+    }
+  }
+
   @Test(
     "A route whose broken file cannot be replaced stays, and is written as soon as it can be",
     arguments: [

@@ -530,9 +530,15 @@ public final class RouteStore: Sendable {
     // The files are written together, so that Traefik, which takes them in some times each second, does it once.
     for (file, outcome) in zip(files, directory.apply(files.map { .write($0, replacing: true) })) {
       switch outcome {
-      // The old file or the new one is there after a power cut, and both say the route.
-      case .durable(let stamp), .unsynced(let stamp, _):
+      case .durable(let stamp):
         state.withLock { $0.index.adopt(file.route, isDurable: true, isOnHold: file.isOnHold, stamp: stamp) }
+        result.written += 1
+      // The old file or the new one is there after a power cut, and both say the route: if the old one is.
+      case .unsynced(let stamp, _):
+        state.withLock { state in
+          let isDurable = state.index.isDurable(file.route)
+          state.index.adopt(file.route, isDurable: isDurable, isOnHold: file.isOnHold, stamp: stamp)
+        }
         result.written += 1
       case .failed(let error):
         result.fault = error
