@@ -161,7 +161,7 @@ struct GatewayCommand: AsyncParsableCommand {
     services.append(renewal)
     let certificateWatch = certificates.map {
       CertificateWatch(
-        store, storage: $0, traefik: scrape, root: root, patience: .seconds(acme.acmePatience), logger: logger)
+        store, storage: $0, traefik: scrape, patience: .seconds(acme.acmePatience), logger: logger)
     }
     if let certificateWatch { services.append(certificateWatch) }
     let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)

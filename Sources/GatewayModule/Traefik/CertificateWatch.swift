@@ -1,7 +1,7 @@
 public import Logging
 import ProxyConfig
 import RPC
-public import Records
+import Records
 public import ServiceLifecycle
 import Synchronization
 import System
@@ -14,7 +14,6 @@ public final class CertificateWatch: Service {
   private let store: RouteStore
   private let storage: CertificateStorage
   private let scrape: TraefikScrape
-  private let root: GatewayRoot
   private let times: CertificateHolds.Times
   private let logger: Logger
   /// When names on hold are tried again.
@@ -24,16 +23,13 @@ public final class CertificateWatch: Service {
   ///   - store: the routes.
   ///   - storage: where Traefik keeps its certificates.
   ///   - traefik: tells whether Traefik runs.
-  ///   - root: where Traefik's static configuration is.
   ///   - patience: how long Traefik may take to get a certificate before the name is put on hold, from 1 s.
   public init(
-    _ store: RouteStore, storage: CertificateStorage, traefik: TraefikScrape, root: GatewayRoot, patience: Duration,
-    logger: Logger
+    _ store: RouteStore, storage: CertificateStorage, traefik: TraefikScrape, patience: Duration, logger: Logger
   ) {
     self.store = store
     self.storage = storage
     scrape = traefik
-    self.root = root
     times = CertificateHolds.Times(patience: patience)
     self.logger = logger
   }
@@ -170,7 +166,6 @@ public final class CertificateWatch: Service {
 
   private enum Sighting {
     case running(CertificateHolds.Traefik)
-    /// It does not run, or it does with a static configuration that is older than the gateway's.
     case absent
     case unknown
   }
@@ -178,10 +173,6 @@ public final class CertificateWatch: Service {
   private func lookAtTraefik() async -> Sighting {
     do throws(ScrapeError) {
       guard let reloads = try await scrape.reloads(within: .seconds(2)) else { return .unknown }
-      let written = try? await POSIXThread.run { [root] _ in
-        try FileSystem.status(root.traefikConfiguration).stamp.modified
-      }
-      if let written, reloads.isOlder(than: Double(written) / 1e9) { return .absent }
       let age = reloads.started.map { max(Self.now - $0, 0) } ?? 0
       return .running(
         CertificateHolds.Traefik(started: reloads.started, age: .seconds(age), reloads: reloads.count))
