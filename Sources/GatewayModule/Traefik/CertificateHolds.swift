@@ -36,6 +36,12 @@ struct CertificateHolds {
     var age: Duration
     /// How often it took routes in since.
     var reloads: Double
+
+    /// Whether it was started anew. When is known by the machine's boot, to the second, and may be told otherwise later.
+    func isOther(than later: Traefik?) -> Bool {
+      guard let started, let other = later?.started else { return false }
+      return abs(started - other) > 2
+    }
   }
 
   /// What the files of a name say.
@@ -60,20 +66,29 @@ struct CertificateHolds {
   private enum State: Equatable {
     /// Since when, and how often Traefik had taken routes in by then; nil when that is not known yet.
     case asking(since: Duration, reloads: Double?)
-    case onHold(until: Duration, soonest: Duration)
+    case onHold(since: Duration)
   }
 
   private struct Name: Equatable {
     var state: State
     /// How often Traefik got no certificate for it.
     var failures: Int
+    /// Whether somebody wants it to be tried sooner than by itself when it is on hold.
+    var isWanted = false
     /// When it was last tried again.
     var tried: Duration?
+
+    /// When it is tried again; nil when it is not on hold.
+    func retry(_ times: Times) -> Duration? {
+      guard case .onHold(let since) = state else { return nil }
+      return since + (isWanted ? times.shortestPause(after: failures) : times.pause(after: failures))
+    }
   }
 
   private let times: Times
   private var names: [String: Name] = [:]
   private var traefik: Traefik?
+  private var hasLooked = false
 
   init(_ times: Times) {
     self.times = times
@@ -83,40 +98,35 @@ struct CertificateHolds {
   var isIdle: Bool { names.isEmpty }
 
   /// The names that are on hold, and when each is tried again.
-  var retries: [String: Duration] {
-    names.compactMapValues { if case .onHold(let until, _) = $0.state { until } else { nil } }
-  }
+  var retries: [String: Duration] { names.compactMapValues { $0.retry(times) } }
 
   /// - Parameters:
   ///   - waiting: the names that routes want a certificate for and Traefik has none for.
   ///   - stored: the names that it has one for.
   ///   - held: the names whose new files are on hold.
-  ///   - wanted: the names on hold that somebody wants to be tried.
-  ///   - traefik: nil when it does not run, or not as it should.
+  ///   - wanted: the names on hold, or tried again, that somebody wants to be tried.
+  ///   - traefik: nil when it does not run.
   ///   - now: the time.
-  ///   - age: for how long the files of a name have been as they are; asked for names that are new.
+  ///   - age: for how long the files of a name have been as they are; asked at the first look, as nobody saw them change.
   mutating func look(
     at waiting: [String: Sight], stored: Set<String> = [], held: Set<String>, wanted: Set<String> = [],
     traefik: Traefik?, now: Duration, age: (String) -> Duration = { _ in .zero }
   ) -> Actions {
     var actions = Actions()
-    let isNew = self.traefik.map { known in traefik.map { $0.started != known.started } ?? false } ?? false
+    let isNew = self.traefik?.isOther(than: traefik) == true
     let isFirst = self.traefik == nil
     if let traefik { self.traefik = traefik }
     for (name, sight) in waiting where names[name] == nil {
-      let age = max(age(name), .zero)
+      let since = hasLooked ? now : now - max(age(name), .zero)
       names[name] =
         sight.isAsking
-        ? Name(state: .asking(since: now - age, reloads: nil), failures: sight.isOnHold ? 1 : 0)
-        : Name(state: onHold(since: now - age, failures: 1), failures: 1)
+        ? Name(state: .asking(since: since, reloads: nil), failures: sight.isOnHold ? 1 : 0)
+        : Name(state: .onHold(since: since), failures: 1)
     }
+    hasLooked = true
     for (name, var known) in names {
-      guard let sight = waiting[name] else {
-        // One that is set again in a moment is as it was.
-        if case .onHold(let until, _) = known.state, until > now, !stored.contains(name) { continue }
-        names[name] = nil
-        continue
-      }
+      let sight = waiting[name]
+      if wanted.contains(name) { known.isWanted = true }
       switch known.state {
       case .asking(var since, var reloads):
         if traefik == nil || isNew {
@@ -127,18 +137,20 @@ struct CertificateHolds {
         }
         reloads = reloads ?? traefik?.reloads
         known.state = .asking(since: since, reloads: reloads)
-        if let traefik, isOver(since, reloads ?? traefik.reloads, known.failures, traefik, now) {
+        guard let sight, let traefik else { break }
+        if isOver(since, reloads ?? traefik.reloads, known.failures, traefik, now) {
           known.failures += 1
-          known.state = onHold(since: now, failures: known.failures)
+          known.state = .onHold(since: now)
           actions.hold[name] = known.failures
+        } else if !sight.isAsking {
+          // The one file that asked is gone, or was written anew; its time counts on, or who does that makes orders for ever.
+          actions.retry.insert(name)
         }
-      case .onHold(let until, let soonest):
-        if isNew || wanted.contains(name) {
-          known.state = .onHold(until: min(until, max(now, soonest)), soonest: soonest)
-        }
-        if sight.isAsking { actions.hold[name] = 0 }
+      case .onHold(let since):
+        if isNew || isFirst && traefik.map({ now - $0.age > since }) == true { known.isWanted = true }
+        if sight?.isAsking == true { actions.hold[name] = 0 }
       }
-      names[name] = known
+      names[name] = sight != nil || !stored.contains(name) && isKept(known, now) ? known : nil
     }
     if let traefik { retry(waiting, traefik, now, &actions) }
     forgetMost(waiting)
@@ -146,9 +158,21 @@ struct CertificateHolds {
     return actions
   }
 
-  private func onHold(since: Duration, failures: Int) -> State {
-    .onHold(
-      until: since + times.pause(after: failures), soonest: since + times.shortestPause(after: failures))
+  /// Names that could not be tried, since their files could not be written, are on hold as before, and due.
+  mutating func postpone(_ postponed: Set<String>, now: Duration) {
+    for name in postponed {
+      guard let known = names[name], case .asking = known.state else { continue }
+      names[name]?.state = .onHold(since: now - times.pause(after: known.failures))
+      names[name]?.tried = nil
+    }
+  }
+
+  /// Whether a name that no route wants is remembered, so that one that is set again is as it was.
+  private func isKept(_ known: Name, _ now: Duration) -> Bool {
+    switch known.state {
+    case .asking(let since, _): now - since < times.patience
+    case .onHold(let since): now - since < times.pause(after: known.failures)
+    }
   }
 
   /// Whether a name has asked for long enough.
@@ -163,13 +187,15 @@ struct CertificateHolds {
   private mutating func retry(_ waiting: [String: Sight], _ traefik: Traefik, _ now: Duration, _ actions: inout Actions)
   {
     let busy = names.values.count { $0.tried.map { now - $0 < times.patience } ?? false }
-    let due = names.compactMap { name, known -> (name: String, until: Duration)? in
-      guard case .onHold(let until, _) = known.state, until <= now, waiting[name] != nil, actions.hold[name] == nil
-      else { return nil }
-      return (name, until)
+    let due = names.compactMap { name, known -> (name: String, since: Duration)? in
+      guard let since = known.retry(times), since <= now, waiting[name] != nil, actions.hold[name] == nil else {
+        return nil
+      }
+      return (name, since)
     }
-    for (name, _) in due.sorted(by: { ($0.until, $0.name) < ($1.until, $1.name) }).prefix(max(0, Self.width - busy)) {
+    for (name, _) in due.sorted(by: { ($0.since, $0.name) < ($1.since, $1.name) }).prefix(max(0, Self.width - busy)) {
       names[name]?.state = .asking(since: now, reloads: traefik.reloads)
+      names[name]?.isWanted = false
       names[name]?.tried = now
       actions.retry.insert(name)
     }

@@ -16,6 +16,8 @@ struct CertificateHoldsTests {
     var traefik: CertificateHolds.Traefik? = .init(started: 1000, age: .seconds(3600), reloads: 10)
     /// For how long files have been as they are.
     var age: [String: Duration] = [:]
+    /// Whether the disk takes files.
+    var isWritable = true
 
     /// Somebody sets a route for a name.
     mutating func set(_ names: String...) {
@@ -40,7 +42,11 @@ struct CertificateHoldsTests {
         held.insert(name)
         waiting[name] = .init(isAsking: false, isOnHold: true)
       }
-      for name in actions.retry { waiting[name] = .init(isAsking: true, isOnHold: name.hasPrefix("*")) }
+      if isWritable {
+        for name in actions.retry { waiting[name] = .init(isAsking: true, isOnHold: name.hasPrefix("*")) }
+      } else {
+        holds.postpone(actions.retry, now: now)
+      }
       held.subtract(actions.release)
       return actions
     }
@@ -173,6 +179,20 @@ struct CertificateHoldsTests {
       node.traefik?.age = .zero
       _ = node.look(after: 5)
     }
+
+    // Nor does it when that is told a little otherwise from time to time.
+    var same = Node()
+    same.set("a.test")
+    _ = same.look()
+    for started in [1001.5, 1000, 1002, 1001] {
+      same.traefik?.started = started
+      #expect(same.look(after: 60) == .init())
+    }
+    #expect(same.look(after: 60) == .init(hold: ["a.test": 1]))
+    same.traefik?.started = 1003
+    #expect(same.look(after: 1).hold.isEmpty && same.retry("a.test") == 3599)
+    same.traefik?.started = 1005.1
+    #expect(same.look(after: 1).hold.isEmpty && same.retry("a.test") == 598)
   }
 
   @Test("Who sets the route again has it tried at once, when the last time is ten minutes ago; later an hour")
@@ -193,20 +213,34 @@ struct CertificateHoldsTests {
     #expect((30...48).contains(tries), "\(tries)")
   }
 
+  @Test func whoWantsANameWhileItIsTriedHasItTriedSoonerOnceMore() {
+    var node = Node()
+    node.set("a.test")
+    _ = node.look()
+    _ = node.look(after: 300)
+    #expect(node.look(after: 3600) == .init(retry: ["a.test"]))
+    #expect(node.look(after: 60, wanted: ["a.test"]) == .init())
+    #expect(node.look(after: 240) == .init(hold: ["a.test": 2]))
+    #expect(node.retry("a.test") == 1200)
+    #expect(node.next()?.seconds == 1200)
+    #expect(node.next()?.actions == .init(hold: ["a.test": 3]))
+    #expect(node.retry("a.test") == 14_400)
+  }
+
   @Test("After a restart a name goes on from what its files say and since when")
   func restart() {
     var node = Node()
-    // On hold for 50 minutes; asking for 4 minutes; for a day, and with a Traefik that has run for 100 s.
+    // On hold for 4 minutes; asking for 4 minutes; for a day, and with a Traefik that has run for 270 s.
     node.waiting = [
       "a.test": .init(isAsking: false, isOnHold: true), "b.test": .init(isAsking: true, isOnHold: false),
       "*.c.test": .init(isAsking: true, isOnHold: true),
     ]
     node.held = ["a.test", "*.c.test", "d.test"]
     node.stored = ["d.test"]
-    node.age = ["a.test": .seconds(3000), "b.test": .seconds(240), "*.c.test": .seconds(86_400)]
+    node.age = ["a.test": .seconds(240), "b.test": .seconds(240), "*.c.test": .seconds(86_400)]
     node.traefik?.age = .seconds(270)
     #expect(node.look() == .init(release: ["d.test"]))
-    #expect(node.retry("a.test") == 600)
+    #expect(node.retry("a.test") == 3360)
     #expect(node.next()?.actions == .init(hold: ["*.c.test": 2]))
     #expect(node.now == .seconds(30))
     #expect(node.next()?.actions == .init(hold: ["b.test": 1]))
@@ -219,6 +253,35 @@ struct CertificateHoldsTests {
     other.held = ["a.test"]
     other.age = ["a.test": .seconds(-86_400)]
     #expect(other.next()?.seconds == 3605)
+  }
+
+  @Test("Names on hold are tried sooner when Traefik was restarted while no gateway ran, or with it")
+  func traefikStartsWithTheGateway() {
+    for isLater in [false, true] {
+      var node = Node()
+      node.waiting = ["a.test": .init(isAsking: false, isOnHold: true)]
+      node.held = ["a.test"]
+      node.age = ["a.test": .seconds(300)]
+      node.traefik?.age = .seconds(20)
+      if isLater {
+        let traefik = node.traefik
+        node.traefik = nil
+        _ = node.look()
+        node.traefik = traefik
+      }
+      _ = node.look()
+      #expect(node.retry("a.test") == 300)
+    }
+  }
+
+  @Test func nameWhoseCertificateIsLostHasItsWholeTime() {
+    var node = Node()
+    node.age = ["a.test": .seconds(86_400)]
+    _ = node.look()
+    node.waiting = ["a.test": .init(isAsking: true, isOnHold: false)]
+    #expect(node.look(after: 100) == .init())
+    #expect(node.next()?.actions == .init(hold: ["a.test": 1]))
+    #expect(node.now == .seconds(400))
   }
 
   @Test(
@@ -255,12 +318,19 @@ struct CertificateHoldsTests {
     #expect(node.look(after: 5, wanted: ["a.test"]) == .init(retry: ["a.test"]))
     #expect(node.look(after: 595) == .init(hold: ["a.test": 2], release: ["b.test"]))
 
-    // One that asks, and is gone.
+    // One that asks, and is gone for less than five minutes, or for longer.
     node.set("c.test")
     _ = node.look()
     node.waiting["c.test"] = nil
     _ = node.look(after: 5)
     node.set("c.test")
+    #expect(node.look(after: 290) == .init())
+    #expect(node.look(after: 5) == .init(hold: ["c.test": 1]))
+    node.set("d.test")
+    _ = node.look()
+    node.waiting["d.test"] = nil
+    _ = node.look(after: 300)
+    node.set("d.test")
     _ = node.look()
     #expect(node.look(after: 295) == .init())
 
@@ -271,6 +341,56 @@ struct CertificateHoldsTests {
     _ = many.look(after: 300)
     many.waiting = [:]
     #expect(many.look(after: 5).release.count == 10_100)
+  }
+
+  @Test("Who deletes a route and sets it again all the time saves its name neither from the hold nor from the failure")
+  func deletedAndSetAgain() {
+    var node = Node()
+    node.set("a.test")
+    _ = node.look()
+    for failures in 1...3 {
+      var orders = 0
+      var actions = CertificateHolds.Actions()
+      while actions.hold.isEmpty, orders < 10 {
+        node.waiting["a.test"] = nil
+        _ = node.look(after: 5)
+        node.set("a.test")
+        node.traefik?.reloads += 2
+        actions = node.look(after: 5)
+        orders += 1
+      }
+      #expect(actions == .init(hold: ["a.test": failures]))
+      #expect(orders == 3)
+      #expect(node.next()?.actions == .init(retry: ["a.test"]))
+    }
+  }
+
+  @Test func anotherFileTriesWhenTheOneThatDidIsGone() {
+    var node = Node()
+    node.set("*.a.test")
+    _ = node.look()
+    _ = node.look(after: 300)
+    #expect(node.next()?.actions == .init(retry: ["*.a.test"]))
+    node.waiting["*.a.test"]?.isAsking = false
+    #expect(node.look(after: 5) == .init(retry: ["*.a.test"]))
+    #expect(node.look(after: 5) == .init())
+    #expect(node.next()?.actions == .init(hold: ["*.a.test": 2]))
+  }
+
+  @Test("A name whose file cannot be written is due until it can, which is no failure and keeps nobody else waiting")
+  func unwritableFile() throws {
+    var node = Node()
+    node.set("a.test")
+    _ = node.look()
+    _ = node.look(after: 300)
+    node.isWritable = false
+    #expect(node.look(after: 3600) == .init(retry: ["a.test"]))
+    for _ in 0..<100 { #expect(node.look(after: 5) == .init(retry: ["a.test"])) }
+    #expect(try #require(node.retry("a.test")) <= 0)
+    node.isWritable = true
+    #expect(node.look(after: 5) == .init(retry: ["a.test"]))
+    let hold = try node.step()
+    #expect(hold.seconds == 300 && hold.actions == .init(hold: ["a.test": 2]))
   }
 
   @Test func fileOfANameOnHoldThatSomebodyChangedIsPutOnHoldAgain() {
