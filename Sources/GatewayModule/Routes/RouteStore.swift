@@ -178,11 +178,6 @@ public final class RouteStore: Sendable {
     let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
     try await store.writer.runIfActive {
       for file in found { store.reconcile(file, isStart: true) }
-      store.state.withLock { state in
-        var held: Set<String> = []
-        state.index.forEachCertified { name, _, isOnHold, _ in if isOnHold { held.insert(name) } }
-        state.held = held
-      }
       // What an earlier life put there may not be on disk yet.
       try directory.sync()
     }
@@ -318,8 +313,9 @@ public final class RouteStore: Sendable {
   /// - Throws: ``DomainTaken``, or ``RouteStoreError`` when the file cannot be written; the old route then stays.
   public func set(_ route: Route) async throws -> Change {
     let claim = try state.withLock { state in
-      defer { state.want(route) }
-      return try state.index.claim(route)
+      let claim = try state.index.claim(route)
+      state.want(route)
+      return claim
     }
     guard case .write(let old) = claim else { return .unchanged }
     try check(await carryOut(.write(route)), route.workload)
@@ -623,6 +619,7 @@ public final class RouteStore: Sendable {
           state.owed.remove(route.workload)
         }
         state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
+        if isOnHold, let name = route.certifiedName { state.held.insert(name) }
         return state.action(route, replacing: known)
       }
       if let action { onEvent(Event(route, action, replacing: known)) }

@@ -92,11 +92,13 @@ public final class CertificateWatch: Service {
     }
     looks.seen = (revision, stamps)
     let stored = storage.names
+    // First, so that a file on hold that appears meanwhile is not taken for one that has its certificate.
+    let held = store.held
     let waiting = store.waiting(for: stored)
     let now = ContinuousClock.now
     let actions = looks.holds.look(
       at: waiting.mapValues { CertificateHolds.Sight(isAsking: $0.asking != nil, isOnHold: $0.onHold != nil) },
-      stored: stored, held: store.held, wanted: store.takeWanted(), traefik: traefik,
+      stored: stored, held: held, wanted: store.takeWanted(), traefik: traefik,
       now: looks.start.duration(to: now)
     ) { name in
       guard let workload = waiting[name]?.asking ?? waiting[name]?.onHold, let changed = store.changed(workload) else {

@@ -70,6 +70,9 @@ struct RouteHoldTests {
       _ = try await store.set(routes[1])
       #expect(store.takeWanted() == ["a.test"])
       #expect(store.takeWanted() == [])
+      // Nobody else's wish counts.
+      await #expect(throws: DomainTaken.self) { try await store.set(route("c", "a.test")) }
+      #expect(store.takeWanted() == [])
 
       let next = try await RouteStore.open(GatewayRoot(root.path), logger: .silent)
       #expect(next.routes == routes && next.held == ["a.test"] && next.outdated == [])
@@ -128,6 +131,22 @@ struct RouteHoldTests {
       try root.write(String(decoding: own("a").encoded(), as: UTF8.self), to: "proxy/a.yaml")
       await store.reconcile(.files(["a.yaml"]))
       #expect(store.waiting(for: [])["a.test"]?.asking != nil)
+    }
+  }
+
+  @Test("A file on hold that somebody puts there is released like others, and keeps its time")
+  func adoptedOnHold() async throws {
+    try await withStore { store, root in
+      let route = try own("a")
+      try root.write(String(decoding: route.encoded(onHold: true), as: UTF8.self), to: "proxy/a.yaml")
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSince1970: 1_700_000_000)], ofItemAtPath: root.file("proxy/a.yaml"))
+      await store.reconcile(.files(["a.yaml"]))
+      #expect(store.held == ["a.test"])
+      store.release(["a.test"])
+      #expect(await store.rewrite(.renew(store.released(atMost: 10))).written == 1)
+      #expect(try asking(root) == ["a"])
+      #expect(store.waiting(for: [])["a.test"]?.since == 1_700_000_000_000_000_000)
     }
   }
 
