@@ -1,6 +1,7 @@
 public import Logging
 import ProxyConfig
 public import ServiceLifecycle
+import System
 
 /// Brings the route files that an earlier version wrote up to date, after the start.
 ///
@@ -49,14 +50,18 @@ public struct RouteRenewal: Service {
     var left = store.outdated[...]
     guard !left.isEmpty else { return }
     logger.info("bringing route files of an earlier version up to date", metadata: ["routes": "\(left.count)"])
+    var known: FileError?
     while !left.isEmpty, !Task.isCancelled {
       let isRunning = isRestarting ? false : await traefik.isTraefikRunning
       let step = left.prefix(isRunning ? 1 : RouteStore.rewriteBatch)
       left = left.dropFirst(step.count)
-      await store.rewrite(.renew(Array(step)))
+      if let fault = await store.rewrite(.renew(Array(step))).fault, known?.code != fault.code {
+        logger.warning("route files not brought up to date", metadata: ["reason": "\(fault)"])
+        known = fault
+      }
       // The sleep ends early only when the service is to end.
       if isRunning, !left.isEmpty { try? await Task.sleep(for: pause(store.count)) }
     }
-    if left.isEmpty { logger.info("route files are up to date") }
+    if left.isEmpty, known == nil { logger.info("route files are up to date") }
   }
 }

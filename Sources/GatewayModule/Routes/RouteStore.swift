@@ -512,14 +512,15 @@ public final class RouteStore: Sendable {
       return state.workloads(of: rewrite).compactMap { workload -> RouteDirectory.Writing? in
         // Not over a route that was withdrawn, or whose file is to come back first.
         guard let route = state.index[workload], state.expectation(of: workload) == .file else { return nil }
+        var file = state.writing(route)
         switch rewrite {
-        case .renew: return state.writing(route)
-        // How long a site has waited is still known by its file.
-        case .hold, .retry:
-          let isOnHold = if case .hold = rewrite { true } else { false }
-          return RouteDirectory.Writing(
-            route: route, isOnHold: isOnHold, modified: state.index.stamp(of: workload)?.modified)
+        case .renew: break
+        case .hold: file.isOnHold = true
+        case .retry: file.isOnHold = false
         }
+        // How long a site has waited is still known by its file.
+        if file.isOnHold || state.index.isOnHold(workload) { file.modified = state.index.stamp(of: workload)?.modified }
+        return file
       }
     }
     var result: (written: Int, fault: FileError?) = (0, nil)
@@ -536,11 +537,7 @@ public final class RouteStore: Sendable {
           state.index.adopt(file.route, isDurable: isDurable, isOnHold: file.isOnHold, stamp: stamp)
         }
         result.written += 1
-      case .failed(let error):
-        result.fault = error
-        guard case .renew = rewrite else { continue }
-        logger.warning(
-          "route file not brought up to date", metadata: ["workload": "\(file.route.workload)", "reason": "\(error)"])
+      case .failed(let error): result.fault = error
       }
     }
     return result

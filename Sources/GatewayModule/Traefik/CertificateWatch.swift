@@ -38,15 +38,16 @@ public final class CertificateWatch: Service {
   /// files that want it was written, in nanoseconds since the epoch.
   var missing: [String: Int64] { store.waiting(for: storage.names).mapValues(\.since) }
 
-  /// When names on hold are tried again, by the clock.
+  /// When names on hold are tried again, by the clock; now for those that are due and wait for their turn.
   var nextTries: [String: Timestamp] {
     let now = (ContinuousClock.now, Timestamp.now)
-    return retries.withLock { $0 }.mapValues { Self.time($0, now) }
+    return retries.withLock { $0 }.mapValues { Self.time(max($0, now.0), now) }
   }
 
-  private static func time(_ instant: ContinuousClock.Instant, _ now: (ContinuousClock.Instant, Timestamp)) -> Timestamp
-  {
-    Timestamp(seconds: now.1.seconds + now.0.duration(to: instant).components.seconds, nanoseconds: 0)
+  /// In whole seconds, the next one.
+  static func time(_ instant: ContinuousClock.Instant, _ now: (ContinuousClock.Instant, Timestamp)) -> Timestamp {
+    let seconds = now.0.duration(to: instant) / .seconds(1) + Double(now.1.nanoseconds) / 1e9
+    return Timestamp(seconds: now.1.seconds + Int64(seconds.rounded(.up)), nanoseconds: 0)
   }
 
   public func run() async {
@@ -144,26 +145,36 @@ public final class CertificateWatch: Service {
       fault = result.fault
     }
     if !actions.retry.isEmpty {
-      for name in actions.retry.sorted() { logger.info("name on hold tried again", metadata: ["name": "\(name)"]) }
       fault = await store.rewrite(.retry(actions.retry)).fault ?? fault
+      let written = store.waiting(for: []).filter { $0.value.asking != nil }
+      let tried = actions.retry.filter { written[$0] != nil }
+      for name in tried.sorted() { logger.info("name on hold tried again", metadata: ["name": "\(name)"]) }
+      looks.holds.postpone(actions.retry.subtracting(tried), now: looks.start.duration(to: .now))
     }
-    if let fault, looks.fault != fault {
+    if !actions.hold.isEmpty || !actions.retry.isEmpty { tell(of: fault, &looks) }
+  }
+
+  /// Says why files cannot be written, once, whichever they are.
+  private func tell(of fault: FileError?, _ looks: inout Looks) {
+    if let fault, looks.fault?.code != fault.code {
       logger.warning("route files on hold cannot be written", metadata: ["reason": "\(fault)"])
     }
-    if fault != nil || !actions.hold.isEmpty || !actions.retry.isEmpty { looks.fault = fault }
+    looks.fault = fault
   }
 
   /// Gives files that are on hold and whose names no longer are their whole form. Traefik reads all files again for each that
-  /// changes, so the first ones are written at once and more at the pace of ``RouteRenewal``.
+  /// changes, so ten are written at once, and the next ones at the pace of ``RouteRenewal``. A disk that takes none rests too.
   private func writeReleased(_ looks: inout Looks, isRunning: Bool) async {
     let pause = RouteRenewal.pause(routes: store.count)
-    guard !isRunning || looks.rested < .now + pause * CertificateHolds.width else { return }
+    guard looks.rested <= .now else { return }
     let limit = isRunning ? CertificateHolds.width : RouteStore.rewriteBatch
     let released = store.released(atMost: limit)
     looks.hasReleased = released.count == limit
     guard !released.isEmpty else { return }
-    if await store.rewrite(.renew(released)).fault != nil { looks.hasReleased = true }
-    if isRunning { looks.rested = max(looks.rested, .now) + pause * released.count }
+    let fault = await store.rewrite(.renew(released)).fault
+    if fault != nil { looks.hasReleased = true }
+    if isRunning || fault != nil { looks.rested = .now + pause * min(released.count, CertificateHolds.width) }
+    tell(of: fault, &looks)
   }
 
   private enum Sighting {

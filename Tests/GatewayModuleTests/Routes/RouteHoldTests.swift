@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ProxyConfig
+import RPC
 import Records
 import System
 import TestSupport
@@ -156,6 +157,72 @@ struct RouteHoldTests {
       #expect(await store.rewrite(.hold(["*.zone.test"])).written == RouteStore.rewriteBatch)
       #expect(await store.rewrite(.hold(["*.zone.test"])).written == 200 - RouteStore.rewriteBatch)
       #expect(try asking(root) == [])
+    }
+  }
+
+  /// Sets so many routes and puts them on hold; then they get certificates.
+  private func hold(_ count: Int, _ store: RouteStore, _ directory: TemporaryDirectory) async throws
+    -> CertificateStorage
+  {
+    for number in 0..<count { _ = try await store.set(own("w\(number)")) }
+    #expect(await store.rewrite(.hold(Set((0..<count).map { "w\($0).test" }))).written == count)
+    let certificates = (0..<count).map {
+      #"{"domain": {"main": "w\#($0).test"}, "certificate": "e30=", "key": "In0=", "Store": "default"}"#
+    }
+    try directory.write(
+      #"{"resolver": {"Certificates": [\#(certificates.joined(separator: ","))]}}"#, to: "traefik/acme.json")
+    let storage = CertificateStorage(GatewayRoot(directory.path), logger: .silent)
+    try storage.repair()
+    return storage
+  }
+
+  @Test func tenReleasedFilesAreWrittenAtOnceWhileTraefikRunsAndTheNextAfterTheirPauses() async throws {
+    try await withStore { store, root in
+      let storage = try await hold(12, store, root)
+      try await Traefik.withServer(routes: root.file("proxy")) { traefik in
+        let address = try await #require(traefik.entryPoints()["metrics"])
+        let watch = CertificateWatch(
+          store, storage: storage, traefik: TraefikScrape(address: try Endpoint(address), namespace: nil),
+          patience: .seconds(1), logger: .silent)
+        try await withThrowingTaskGroup { group in
+          group.addTask { await watch.run() }
+          try await eventually(within: .seconds(120)) { try asking(root).count == 12 }
+          group.cancelAll()
+        }
+      }
+      let times = try store.routes.map { try #require(store.changed($0.workload)) }.sorted()
+      let pause = RouteRenewal.pause(routes: 12) * 10
+      #expect(.nanoseconds(times[10] - times[9]) > pause - .seconds(1))
+    }
+  }
+
+  @Test func timeOfTheNextTryIsAWholeSecondThatIsNotOver() {
+    let now = ContinuousClock.now
+    for (part, milliseconds, next) in [(0, 0, 100), (0, 1, 101), (900, 50, 101), (900, 200, 102)] {
+      let time = Timestamp(seconds: 100, nanoseconds: UInt32(part * 1_000_000))
+      let told = CertificateWatch.time(now + .milliseconds(milliseconds), (now, time))
+      #expect(told == Timestamp(seconds: Int64(next)))
+    }
+  }
+
+  @Test func whatTheDiskDoesNotTakeIsLoggedOnce() async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let (root, messages) = (GatewayRoot(directory.path), LogMessages())
+      let store = try await RouteStore.open(root, logger: messages.logger)
+      let storage = try await hold(10, store, directory)
+      // The disk is full.
+      try await Command.succeed("rmdir", [directory.file("staging")])
+
+      let traefik = TraefikScrape(address: try Endpoint("127.0.0.1:\(FreePort.next())"), namespace: nil)
+      let watch = CertificateWatch(
+        store, storage: storage, traefik: traefik, patience: .seconds(1), logger: messages.logger)
+      try await withThrowingTaskGroup { group in
+        group.addTask { await watch.run() }
+        try await eventually { !messages.warnings.isEmpty }
+        group.cancelAll()
+      }
+      #expect(messages.all.count { $0.hasSuffix("its name is no longer on hold") } == 10)
+      #expect(messages.warnings == ["warning: route files on hold cannot be written"])
     }
   }
 

@@ -53,6 +53,21 @@ struct RouteStoreTests {
     }
   }
 
+  @Test func filesOfAnEarlierVersionThatCannotBeWrittenAreLoggedOnce() async throws {
+    try await withStore { store, root, _ in
+      for number in 0..<RouteStore.rewriteBatch { _ = try await store.set(route("w\(number)", "w\(number).test")) }
+      let messages = LogMessages()
+      let next = try await RouteStore.open(
+        GatewayRoot(root.path), trusting: [IPNetwork("10.0.0.0/8")], logger: messages.logger)
+      #expect(next.outdated.count == RouteStore.rewriteBatch + 1)
+      try await Command.succeed("rmdir", [root.file("staging")])
+      let traefik = TraefikScrape(address: try Endpoint("127.0.0.1:\(FreePort.next())"), namespace: nil)
+      await RouteRenewal(next, traefik: traefik, logger: messages.logger).renewAtOnce()
+      #expect(messages.warnings == ["warning: route files not brought up to date"])
+      #expect(!messages.all.contains("info: route files are up to date"))
+    }
+  }
+
   @Test(
     "A change that cannot be stored leaves the route as it was",
     arguments: [
