@@ -53,19 +53,20 @@ let package = Package(
     .target(name: "GatewayClient", dependencies: ["RPC"], swiftSettings: settings),
     .target(name: "Records", dependencies: ["System"], swiftSettings: settings),
     .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Records", "System"], swiftSettings: settings),
+    .target(name: "DNSZones", dependencies: ["CAres", "Records", "System"], swiftSettings: settings),
     .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
-    .target(name: "ACMEHook", dependencies: ["CAres", "ProxyConfig", "Records", "System"], swiftSettings: settings),
+    .target(name: "ACMEHook", dependencies: ["DNSZones", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
       dependencies: [
-        "CAres", "CLinux", "GatewayClient", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore,
+        "CLinux", "DNSZones", "GatewayClient", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore,
         nioPosix, nioHTTP,
       ],
       swiftSettings: settings),
     .target(
       name: "GatewayControl",
       dependencies: [
-        "ACMEHook", "CLinux", "COpenSSL", "CResolver", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC",
+        "CLinux", "COpenSSL", "CResolver", "DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC",
         "Records", "System",
         nioCore, nioPosix,
       ],
@@ -82,7 +83,7 @@ let package = Package(
     .executableTarget(
       name: "gatewayctl",
       dependencies: [
-        "Arguments", "GatewayClient", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        "Arguments", "GatewayClient", "GatewayControl", "GatewayModule", "ProxyConfig", "RPC", "System",
         argumentParser,
         logging, unixSignals,
       ],

@@ -78,7 +78,7 @@ public struct Responder {
     in root: GatewayRoot, now: Int, isCancelled: () -> Bool = { false }, report: @escaping (String) -> Void
   ) throws {
     let responder = Responder(root: root, report: report)
-    try responder.directory.prepare()
+    try root.preparePrivate(root.acme)
     try responder.takingTurn(unless: isCancelled) { _ in
       let before = try ChallengeRecords.read(from: responder.directory, report: report)
       var records = before

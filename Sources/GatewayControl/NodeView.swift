@@ -1,4 +1,3 @@
-import ACMEHook
 public import GatewayClient
 import GatewayModule
 import Glibc

@@ -38,6 +38,15 @@ public struct GatewayRoot: Sendable {
     [(proxy, 0o755), (staging, 0o755), (quarantine, 0o755), (traefik, 0o700), (acme, 0o700)]
   }
 
+  /// Where DNS-01 challenges are answered, and for which domain.
+  package var challengeZone: String { "\(acme)/zone" }
+
+  /// Makes one of the directories when it is not there, and private when it is not.
+  package func preparePrivate(_ directory: String) throws(FileError) {
+    try FileSystem.makeDirectory(directory, mode: 0o700)
+    try FileSystem.setMode(0o700, of: directory)
+  }
+
   /// Makes the directories that are missing.
   public func prepare() throws(FileError) {
     for (path, mode) in directories { try FileSystem.makeDirectory(path, mode: mode) }

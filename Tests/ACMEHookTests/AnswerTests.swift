@@ -141,7 +141,7 @@ struct AnswerTests {
     try await Node.with { node in
       try await node.present("one")
       let question = TXTQuestion(
-        name: try ChallengeName(Node.name).name, server: try .init(node.address), port: node.port)
+        name: try ChallengeName(Node.name).name, server: Endpoint(address: try .init(node.address), port: node.port))
       var servers = Set(node.servers)
       for number in 0..<5 {
         try await node.present("another-\(number)")

@@ -57,6 +57,6 @@ extension ChallengeRecords {
   }
 
   func write(to directory: StateDirectory) throws(FileError) {
-    try directory.replace(directory.challenges, with: encoded(boot: BootClock.bootID))
+    try FileSystem.replace(directory.challenges, with: encoded(boot: BootClock.bootID), mode: 0o600)
   }
 }

@@ -15,7 +15,7 @@ struct Expectation {
   func shortfall(at deadline: ContinuousClock.Instant, of process: SpawnedProcess?) -> String? {
     for address in addresses {
       for name in records.names {
-        let question = TXTQuestion(name: name.name, server: address, port: port)
+        let question = TXTQuestion(name: name.name, server: Endpoint(address: address, port: port))
         let wanted = Set(records.values(of: name).map(\.rawValue))
         while true {
           let left = ContinuousClock.now.duration(to: deadline)

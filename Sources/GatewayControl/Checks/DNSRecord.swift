@@ -1,5 +1,5 @@
-import ACMEHook
 import CResolver
+import DNSZones
 
 /// A record in a DNS message.
 struct DNSRecord: Hashable {
@@ -13,7 +13,7 @@ struct DNSRecord: Hashable {
   let owner: String
   /// An address, or a name like `owner`.
   let value: String
-  let type: DNSQuery.RecordType
+  let type: DNSRecordType
 
   /// The records of the types that are known, up to where the message is malformed.
   static func all(in section: Section, of message: [UInt8]) -> [DNSRecord] {
@@ -23,7 +23,7 @@ struct DNSRecord: Hashable {
     for index in 0... {
       let type = cresolver_record(message, CInt(message.count), section.rawValue, CInt(index), &owner, &value)
       guard type > 0 else { break }
-      if let type = DNSQuery.RecordType(rawValue: type) {
+      if let type = DNSRecordType(rawValue: type) {
         records.append(DNSRecord(owner: name(owner), value: name(value), type: type))
       }
     }

@@ -1,6 +1,6 @@
-import ACMEHook
 import GatewayModule
 import ProxyConfig
+import Records
 import System
 
 /// Checks which processes have the ports that Traefik and the DNS-01 hook need.

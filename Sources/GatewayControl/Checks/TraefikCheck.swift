@@ -1,4 +1,3 @@
-import ACMEHook
 import GatewayClient
 import GatewayModule
 import Glibc

@@ -1,6 +1,7 @@
-import ACMEHook
+import DNSZones
 import NIOPosix
 import ProxyConfig
+import Records
 import System
 
 /// The records of the node's zone as the world sees them:
@@ -21,12 +22,12 @@ struct ZoneCheck {
   /// Where name servers are asked.
   var nameServerPort: UInt16 = 53
 
-  private func ask(_ name: Domain, _ type: DNSQuery.RecordType) -> DNSQuery.Reply {
-    DNSQuery(name: name, type: type, server: resolver.address, port: resolver.port, isRecursive: true)
+  private func ask(_ name: Domain, _ type: DNSRecordType) -> DNSReply {
+    DNSQuery(name: name, type: type, server: resolver, isRecursive: true)
       .ask(within: Self.patience)
   }
 
-  private func records(_ reply: DNSQuery.Reply) -> [DNSRecord] { DNSRecord.all(in: .answer, of: reply.message) }
+  private func records(_ reply: DNSReply) -> [DNSRecord] { DNSRecord.all(in: .answer, of: reply.message) }
 
   /// All checks of a node's zone, at the same time.
   static func check(_ node: NodeView, resolver: Endpoint) async -> [Check] {
@@ -56,7 +57,7 @@ struct ZoneCheck {
   func checkAddresses() -> Check {
     let check = "zone A"
     var found: [IPAddress] = []
-    for type in [DNSQuery.RecordType.a, .aaaa] {
+    for type in [DNSRecordType.a, .aaaa] {
       let reply = ask(domain, type)
       guard reply.isAnswer else {
         return .failure(
@@ -108,7 +109,8 @@ struct ZoneCheck {
     guard let challenge = try? Domain("_acme-challenge.\(domain)"), let (zone, server) = nameServer() else {
       return .warning(check, "no name server of a zone above \(domain) was found by \(resolver)", remedy)
     }
-    let query = DNSQuery(name: challenge, type: .ns, server: server, port: nameServerPort, isRecursive: false)
+    let query = DNSQuery(
+      name: challenge, type: .ns, server: Endpoint(address: server, port: nameServerPort), isRecursive: false)
     let reply = query.ask(within: Self.patience)
     guard reply.isAnswer else {
       let silence = "the name server \(server) of \(zone) does not say: \(reply.statusText)"
@@ -135,7 +137,7 @@ struct ZoneCheck {
       let servers = records(reply).filter { $0.type == .ns && $0.owner == zone.rawValue }
       for server in servers {
         guard let name = try? Domain(server.value) else { continue }
-        for type in [DNSQuery.RecordType.a, .aaaa] {
+        for type in [DNSRecordType.a, .aaaa] {
           for record in records(ask(name, type)) where record.type == type {
             if let address = try? IPAddress(record.value) { return (zone, address) }
           }

@@ -88,10 +88,9 @@ struct TrafficFile: Sendable {
   func store(_ ledger: TrafficLedger) throws {
     let content = try MessagePackEncoder().encode(Content(boot: BootClock.bootID, ledger: ledger))
     let envelope = Envelope(version: Envelope.version, checksum: Self.checksum(content), content: Binary(content))
-    let staged = "\(root.staging)/traffic.msgpack"
-    try FileSystem.write(MessagePackEncoder().encode(envelope), to: staged, mode: 0o644)
-    try FileSystem.rename(staged, to: root.traffic, replacing: true)
-    try FileSystem.syncDirectory(root.path)
+    try FileSystem.replace(
+      root.traffic, with: MessagePackEncoder().encode(envelope), mode: 0o644,
+      staged: "\(root.staging)/traffic.msgpack")
   }
 
   /// FNV-1a of 64 bits, against a disk that changes a bit.

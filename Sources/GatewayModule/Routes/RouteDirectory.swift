@@ -14,15 +14,15 @@ struct RouteDirectory: Sendable {
     var modified: Int64?
   }
 
-  enum Change: Sendable {
+  enum FileEdit: Sendable {
     case write(Writing, replacing: Bool)
     case remove(WorkloadID)
     /// Nothing but the sync.
     case none
   }
 
-  /// What became of a change.
-  enum Outcome: Sendable {
+  /// What became of an edit.
+  enum EditOutcome: Sendable {
     /// Done and synced.
     case durable(FileStamp?)
     /// Done, and seen by Traefik, but not known to survive a power cut.
@@ -35,17 +35,17 @@ struct RouteDirectory: Sendable {
   /// Whose `Forwarded` header the files hand on.
   var trustedProxies: [IPNetwork] = []
 
-  /// Carries out changes to different workloads. All of them share one sync of the directory.
-  func apply(_ changes: [Change]) -> [Outcome] {
+  /// Edits the files of different workloads. All of them share one sync of the directory.
+  func apply(_ edits: [FileEdit]) -> [EditOutcome] {
     // Every file is complete on disk before the first one appears.
-    var outcomes: [Outcome] = []
-    for start in stride(from: 0, to: changes.count, by: Self.openFiles) {
-      outcomes += stage(changes[start..<min(start + Self.openFiles, changes.count)])
+    var outcomes: [EditOutcome] = []
+    for start in stride(from: 0, to: edits.count, by: Self.openFiles) {
+      outcomes += stage(edits[start..<min(start + Self.openFiles, edits.count)])
     }
-    for (index, change) in changes.enumerated() {
+    for (index, edit) in edits.enumerated() {
       guard case .durable = outcomes[index] else { continue }
       do throws(FileError) {
-        switch change {
+        switch edit {
         case .write(let file, let replacing):
           let staged = stagingPath(file.route)
           do throws(FileError) {
@@ -99,7 +99,7 @@ struct RouteDirectory: Sendable {
   /// - Returns: where the file is now, nil when it has vanished, and what became of the route. Where nothing can be put into
   ///   quarantine, that is in `staging/`, until the next start.
   /// - Throws: when neither could be done: both are as they were.
-  func replace(_ name: String, with file: Writing) throws(FileError) -> (place: String?, route: Outcome) {
+  func replace(_ name: String, with file: Writing) throws(FileError) -> (place: String?, route: EditOutcome) {
     let route = file.route
     let staged = stagingPath(route)
     if case .failed(let error) = stage([.write(file, replacing: true)])[0] {
@@ -128,7 +128,7 @@ struct RouteDirectory: Sendable {
     }
   }
 
-  private func finish(_ route: Route) -> Outcome {
+  private func finish(_ route: Route) -> EditOutcome {
     let stamp = try? FileSystem.status(path(route.fileName)).stamp
     do throws(FileError) {
       try sync()
@@ -141,10 +141,10 @@ struct RouteDirectory: Sendable {
   /// How many files are open at the same time.
   private static let openFiles = 128
 
-  /// Writes the files of changes where Traefik does not look, and syncs them together.
-  private func stage(_ changes: ArraySlice<Change>) -> [Outcome] {
-    let written = changes.map { change -> Result<UnsyncedFile, FileError>? in
-      guard case .write(let file, _) = change else { return nil }
+  /// Writes the files of edits where Traefik does not look, and syncs them together.
+  private func stage(_ edits: ArraySlice<FileEdit>) -> [EditOutcome] {
+    let written = edits.map { edit -> Result<UnsyncedFile, FileError>? in
+      guard case .write(let file, _) = edit else { return nil }
       return Result { () throws(FileError) in
         try UnsyncedFile(
           file.route.encoded(trusting: trustedProxies, onHold: file.isOnHold), at: stagingPath(file.route), mode: 0o644,
@@ -152,8 +152,8 @@ struct RouteDirectory: Sendable {
       }
     }
     var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
-    return zip(changes, written).map { change, written in
-      guard case .write(let file, _) = change, let written else { return .durable(nil) }
+    return zip(edits, written).map { edit, written in
+      guard case .write(let file, _) = edit, let written else { return .durable(nil) }
       do throws(FileError) {
         _ = try written.get()
         return .durable(try synced.next()!.get())
@@ -164,7 +164,7 @@ struct RouteDirectory: Sendable {
     }
   }
 
-  // MARK: Looking
+  // MARK: Scanning
 
   /// A file as it was read, and when it was modified, in nanoseconds since the epoch.
   struct Found: Sendable {
@@ -200,7 +200,7 @@ struct RouteDirectory: Sendable {
     return (files, folders)
   }
 
-  /// Looks at every file that Traefik reads.
+  /// Scans every file that Traefik reads.
   func readAll() async throws(FileError) -> [Found] {
     let names = try names().files
     // The work is the parsing, so a share for each core.
@@ -217,11 +217,11 @@ struct RouteDirectory: Sendable {
     }
   }
 
-  /// Looks at files, and returns those that are not as they are known.
+  /// Those of some files that are not as they are known.
   ///
   /// - Parameter stamps: of the files as they are known, in the same order; nil for one that is not.
   /// - Throws: when the directory itself is not there, or not to be read.
-  func look(at names: [String], known stamps: [FileStamp?]) throws(FileError) -> [Found] {
+  func changed(_ names: [String], since stamps: [FileStamp?]) throws(FileError) -> [Found] {
     var found: [Found] = []
     var isMissingOne = false
     for (name, stamp) in zip(names, stamps) {

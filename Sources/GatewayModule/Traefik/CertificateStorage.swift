@@ -119,29 +119,19 @@ public final class CertificateStorage: Sendable {
   }
 
   private func restore(_ file: String, from copy: String) throws(FileError) {
-    let staged = "\(file).new"
-    do throws(FileError) {
-      try FileSystem.write(FileSystem.read(copy, limit: Self.largest).bytes, to: staged, mode: 0o600)
-      try FileSystem.rename(staged, to: file, replacing: true)
-    } catch {
-      try? FileSystem.remove(staged)
-      throw error
-    }
+    let bytes = try FileSystem.read(copy, limit: Self.largest).bytes
+    try FileSystem.replace(file, with: bytes, mode: 0o600)
   }
 
   private func keep(_ bytes: [UInt8], as copy: String, _ fault: inout String?) {
-    let staged = "\(copy).new"
     do throws(FileError) {
       if let old = try? FileSystem.read(copy, limit: Self.largest).bytes, old == bytes {
         fault = nil
         return
       }
-      try FileSystem.write(bytes, to: staged, mode: 0o600)
-      try FileSystem.rename(staged, to: copy, replacing: true)
-      try FileSystem.syncDirectory(root.traefik)
+      try FileSystem.replace(copy, with: bytes, mode: 0o600)
       fault = nil
     } catch {
-      try? FileSystem.remove(staged)
       if fault != "\(error)" {
         logger.warning("no copy of Traefik's certificate storage can be made", metadata: ["reason": "\(error)"])
       }

@@ -26,7 +26,7 @@ extension StaticConfiguration {
     // Before the configuration that names them. The routes' directory is for the RouteStore to make, which puts the routes back
     // into it: until then nothing of this is in it either.
     for (path, bytes) in longTransfers?.files ?? [] {
-      let folder = Self.folder(of: "\(root.path)/\(path)")
+      let folder = FileSystem.parent(of: "\(root.path)/\(path)")
       if folder != root.proxy {
         try FileSystem.makeDirectory(folder, mode: 0o755)
       } else if (try? FileSystem.status(folder)) == nil {
@@ -44,15 +44,10 @@ extension StaticConfiguration {
     let target = "\(root.path)/\(path)"
     let old = try content(of: target)
     if old == bytes { return .unchanged }
-    let folder = Self.folder(of: target)
-    let staged = "\(root.staging)/\(target[folder.endIndex...].dropFirst()).new"
-    try FileSystem.write(bytes, to: staged, mode: 0o644)
-    try FileSystem.rename(staged, to: target, replacing: true)
-    try FileSystem.syncDirectory(folder)
+    let name = target.split(separator: "/").last ?? ""
+    try FileSystem.replace(target, with: bytes, mode: 0o644, staged: "\(root.staging)/\(name).new")
     return old == nil ? .created : .replaced
   }
-
-  private static func folder(of path: String) -> String { String(path[..<path.lastIndex(of: "/")!]) }
 
   /// Whether the file that is there says just this.
   func isInstalled(in root: GatewayRoot) throws(FileError) -> Bool {
@@ -68,14 +63,11 @@ extension StaticConfiguration {
   /// What is there; nil when there is no file.
   private static func content(of path: String) throws(FileError) -> [UInt8]? {
     do throws(FileError) {
-      return try FileSystem.read(path, limit: 1 << 20).bytes
+      return try FileSystem.content(of: path, limit: 1 << 20)
     } catch {
-      switch error.code {
-      case ENOENT: return nil
+      guard error.code == EFBIG else { throw error }
       // Somebody else's, whatever it says.
-      case EFBIG: return []
-      default: throw error
-      }
+      return []
     }
   }
 }

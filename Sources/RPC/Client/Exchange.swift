@@ -31,6 +31,15 @@ actor Exchange {
     var asked = 0
   }
 
+  /// Where the client stands with the broker.
+  private enum Link {
+    /// There is no connection, for this reason; nil before the first attempt has ended.
+    case away(because: BrokerError?)
+    case connected(Session)
+    /// It denied access for good.
+    case denied(BrokerError)
+  }
+
   private static let window = 32
 
   private nonisolated let executor: LoopExecutor
@@ -44,12 +53,12 @@ actor Exchange {
   private var calls: [String: Call] = [:]
   /// The calls to be sent, in order.
   private var unsent: [String] = []
-  private var session: Session?
+  private var link = Link.away(because: nil)
   private var isFlushScheduled = false
-  /// Why there is no session.
-  private var outageReason: BrokerError?
-  /// Set when the broker denied access for good.
-  private var denial: BrokerError?
+
+  private var session: Session? { if case .connected(let session) = link { session } else { nil } }
+
+  private var outageReason: BrokerError? { if case .away(let reason) = link { reason } else { nil } }
 
   init(broker: BrokerURL, logger: Logger, loop: any EventLoop) {
     self.broker = broker
@@ -65,12 +74,12 @@ actor Exchange {
     defer { for id in Array(calls.keys) { end(id, .failure(.stopped)) } }
     while true {
       let reason = await runSession { outage.isOver() }
-      outageReason = reason
+      link = .away(because: reason)
       try Task.checkCancellation()
       do {
         try outage.failed(reason)
       } catch {
-        denial = error
+        link = .denied(error)
         for id in Array(calls.keys) { end(id, .failure(.broker(error))) }
         throw error
       }
@@ -84,8 +93,7 @@ actor Exchange {
       defer { requests.close() }
       let replies = try await RedisConnection.connect(to: broker, on: loop)
       defer { replies.close() }
-      session = Session(requests: requests, replies: replies)
-      outageReason = nil
+      link = .connected(Session(requests: requests, replies: replies))
       onReady()
       flush()
       let end = await withTaskCancellationHandler {
@@ -97,7 +105,7 @@ actor Exchange {
       } onCancel: {
         loop.execute { self.assumeIsolated { $0.leave(requests) } }
       }
-      session = nil
+      link = .away(because: end)
       return end
     } catch {
       return error
@@ -121,7 +129,7 @@ actor Exchange {
     _ method: String, _ object: ObjectID, queue: String, inputs: [[UInt8]], timeout: Duration,
     connectTimeout: Duration?
   ) async throws(Failure) -> Response.Outcome {
-    if let denial { throw .broker(denial) }
+    if case .denied(let error) = link { throw .broker(error) }
     let id = "\(replyTo)-\(nextID)"
     nextID += 1
     let payload = Request.encode(id: id, inputs: inputs, object: object, method: method, replyTo: replyTo)
@@ -216,19 +224,23 @@ actor Exchange {
   }
 
   private func askForReplies() {
-    guard let session, session.asked <= Self.window / 2 else { return }
+    guard var session, session.asked <= Self.window / 2 else { return }
     for _ in session.asked..<Self.window {
       session.replies.send(["BLPOP", .text(replyTo), "0"]) { result in self.assumeIsolated { $0.took(result) } }
     }
     session.replies.flush()
-    self.session?.asked = Self.window
+    session.asked = Self.window
+    link = .connected(session)
   }
 
   private func took(_ result: Result<RedisReply, BrokerError>) {
     switch result {
     case .failure(let error): session?.replies.close(because: error.reason)
     case .success(let reply):
-      session?.asked -= 1
+      if var session {
+        session.asked -= 1
+        link = .connected(session)
+      }
       askForReplies()
       guard let payload = reply.elements?.last?.bytes, let response = try? Response(payload) else {
         logger.warning("dropped a reply that is no response", metadata: ["reply-to": "\(replyTo)"])

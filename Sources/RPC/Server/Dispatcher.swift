@@ -17,7 +17,7 @@ actor Dispatcher {
   static let eventLimit = 256
 
   private nonisolated let executor: LoopExecutor
-  private nonisolated let taskExecutor: LoopTaskExecutor
+  nonisolated let taskExecutor: LoopTaskExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
   nonisolated var loop: any EventLoop { executor.loop }
 
@@ -28,40 +28,68 @@ actor Dispatcher {
   let statusSource: Int
   /// Where the requests of each queue are while they are in hand.
   let inFlight: [String]
-  private let broker: BrokerURL
+  let broker: BrokerURL
 
   var ledger: CallLedger
-  private var session: Session?
+  private var phase = Phase.away
   /// One session after the other; cancelled when there is to be no other.
-  private var sessions: Task<Void, any Error>?
-  /// Set when the server is to stop once the calls in hand are answered.
-  private(set) var isDraining = false
+  var sessions: Task<Void, any Error>?
   private var isFlushScheduled = false
-  private var isEventFlushScheduled = false
+  var isEventFlushScheduled = false
   /// Those who run calls, one after the other each.
-  private var runners: [Int: Task<Void, Never>] = [:]
+  var runners: [Int: Task<Void, Never>] = [:]
   private var nextRunner = 0
   private var isRunnerOnTheWay = false
-  private let ownership: Ownership
+  let ownership: Ownership
   /// Another process that serves the module, if there is one.
-  private var owner: Ownership.Taken?
+  var owner: Ownership.Taken?
   var recovery: Recovery
   /// The recovery, while it waits for the leftover that runs alone, or for room for the next one.
   var follower: CheckedContinuation<Void, Never>?
   private var roomSeeker: CheckedContinuation<Void, Never>?
   private var malformed = MalformedCount()
   /// Published, and not yet taken by the broker.
-  private var eventsOnTheWay = 0
+  var eventsOnTheWay = 0
   /// Streams that wait for the broker to take events.
-  private var waitingStreams: [CheckedContinuation<Void, Never>] = []
+  var waitingStreams: [CheckedContinuation<Void, Never>] = []
   /// Since one was last taken.
-  private var droppedEvents = 0
+  var droppedEvents = 0
+
+  /// Where the server stands between its start and its end.
+  private enum Phase {
+    /// There is no connection to the broker.
+    case away
+    /// Requests are taken and answered.
+    case serving(Session)
+    /// No more requests are taken: it stops once the calls in hand are answered, for which it needs a session.
+    case draining(Session?)
+  }
 
   /// The connections that are up at the same time and fall together.
-  private struct Session {
+  struct Session {
     let main: RedisConnection
     /// By queue. While leftovers are run, there is one for the module's status alone: no later request goes before them.
     var takers: [Int: RedisConnection] = [:]
+  }
+
+  var isDraining: Bool { if case .draining = phase { true } else { false } }
+
+  var session: Session? {
+    get {
+      switch phase {
+      case .away: nil
+      case .serving(let session): session
+      case .draining(let session): session
+      }
+    }
+    set {
+      phase =
+        switch (phase, newValue) {
+        case (.draining, _): .draining(newValue)
+        case (_, let session?): .serving(session)
+        case (_, nil): .away
+        }
+    }
   }
 
   init(
@@ -103,7 +131,7 @@ actor Dispatcher {
   /// Stops taking requests; ``run()`` returns once those in hand are answered, or have had their time.
   func drain() {
     guard !isDraining else { return }
-    isDraining = true
+    phase = .draining(session)
     logger.info("stopping", metadata: ["calls-in-hand": "\(ledger.count)"])
     closeTakers()
     resumeFollower()
@@ -112,97 +140,9 @@ actor Dispatcher {
     loop.scheduleTask(in: TimeAmount(Self.drainTimeout)) { self.assumeIsolated { $0.sessions?.cancel() } }
   }
 
-  // MARK: Sessions
-
-  /// One session after the other, for as long as the broker comes back.
-  private func keepSessions() async throws {
-    var outage = Outage(logger: logger)
-    defer { for runner in runners.values { runner.cancel() } }
-    while !Task.isCancelled {
-      let end = await runSession { outage.isOver() }
-      ledger.disconnected()
-      if Task.isCancelled { break }
-      if let owner { throw owner }
-      try outage.failed(end)
-      try? await Task.sleep(for: outage.pause())
-    }
-    guard isDraining else { throw CancellationError() }
-    if !ledger.isIdle {
-      logger.warning("stopping with unanswered calls; the next start runs them", metadata: ["calls": "\(ledger.count)"])
-    }
-  }
-
-  /// Connects, serves, and tells why it ended.
-  private func runSession(onReady: () -> Void) async -> BrokerError {
-    do throws(BrokerError) {
-      let main = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Self.maximumReply)
-      defer { main.close() }
-      return await withTaskCancellationHandler {
-        await serve(on: main, onReady: onReady)
-      } onCancel: {
-        main.close()
-      }
-    } catch {
-      return error
-    }
-  }
-
-  private func serve(on main: RedisConnection, onReady: () -> Void) async -> BrokerError {
-    defer {
-      closeTakers()
-      session = nil
-    }
-    do throws(BrokerError) {
-      owner = try await ownership.claim(on: main)
-      if let owner { return BrokerError(broker, .refused(owner.description)) }
-      // Nothing is settled before all that is in flight is known: a call that ended meanwhile would look like a leftover.
-      try await lookThroughInFlight(on: main)
-      session = Session(main: main)
-      main.whenClosed { _ in self.assumeIsolated { $0.resumeRoomSeeker() } }
-      flush()
-      try await take(from: statusSource)
-      try await runLeftovers(on: main)
-      for source in queues.indices where source != statusSource { try await take(from: source) }
-    } catch {
-      return error
-    }
-    onReady()
-    return await firstToClose([main] + (session.map { Array($0.takers.values) } ?? []))
-  }
-
-  private func closeTakers() {
-    guard let session else { return }
-    for taker in session.takers.values { taker.close() }
-  }
-
-  /// Begins to take requests from a queue.
-  private func take(from source: Int) async throws(BrokerError) {
-    guard !isDraining else { return }
-    let taker = try await RedisConnection.connect(to: broker, on: loop, maximumReply: Request.maximumSize + 1024)
-    do throws(BrokerError) {
-      try await ownership.name(taker)
-    } catch {
-      taker.close()
-      throw error
-    }
-    session?.takers[source] = taker
-    if isDraining { taker.close() } else { askForRequests() }
-  }
-
-  private func firstToClose(_ connections: [RedisConnection]) async -> BrokerError {
-    await withTaskGroup(of: BrokerError.self) { group in
-      for connection in connections { group.addTask { await connection.closed() } }
-      // While draining, the takers are closed by this side, and the main connection is still needed.
-      var end = await group.next()!
-      while isDraining, let next = await group.next() { end = next }
-      for connection in connections { connection.close() }
-      return end
-    }
-  }
-
   // MARK: Taking
 
-  private func took(_ result: Result<RedisReply, BrokerError>, from source: Int, by taker: RedisConnection) {
+  func took(_ result: Result<RedisReply, BrokerError>, from source: Int, by taker: RedisConnection) {
     switch result {
     case .success(.bytes(let payload)):
       ledger.took(payload, from: source)
@@ -341,7 +281,7 @@ actor Dispatcher {
     }
   }
 
-  private func flush() {
+  func flush() {
     sendSettlements()
     askForRequests()
   }
@@ -364,7 +304,7 @@ actor Dispatcher {
     main.flush()
   }
 
-  private func askForRequests() {
+  func askForRequests() {
     guard let session, !isDraining else { return }
     for (source, taker) in session.takers {
       let count = ledger.ask(source)
@@ -433,75 +373,8 @@ actor Dispatcher {
     follower = nil
   }
 
-  private func resumeRoomSeeker() {
+  func resumeRoomSeeker() {
     roomSeeker?.resume()
     roomSeeker = nil
-  }
-
-  // MARK: Streams
-
-  private func publish(_ stream: RPCStream, of object: ObjectID) async throws {
-    let channel = object.channel(of: stream.name, module: module)
-    do {
-      // Run on the event loop, and so without another turn of it for each of many events.
-      try await stream.run { bytes in
-        guard !self.takes(bytes, on: channel) else { return }
-        await withCheckedContinuation { self.addWaiting($0) }
-      }
-    } catch {
-      if !Task.isCancelled {
-        logger.error("stream ended", metadata: ["channel": "\(channel)", "reason": "\(error)"])
-      }
-    }
-  }
-
-  /// To be called on the event loop. Returns whether the next event may follow at once.
-  private nonisolated func takes(_ event: [UInt8], on channel: String) -> Bool {
-    assumeIsolated { $0.publish(event, on: channel) }
-  }
-
-  private nonisolated func addWaiting(_ stream: CheckedContinuation<Void, Never>) {
-    assumeIsolated { $0.waitingStreams.append(stream) }
-  }
-
-  private func publish(_ bytes: [UInt8], on channel: String) -> Bool {
-    guard let session else {
-      droppedEvents += 1
-      return true
-    }
-    eventsOnTheWay += 1
-    session.main.send(["PUBLISH", .text(channel), .bytes(bytes)]) { result in
-      self.assumeIsolated { $0.published(result) }
-    }
-    guard eventsOnTheWay >= Self.eventLimit else {
-      scheduleEventFlush()
-      return true
-    }
-    session.main.flush()
-    // Without a connection all that is on the way has failed by now, and nobody would end the wait.
-    return eventsOnTheWay < Self.eventLimit
-  }
-
-  /// Events that come one soon after the other go out together, and with the next replies.
-  private func scheduleEventFlush() {
-    guard !isEventFlushScheduled else { return }
-    isEventFlushScheduled = true
-    loop.scheduleTask(in: .milliseconds(1)) {
-      self.assumeIsolated { dispatcher in
-        dispatcher.isEventFlushScheduled = false
-        dispatcher.session?.main.flush()
-      }
-    }
-  }
-
-  private func published(_ result: Result<RedisReply, BrokerError>) {
-    eventsOnTheWay -= 1
-    if eventsOnTheWay <= Self.eventLimit / 2 {
-      for stream in waitingStreams { stream.resume() }
-      waitingStreams = []
-    }
-    guard case .success = result, droppedEvents > 0 else { return }
-    logger.warning("events dropped while the broker was away", metadata: ["events": "\(droppedEvents)"])
-    droppedEvents = 0
   }
 }

@@ -7,14 +7,14 @@ package enum FileSystem {
   ///
   /// - Parameter path: absolute.
   package static func makeDirectory(_ path: String, mode: UInt32) throws(FileError) {
-    let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+    let parent = parent(of: path)
     if mkdir(path, mode) != 0 {
       if errno == EEXIST { return }
-      guard errno == ENOENT, !parent.isEmpty else { throw FileError(path, "mkdir") }
+      guard errno == ENOENT, parent != "/" else { throw FileError(path, "mkdir") }
       try makeDirectory(parent, mode: 0o755)
       guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError(path, "mkdir") }
     }
-    try syncDirectory(parent.isEmpty ? "/" : parent)
+    try syncDirectory(parent)
   }
 
   /// A name in a directory.
@@ -94,6 +94,30 @@ package enum FileSystem {
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileError) -> FileStamp {
     try UnsyncedFile.sync([UnsyncedFile(bytes, at: path, mode: mode)])[0].get()
+  }
+
+  /// Puts a whole file in the place of an old one, or of none: whenever the power is cut, either this one is there or what was
+  /// before.
+  ///
+  /// - Parameters:
+  ///   - staged: where it is written first, on the same file system; nil for a name beside it. Nothing is left there.
+  package static func replace(
+    _ path: String, with bytes: [UInt8], mode: UInt32, staged: String? = nil
+  ) throws(FileError) {
+    let staged = staged ?? "\(path).new"
+    do throws(FileError) {
+      try write(bytes, to: staged, mode: mode)
+      try rename(staged, to: path, replacing: true)
+    } catch {
+      unlink(staged)
+      throw error
+    }
+    try syncDirectory(parent(of: path))
+  }
+
+  /// The directory that a file is in, of an absolute path.
+  package static func parent(of path: String) -> String {
+    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   }
 
   /// What stands under a path; a symbolic link is not followed.

@@ -1,5 +1,4 @@
 import Glibc
-public import Records
 import Synchronization
 public import System
 
@@ -24,26 +23,19 @@ public struct ChallengeZone: Hashable, Sendable {
     self.port = port
   }
 
-  /// What the parent zone names as the server of a challenge: `_acme-challenge.DOMAIN NS DOMAIN`, with the node's domain
-  /// for all names inside it. Outside it, the domain of an FQDN route leads to this node too.
-  func nameServer(of name: ChallengeName) -> Domain {
-    if let domain, name.domain.isInside(domain) { domain } else { name.domain }
-  }
-
   /// Puts the zone where the hook reads it, in a private directory; a file that says the same already is not touched.
   ///
   /// - Returns: whether the file changed.
   @discardableResult
   public func install(in root: GatewayRoot) throws(FileError) -> Bool {
-    let directory = StateDirectory(root: root)
-    try directory.prepare()
+    try root.preparePrivate(root.acme)
     let bytes = encoded()
     do throws(FileError) {
-      if try FileSystem.read(directory.zone, limit: Self.limit).bytes == bytes { return false }
+      if try FileSystem.content(of: root.challengeZone, limit: Self.limit) == bytes { return false }
     } catch {
-      guard error.code == ENOENT || error.code == EFBIG else { throw error }
+      guard error.code == EFBIG else { throw error }
     }
-    try directory.replace(directory.zone, with: bytes)
+    try FileSystem.replace(root.challengeZone, with: bytes, mode: 0o600)
     return true
   }
 
@@ -75,7 +67,7 @@ public struct ChallengeZone: Hashable, Sendable {
 
   /// Reads what ``install(in:)`` wrote.
   public static func read(from root: GatewayRoot) throws(ChallengeZoneError) -> ChallengeZone {
-    let path = StateDirectory(root: root).zone
+    let path = root.challengeZone
     let bytes: [UInt8]
     do throws(FileError) {
       bytes = try FileSystem.read(path, limit: limit).bytes
@@ -87,12 +79,12 @@ public struct ChallengeZone: Hashable, Sendable {
 
   private static let limit = 1 << 16
 
-  func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     let lines = (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" } + ["port \(port)"]
     return Array(lines.map { "\($0)\n" }.joined().utf8)
   }
 
-  init(_ bytes: [UInt8], path: String) throws(ChallengeZoneError) {
+  package init(_ bytes: [UInt8], path: String) throws(ChallengeZoneError) {
     self.init(domain: nil, addresses: [], port: 0)
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     for (index, line) in lines.enumerated() {
