@@ -112,7 +112,7 @@ public struct Responder {
   }
 
   private func carryOut(
-    _ action: ChallengeRecords.Action, _ records: ChallengeRecords, in zone: ChallengeZone, waits: Bool = true
+    _ action: ChallengeRecords.ServerAction, _ records: ChallengeRecords, in zone: ChallengeZone, waits: Bool = true
   ) throws {
     switch action {
     case .stop: try server.stop()

@@ -53,15 +53,15 @@ package enum CommandLineText {
     /// Subcommands and their options.
     var subcommands: [String: [String]] = [:]
 
-    private struct Definition: Decodable {
+    private struct CommandDefinition: Decodable {
       struct Command: Decodable {
         struct Argument: Decodable {
-          struct Name: Decodable {
+          struct OptionName: Decodable {
             let kind: String
             let name: String
           }
 
-          let names: [Name]?
+          let names: [OptionName]?
           let shouldDisplay: Bool?
         }
 
@@ -85,7 +85,7 @@ package enum CommandLineText {
       } catch {
         text = command.fullMessage(for: error)
       }
-      guard let definition = try? JSONDecoder().decode(Definition.self, from: Data(text.utf8)) else { return }
+      guard let definition = try? JSONDecoder().decode(CommandDefinition.self, from: Data(text.utf8)) else { return }
       options = definition.command.options
       for subcommand in definition.command.subcommands ?? [] {
         subcommands[subcommand.commandName] = subcommand.options

@@ -6,7 +6,7 @@ import System
 /// removed from it can give it to a second one. The kernel gives it up when the process ends, however that ends.
 public final class RootLock: Sendable {
   /// Another gateway serves the root.
-  public struct Taken: Error, Hashable, Sendable, CustomStringConvertible {
+  public struct RootTaken: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
   }
 
@@ -17,7 +17,7 @@ public final class RootLock: Sendable {
   /// Takes the lock, and makes the root when it is not there. Nothing is written into a root that another one serves.
   ///
   /// - Parameter broker: where this gateway serves, without a password; told to whoever comes second.
-  /// - Throws: ``Taken``, or ``FileError`` when the root cannot be made or opened.
+  /// - Throws: ``RootTaken``, or ``FileError`` when the root cannot be made or opened.
   public init(_ root: GatewayRoot, broker: String) throws {
     self.root = root
     self.broker = broker
@@ -39,7 +39,7 @@ public final class RootLock: Sendable {
   private static func take(_ root: GatewayRoot) throws -> FileLock {
     guard let lock = try FileLock.attempt(directory: root.path) else {
       let holder = holder(of: root).map { ": \($0)" } ?? ""
-      throw Taken(description: "\(root.path) is already served by another gateway\(holder)")
+      throw RootTaken(description: "\(root.path) is already served by another gateway\(holder)")
     }
     return lock
   }

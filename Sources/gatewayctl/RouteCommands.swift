@@ -96,7 +96,7 @@ struct SetOptions: ParsableArguments {
 }
 
 /// What `set-name` and `set-fqdn` print as JSON.
-private struct SetResult: Encodable {
+private struct SetReport: Encodable {
   /// Of a name that was published.
   var fqdn: String?
   /// The domain that the workload had before and gave up.
@@ -135,7 +135,7 @@ private struct Setting {
   private let before: [RouteInfo]?
   /// Only when somebody waits.
   private var wait: (node: NodeView, start: ServingWait.Start)?
-  var result = SetResult()
+  var result = SetReport()
 
   /// To be made before the route is set.
   init(

@@ -7,13 +7,13 @@ struct CheckTests {
   private static let day = 86_400
 
   /// Days since the epoch, on a machine with a program of the day 100.
-  private static let clocks: [(day: Int, isSynchronised: Bool?, outcome: Check.Outcome)] = [
+  private static let clocks: [(day: Int, isSynchronised: Bool?, outcome: Check.Verdict)] = [
     (100, true, .ok), (100, false, .warning), (100, nil, .warning), (98, true, .failure), (99, true, .ok),
     (8100, true, .failure),
   ]
 
   @Test(arguments: clocks)
-  func clock(day: Int, isSynchronised: Bool?, outcome: Check.Outcome) {
+  func clock(day: Int, isSynchronised: Bool?, outcome: Check.Verdict) {
     let check = ClockCheck.check(
       now: day * Self.day, built: 100 * Self.day, isSynchronised: isSynchronised)
     #expect(check.outcome == outcome && (outcome == .ok) == check.remedy.isEmpty)

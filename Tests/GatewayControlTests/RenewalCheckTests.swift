@@ -8,7 +8,7 @@ struct RenewalCheckTests {
   private static let day = 86_400
 
   /// How long a certificate lives and still does, what Traefik is told, in hours, and what is found.
-  private static let cases: [(lifetime: Int, remaining: Int, hours: Int, outcome: Check.Outcome, says: String)] = [
+  private static let cases: [(lifetime: Int, remaining: Int, hours: Int, outcome: Check.Verdict, says: String)] = [
     (90 * day - 1, 61 * day, 2160, .ok, "runs out in 61 days"),
     (90 * day - 1, 29 * day, 2160, .ok, "29 days"),
     (90 * day - 1, 20 * day, 2160, .warning, "runs out in 20 days and is not renewed"),

@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct ServingStateTests {
   private static let domain = try! Domain("shop.example.org")
-  private static let default404 = SiteRequest.Response(
+  private static let default404 = SiteRequest.HTTPResponse(
     status: 404, header: "Content-Length: 19\r\nX-Content-Type-Options: nosniff\r\n\r\n")
   private static let traefiksOwn = PeerCertificate(
     subject: "CN=TRAEFIK DEFAULT CERT", isForName: false, fingerprint: [1])
@@ -18,25 +18,25 @@ struct ServingStateTests {
     subject: "CN=shop", issuer: "CN=authority", isForName: true, end: "Feb 19", isTrusted: true, fingerprint: [2])
 
   private static func sighting(
-    _ certificate: PeerCertificate?, _ response: SiteRequest.Response? = nil, failure: String? = nil,
+    _ certificate: PeerCertificate?, _ response: SiteRequest.HTTPResponse? = nil, failure: String? = nil,
     isConnected: Bool = true, reloads: TraefikReloads? = .init(count: 7, last: 1000), fileChanged: Double? = 1000.9,
     hasTraffic: Bool = false, asksForCertificates: Bool = true,
     strangers: [PeerCertificate?] = [traefiksOwn, traefiksOwn]
-  ) -> ServingState.Sighting {
-    var outcome = SiteRequest.Outcome()
+  ) -> ServingState.SiteView {
+    var outcome = SiteRequest.Fetched()
     outcome.isConnected = isConnected
     outcome.certificate = certificate
     outcome.response = response
     outcome.failure = failure
-    return ServingState.Sighting(
+    return ServingState.SiteView(
       site: outcome, start: .init(time: 1000.5, reloads: .init(count: 6, last: 1000)), reloads: reloads,
       fileChanged: fileChanged, hasTraffic: hasTraffic,
       asksForCertificates: asksForCertificates, strangersCertificates: strangers)
   }
 
-  private static func ok(_ status: Int = 200) -> SiteRequest.Response { .init(status: status) }
+  private static func ok(_ status: Int = 200) -> SiteRequest.HTTPResponse { .init(status: status) }
 
-  static let terminated: [(ServingState.Sighting, ServingState)] = [
+  static let terminated: [(ServingState.SiteView, ServingState)] = [
     (
       sighting(nil, failure: "connection refused", isConnected: false),
       .waiting(.traefik, reason: "Traefik does not listen: connection refused")
@@ -119,7 +119,7 @@ struct ServingStateTests {
 
   /// What was seen, and what is made of it, which is its name.
   struct Case: CustomTestStringConvertible {
-    let sighting: ServingState.Sighting
+    let sighting: ServingState.SiteView
     let state: ServingState
 
     var testDescription: String {
@@ -135,7 +135,7 @@ struct ServingStateTests {
     #expect(ServingState(given.sighting, domain: Self.domain, passesTLSThrough: false) == given.state)
   }
 
-  static let passedThrough: [(ServingState.Sighting, ServingState)] = [
+  static let passedThrough: [(ServingState.SiteView, ServingState)] = [
     (
       sighting(traefiksOwn, default404),
       .waiting(.traefik, reason: "Traefik does not pass TLS through for shop.example.org")

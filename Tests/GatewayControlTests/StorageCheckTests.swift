@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3)))
 struct StorageCheckTests {
   /// Shell commands in the directory of a good storage and its copy, and what is said: outcome and a part of the finding.
-  private static let states: [(command: String, said: [(Check.Outcome, String)])] = [
+  private static let states: [(command: String, said: [(Check.Verdict, String)])] = [
     (":", [(.ok, "are whole and private")]),
     ("rm acme.json.kept", [(.ok, "are whole and private")]),
     (": >acme2.json; chmod 600 acme2.json", [(.ok, "are whole and private")]),

@@ -63,9 +63,9 @@ struct RecoveryTests {
 private final class Suspicion {
   private var recovery = Recovery(inFlight: "m.in-flight")
 
-  func begins(_ call: Recovery.Call, _ payload: [UInt8]) { recovery.begins(call, payload) }
-  func goesOn(beside call: Recovery.Call) -> Bool { recovery.goesOn(beside: call) }
-  func isOver(_ call: Recovery.Call) -> Bool { recovery.isOver(call) }
+  func begins(_ call: Recovery.CallID, _ payload: [UInt8]) { recovery.begins(call, payload) }
+  func goesOn(beside call: Recovery.CallID) -> Bool { recovery.goesOn(beside: call) }
+  func isOver(_ call: Recovery.CallID) -> Bool { recovery.isOver(call) }
   func clear(_ payload: [UInt8]) { recovery.clear(payload) }
   func takeCleared() -> [[UInt8]] { recovery.takeCleared() }
 }

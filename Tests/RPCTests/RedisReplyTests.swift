@@ -33,7 +33,7 @@ struct RedisReplyTests {
 
   @Test(arguments: Shape.allCases)
   func replyBeyondTheLimitIsNotHeld(shape: Shape) {
-    #expect(throws: RedisReplyParser.Failure.self) { try parse(shape.bytes(5 * Self.limit)) }
+    #expect(throws: RedisReplyParser.ReplyFailure.self) { try parse(shape.bytes(5 * Self.limit)) }
   }
 
   @Test(arguments: [Shape.string, .strings, .integers, .nulls, .nested])

@@ -142,7 +142,7 @@ struct SuccessionTests {
           try await caller.push(request("Wait", replyTo: "reply"))
           try await gate.holds(1)
           let second = try probeServer(on: redis.unixURL) { RPCMethod("Wait") {} }
-          let error = await #expect(throws: Ownership.Taken.self) { try await second.run() }
+          let error = await #expect(throws: Ownership.ModuleTaken.self) { try await second.run() }
           #expect(
             error?.description.hasPrefix(
               "module server is already served at \(redis.unixURL) by another process: name=")
@@ -182,7 +182,7 @@ struct SuccessionTests {
             let server = try probeServer(on: redis.unixURL) { RPCMethod("Echo") { (text: String) in text } }
             do {
               try await server.run()
-            } catch is Ownership.Taken {
+            } catch is Ownership.ModuleTaken {
               return false
             } catch is CancellationError {}
             return true

@@ -1,7 +1,7 @@
 /// The challenges that are pending.
 struct ChallengeRecords: Hashable, Sendable {
   /// What has to happen for the DNS to agree with the records.
-  enum Action: Hashable {
+  enum ServerAction: Hashable {
     /// A server has to run that answers with exactly these.
     case serve
     /// No server may run.
@@ -33,15 +33,15 @@ struct ChallengeRecords: Hashable, Sendable {
 
   func contains(_ name: ChallengeName) -> Bool { presented.keys.contains { $0.name == name } }
 
-  var action: Action { isEmpty ? .stop : .serve }
+  var action: ServerAction { isEmpty ? .stop : .serve }
 
-  mutating func present(_ challenge: Challenge, at now: Int) -> Action {
+  mutating func present(_ challenge: Challenge, at now: Int) -> ServerAction {
     forget(olderThan: Self.lifetime, at: now)
     presented[challenge] = now
     return action
   }
 
-  mutating func cleanUp(_ challenge: Challenge, at now: Int) -> Action {
+  mutating func cleanUp(_ challenge: Challenge, at now: Int) -> ServerAction {
     forget(olderThan: Self.lifetime, at: now)
     presented[challenge] = nil
     return action

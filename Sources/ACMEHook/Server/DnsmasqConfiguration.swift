@@ -52,14 +52,14 @@ struct DnsmasqConfiguration: Hashable, Sendable {
   }
 
   /// The numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
-  private enum Kind: Int {
+  private enum RecordKind: Int {
     case a = 1
     case ns = 2
     case soa = 6
     case aaaa = 28
   }
 
-  private func record(_ name: Domain, _ kind: Kind, _ data: ResourceData) -> String {
+  private func record(_ name: Domain, _ kind: RecordKind, _ data: ResourceData) -> String {
     "dns-rr=\(name),\(kind.rawValue),\(data.hexadecimal)"
   }
 

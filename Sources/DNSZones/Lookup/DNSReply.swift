@@ -12,7 +12,7 @@ package enum DNSRecordType: CInt, Sendable {
 
 /// What came of a question to a DNS server.
 package struct DNSReply: Sendable {
-  package enum Outcome: Hashable, Sendable {
+  package enum ReplyStatus: Hashable, Sendable {
     /// An answer with records.
     case records
     /// There is the name, and no record of the type.
@@ -37,7 +37,7 @@ package struct DNSReply: Sendable {
     case malformed
   }
 
-  package let outcome: Outcome
+  package let outcome: ReplyStatus
   /// The outcome in c-ares' words.
   package let statusText: String
   /// The whole message; empty when none came.
@@ -57,7 +57,7 @@ package struct DNSReply: Sendable {
   /// The addresses in an answer with records of one of the two types, none in one without.
   ///
   /// - Throws: the outcome that there is in place of them.
-  package func addresses(_ type: DNSRecordType) throws(Outcome) -> [IPAddress] {
+  package func addresses(_ type: DNSRecordType) throws(ReplyStatus) -> [IPAddress] {
     if outcome == .noRecords { return [] }
     guard outcome == .records else { throw outcome }
     // A record takes at least 15 bytes, so there is room for all that a message can hold.
@@ -109,7 +109,7 @@ package struct DNSReply: Sendable {
     return (values, statusText)
   }
 
-  private static func outcome(_ status: CInt) -> Outcome {
+  private static func outcome(_ status: CInt) -> ReplyStatus {
     switch status {
     case CARES_SUCCESS: .records
     case CARES_ENODATA: .noRecords
@@ -126,4 +126,4 @@ package struct DNSReply: Sendable {
   }
 }
 
-extension DNSReply.Outcome: Error {}
+extension DNSReply.ReplyStatus: Error {}

@@ -1,6 +1,6 @@
 /// What was found of one thing that a gateway needs.
 public struct Check: Hashable, Sendable, Encodable {
-  public enum Outcome: String, Hashable, Sendable, Encodable {
+  public enum Verdict: String, Hashable, Sendable, Encodable {
     case ok
     /// It works, or may work, and somebody should look at it.
     case warning
@@ -10,7 +10,7 @@ public struct Check: Hashable, Sendable, Encodable {
 
   /// What was looked at, such as `broker`.
   public let name: String
-  public let outcome: Outcome
+  public let outcome: Verdict
   public let finding: String
   /// What to do; empty when there is nothing.
   public let remedy: String
@@ -22,7 +22,7 @@ public struct Check: Hashable, Sendable, Encodable {
     case remedy = "Remedy"
   }
 
-  private init(_ name: String, _ outcome: Outcome, _ finding: String, _ remedy: String) {
+  private init(_ name: String, _ outcome: Verdict, _ finding: String, _ remedy: String) {
     self.name = name
     self.outcome = outcome
     self.finding = finding

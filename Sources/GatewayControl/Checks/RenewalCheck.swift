@@ -84,21 +84,21 @@ struct RenewalCheck {
   // MARK: Traefik's storage
 
   /// By the name of the resolver.
-  private typealias Storage = [String: Account]
+  private typealias StoredAccounts = [String: ACMEAccount]
 
-  private struct Account: Decodable {
-    let certificates: [Entry]?
+  private struct ACMEAccount: Decodable {
+    let certificates: [CertificateEntry]?
 
     private enum CodingKeys: String, CodingKey {
       case certificates = "Certificates"
     }
   }
 
-  private struct Entry: Decodable {
-    struct Domain: Decodable {
+  private struct CertificateEntry: Decodable {
+    struct CertificateDomain: Decodable {
       let main: String?
     }
-    let domain: Domain
+    let domain: CertificateDomain
     /// PEM, in base 64.
     let certificate: Data
   }
@@ -107,9 +107,9 @@ struct RenewalCheck {
     guard let bytes = try FileSystem.content(of: path, limit: CertificateStorage.largest) else { return [] }
     // It is made empty.
     guard !bytes.isEmpty else { return [] }
-    let accounts: Storage
+    let accounts: StoredAccounts
     do {
-      accounts = try JSONDecoder().decode(Storage.self, from: Data(bytes))
+      accounts = try JSONDecoder().decode(StoredAccounts.self, from: Data(bytes))
     } catch {
       throw UnreadableStorage(path: path)
     }

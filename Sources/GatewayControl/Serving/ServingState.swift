@@ -26,9 +26,9 @@ public enum ServingState: Hashable, Sendable {
   case serving(String)
 
   /// What Traefik has to be asked before its answer can be judged.
-  struct Sighting: Sendable {
+  struct SiteView: Sendable {
     /// The answer to a request for the domain.
-    var site: SiteRequest.Outcome
+    var site: SiteRequest.Fetched
     /// What was known before the route was set.
     var start = ServingWait.Start(time: 0, reloads: nil)
     var reloads: TraefikReloads?
@@ -54,7 +54,7 @@ public enum ServingState: Hashable, Sendable {
     }
   }
 
-  init(_ sighting: Sighting, domain: Domain, passesTLSThrough: Bool) {
+  init(_ sighting: SiteView, domain: Domain, passesTLSThrough: Bool) {
     let site = sighting.site
     guard site.isConnected else {
       self = .waiting(.traefik, reason: "Traefik does not listen: \(site.failure ?? "no connection")")
@@ -67,7 +67,7 @@ public enum ServingState: Hashable, Sendable {
     self = passesTLSThrough ? Self.passedThrough(sighting, domain) : Self.terminated(sighting, domain)
   }
 
-  private static func terminated(_ sighting: Sighting, _ domain: Domain) -> ServingState {
+  private static func terminated(_ sighting: SiteView, _ domain: Domain) -> ServingState {
     let site = sighting.site
     guard let certificate = site.certificate else {
       return .waiting(.traefik, reason: site.failure ?? "no certificate was shown")
@@ -98,7 +98,7 @@ public enum ServingState: Hashable, Sendable {
     return .serving("status \(response.status), \(from), valid until \(certificate.end)")
   }
 
-  private static func passedThrough(_ sighting: Sighting, _ domain: Domain) -> ServingState {
+  private static func passedThrough(_ sighting: SiteView, _ domain: Domain) -> ServingState {
     // Without a route Traefik ends TLS itself, with the certificate that it has for names it does not know.
     guard let certificate = sighting.site.certificate else {
       return .waiting(.backend, reason: "no TLS from a backend: \(sighting.site.failure ?? "no certificate was shown")")
@@ -116,7 +116,7 @@ public enum ServingState: Hashable, Sendable {
   }
 }
 
-extension SiteRequest.Response {
+extension SiteRequest.HTTPResponse {
   /// Whether it is what Traefik answers for a name that it does not know, to a request for the head: as many bytes as
   /// `404 page not found` has, which Go's own HTTP server writes.
   var isTraefiksNotFound: Bool {

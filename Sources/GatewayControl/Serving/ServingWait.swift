@@ -8,7 +8,7 @@ import System
 public struct ServingWait: Sendable {
   /// One step that is over, or where a route is stuck.
   public struct Progress: Hashable, Sendable, Encodable {
-    public enum Outcome: String, Hashable, Sendable, Encodable {
+    public enum StepOutcome: String, Hashable, Sendable, Encodable {
       case done
       /// Not to be waited for.
       case skipped
@@ -17,7 +17,7 @@ public struct ServingWait: Sendable {
     }
 
     public let step: ServingStep
-    public let outcome: Outcome
+    public let outcome: StepOutcome
     /// Since the route was acknowledged, in seconds.
     public let seconds: Double
     /// Why it is stuck, or what the world sees; empty where there is nothing to say.
@@ -91,8 +91,8 @@ public struct ServingWait: Sendable {
     let begin = ContinuousClock.now
     var steps = ServingStep.steps(passesTLSThrough: passesTLSThrough)[...]
     var finished: [Progress] = []
-    var look = try Look(wait: self)
-    func progress(_ step: ServingStep, _ outcome: Progress.Outcome, _ finding: String = "") -> Progress {
+    var look = try Observation(wait: self)
+    func progress(_ step: ServingStep, _ outcome: Progress.StepOutcome, _ finding: String = "") -> Progress {
       let seconds = begin.duration(to: .now) / .seconds(1)
       return Progress(step: step, outcome: outcome, seconds: (seconds * 10).rounded() / 10, finding: finding)
     }
@@ -133,7 +133,7 @@ public struct ServingWait: Sendable {
   }
 
   /// Looks at Traefik, again and again.
-  private struct Look {
+  private struct Observation {
     let wait: ServingWait
     let address: Endpoint
     let asksForCertificates: Bool
@@ -154,7 +154,7 @@ public struct ServingWait: Sendable {
     mutating func state(within limit: Duration) async throws -> ServingState {
       let request = SiteRequest(wait.domain, at: address, in: wait.node.namespace)
       hasAskedBackend = false
-      var sighting = ServingState.Sighting(site: SiteRequest.Outcome())
+      var sighting = ServingState.SiteView(site: SiteRequest.Fetched())
       sighting.start = wait.start
       sighting.asksForCertificates = asksForCertificates
       sighting.reloads = await wait.node.reloads(within: limit)
@@ -200,7 +200,7 @@ public struct ServingWait: Sendable {
     }
 
     /// What Traefik shows for a name that nobody has, where a wildcard certificate for the domain would be for it too.
-    private func strangersCertificate(within limit: Duration) async throws -> SiteRequest.Outcome {
+    private func strangersCertificate(within limit: Duration) async throws -> SiteRequest.Fetched {
       let labels = wait.domain.rawValue.split(separator: ".").dropFirst().joined(separator: ".")
       let stranger = try Domain("no-route-\(UInt32.random(in: 0 ... .max)).\(labels)")
       return try await SiteRequest(stranger, at: address, in: wait.node.namespace).greet(within: limit)

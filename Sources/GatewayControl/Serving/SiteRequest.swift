@@ -21,19 +21,19 @@ public struct SiteRequest: Sendable {
   }
 
   /// What came of it.
-  public struct Outcome: Hashable, Sendable {
+  public struct Fetched: Hashable, Sendable {
     /// Whether there was a connection.
     public var isConnected = false
     /// What was shown in a TLS handshake that came to its end.
     public var certificate: PeerCertificate?
-    public var response: Response?
+    public var response: HTTPResponse?
     /// What went wrong before there was a response.
     public var failure: String?
 
     public init() {}
   }
 
-  public struct Response: Hashable, Sendable {
+  public struct HTTPResponse: Hashable, Sendable {
     public let status: Int
     /// The header as it came, without the status line.
     let header: String
@@ -52,21 +52,21 @@ public struct SiteRequest: Sendable {
   /// Where TLS ends at Traefik, no backend hears of it.
   ///
   /// - Parameter limit: how long it may take.
-  public func greet(within limit: Duration) async throws -> Outcome {
+  public func greet(within limit: Duration) async throws -> Fetched {
     try await NIOThreadPool.singleton.runIfActive { exchange(nil, isSecure: true, by: .now + limit, bodyLimit: 0) }
   }
 
   /// Asks for the head of the first page, over TLS: no request or response has a body, whose bytes would be counted.
   ///
   /// - Parameter limit: how long it may take.
-  public func askForHead(within limit: Duration) async throws -> Outcome {
+  public func askForHead(within limit: Duration) async throws -> Fetched {
     try await NIOThreadPool.singleton.runIfActive { exchange("HEAD /", isSecure: true, by: .now + limit, bodyLimit: 0) }
   }
 
   /// Fetches something in plain text.
   ///
   /// - Parameter bodyLimit: how much of the body is read, in bytes.
-  func fetch(_ path: String, within limit: Duration, bodyLimit: Int) async throws -> Outcome {
+  func fetch(_ path: String, within limit: Duration, bodyLimit: Int) async throws -> Fetched {
     try await NIOThreadPool.singleton.runIfActive {
       exchange("GET \(path)", isSecure: false, by: .now + limit, bodyLimit: bodyLimit)
     }
@@ -77,10 +77,10 @@ public struct SiteRequest: Sendable {
   /// - Parameter request: the method and the path; nil for none.
   private func exchange(
     _ request: String?, isSecure: Bool, by deadline: ContinuousClock.Instant, bodyLimit: Int
-  ) -> Outcome {
-    var outcome = Outcome()
+  ) -> Fetched {
+    var outcome = Fetched()
     do {
-      let connection = try Connection(to: address, in: namespace, by: deadline)
+      let connection = try SiteConnection(to: address, in: namespace, by: deadline)
       outcome.isConnected = true
       if isSecure, let site { outcome.certificate = try connection.startTLS(site) }
       guard let request else { return outcome }
@@ -94,7 +94,7 @@ public struct SiteRequest: Sendable {
     return outcome
   }
 
-  private static func response(_ connection: Connection, bodyLimit: Int) throws(ConnectionError) -> Response {
+  private static func response(_ connection: SiteConnection, bodyLimit: Int) throws(ConnectionError) -> HTTPResponse {
     let headLimit = 1 << 16
     var bytes: [UInt8] = []
     var bodyStart: Int?
@@ -114,7 +114,7 @@ public struct SiteRequest: Sendable {
       throw ConnectionError(bytes.isEmpty ? "the connection was closed without an answer" : "the answer is no HTTP")
     }
     let header = String(decoding: bytes[..<bodyStart].drop { $0 != UInt8(ascii: "\n") }.dropFirst(), as: UTF8.self)
-    return Response(status: status, header: header, body: Array(bytes[bodyStart...].prefix(bodyLimit)))
+    return HTTPResponse(status: status, header: header, body: Array(bytes[bodyStart...].prefix(bodyLimit)))
   }
 }
 
@@ -132,7 +132,7 @@ struct ConnectionError: Error, CustomStringConvertible {
 }
 
 /// A connection that is used by one thread, which waits. Every wait ends by the deadline.
-private final class Connection {
+private final class SiteConnection {
   private let socket: CInt
   private let deadline: ContinuousClock.Instant
   private var tls: OpaquePointer?

@@ -10,11 +10,11 @@ final class ResolverLoop {
     let domain: Domain
     let continuation: CheckedContinuation<Result<AddressRecords, LookupError>, Never>
     let deadline: ContinuousClock.Instant
-    var ipv4: Answer?
-    var ipv6: Answer?
+    var ipv4: LookupAnswer?
+    var ipv6: LookupAnswer?
   }
 
-  private typealias Answer = Result<[IPAddress], DNSReply.Outcome>
+  private typealias LookupAnswer = Result<[IPAddress], DNSReply.ReplyStatus>
 
   private let resolver: Endpoint
   private let limit: Duration
@@ -66,11 +66,11 @@ final class ResolverLoop {
   private func ask(_ type: DNSRecordType, for id: ResolverOrders.ID) {
     guard let domain = lookups[id]?.domain else { return }
     channel.ask(domain.rawValue, type) { [unowned self] reply in
-      take(Result { () throws(DNSReply.Outcome) in try reply.addresses(type) }, type, for: id)
+      take(Result { () throws(DNSReply.ReplyStatus) in try reply.addresses(type) }, type, for: id)
     }
   }
 
-  private func take(_ answer: Answer, _ type: DNSRecordType, for id: ResolverOrders.ID) {
+  private func take(_ answer: LookupAnswer, _ type: DNSRecordType, for id: ResolverOrders.ID) {
     if type == .a { lookups[id]?.ipv4 = answer } else { lookups[id]?.ipv6 = answer }
     if case .failure(.unreachable) = answer {
       // The kernel reports a closed port once, so the other question, sent from the same socket, may never hear of it.
@@ -81,7 +81,7 @@ final class ResolverLoop {
   }
 
   /// Ends a lookup with what is known.
-  private func finish(_ id: ResolverOrders.ID, unanswered: DNSReply.Outcome) {
+  private func finish(_ id: ResolverOrders.ID, unanswered: DNSReply.ReplyStatus) {
     guard let lookup = lookups.removeValue(forKey: id) else { return }
     let answers = [lookup.ipv4 ?? .failure(unanswered), lookup.ipv6 ?? .failure(unanswered)]
     var addresses: [IPAddress] = []
@@ -102,7 +102,7 @@ final class ResolverLoop {
     }
   }
 
-  private func reason(_ outcome: DNSReply.Outcome) -> LookupError.Reason {
+  private func reason(_ outcome: DNSReply.ReplyStatus) -> LookupError.Reason {
     switch outcome {
     case .noSuchName: .noSuchDomain
     case .serverFailure: .serverFailure

@@ -9,14 +9,14 @@ public final class RouteEvents: Sendable {
   /// How many events may wait for a listener.
   static let capacity = 4096
 
-  private struct State {
+  private struct Listeners {
     var listeners: [Int: AsyncStream<RouteEvent>.Continuation] = [:]
     var lastListener = 0
     /// Since events began to be lost.
     var lost = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Mutex(Listeners())
   private let logger: Logger
 
   public init(logger: Logger) {

@@ -46,13 +46,13 @@ final class WorkloadTurns: Sendable {
 
 /// A place in a queue, for one to wait at.
 private final class Turn: Sendable {
-  private enum State {
+  private enum TurnState {
     case ahead
     case awaited(CheckedContinuation<Void, Never>)
     case begun
   }
 
-  private let state = Mutex(State.ahead)
+  private let state = Mutex(TurnState.ahead)
 
   func wait() async {
     await withCheckedContinuation { continuation in

@@ -15,7 +15,7 @@ final class LogWriter: Sendable {
   /// How long the end of the process waits for those, in milliseconds.
   private static let flushTime = 1_000
 
-  private struct State {
+  private struct Backlog {
     var waiting: [[UInt8]] = []
     /// Of the lines that wait and those that the thread writes.
     var bytes = 0
@@ -28,7 +28,7 @@ final class LogWriter: Sendable {
   private let format: LogFormat
   /// A terminal may take a part of a line and let the writer wait with the rest.
   private let isTerminal: Bool
-  private let state = Mutex(State())
+  private let state = Mutex(Backlog())
 
   /// - Parameters:
   ///   - output: a file descriptor that stays open for the process's life.

@@ -25,7 +25,7 @@ struct BackendTraffic: Sendable {
     let isSecure: Bool
   }
 
-  private struct Connection: Sendable {
+  private struct BackendConnection: Sendable {
     var bytes: ByteCount
     /// Whether the last look did not find it.
     var isMissing = false
@@ -33,14 +33,14 @@ struct BackendTraffic: Sendable {
     var absence: Double?
   }
 
-  private struct Wire: Sendable {
+  private struct WireBytes: Sendable {
     var bytes = ByteCount()
     /// How many connections were new.
     var connections = 0
   }
 
   /// By cookie.
-  private var connections: [UInt64: Connection] = [:]
+  private var connections: [UInt64: BackendConnection] = [:]
   /// What was closed during the looks that are going on: they may still show it as open.
   private var look = (count: 0, closed: Set<UInt64>())
   /// Whether there was a look, so that what is not known is new.
@@ -48,7 +48,7 @@ struct BackendTraffic: Sendable {
   /// Whether Traefik may tell of what came over the wire while nobody looked.
   private var isFirst = true
   /// What came over the wire since the last time.
-  private var wire: [Endpoint: Wire] = [:]
+  private var wire: [Endpoint: WireBytes] = [:]
   /// What Traefik told and the wire did not, yet: a closed connection is told of a moment later.
   private var debts: [String: ByteCount] = [:]
 
@@ -78,7 +78,7 @@ struct BackendTraffic: Sendable {
     var found: Set<UInt64> = []
     for socket in sockets where !look.closed.contains(socket.cookie) && (isKnown(socket) || isCounted(socket)) {
       found.insert(socket.cookie)
-      connections[socket.cookie] = Connection(bytes: count(socket))
+      connections[socket.cookie] = BackendConnection(bytes: count(socket))
     }
     for cookie in connections.keys where !found.contains(cookie) { connections[cookie]?.isMissing = true }
     hasLooked = true
@@ -177,7 +177,7 @@ struct BackendTraffic: Sendable {
       let sum = shares[workload] ?? (.init(), 0)
       shares[workload] = (sum.bytes + bytes, sum.handshakes + handshakes)
     }
-    var shared: [(wire: Wire, owners: Owners)] = []
+    var shared: [(wire: WireBytes, owners: Owners)] = []
     for (endpoint, wire) in wire {
       guard let owners = owners(endpoint) else { continue }
       if owners.workloads.count == 1 {

@@ -29,7 +29,7 @@ final class ClosedSockets: Sendable {
           )
           .channelOption(.maxMessagesPerRead, value: 64)
           .channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Reader(body)) }
+            channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(SocketReader(body)) }
           }
           .takingOwnershipOfDescriptor(input: copy)
           .get()
@@ -64,7 +64,7 @@ final class ClosedSockets: Sendable {
   /// How many sockets it could not tell of.
   var drops: Int { SocketDiagnostics.drops(of: descriptor) }
 
-  private final class Reader: ChannelInboundHandler {
+  private final class SocketReader: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let body: (TCPSocket) -> Void

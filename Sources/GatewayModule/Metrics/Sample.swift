@@ -42,7 +42,7 @@ struct Sample {
     while true {
       index = line.skippingBlanks(from: index)
       if line.has("}", at: index) { break }
-      guard let label = Label(line, at: index) else { return nil }
+      guard let label = SampleLabel(line, at: index) else { return nil }
       if line.end(of: "service", at: label.name.lowerBound) == label.name.upperBound {
         service = (label.value, label.isEscaped)
       }
@@ -65,7 +65,7 @@ struct Sample {
   }
 
   /// `name="value"`
-  private struct Label {
+  private struct SampleLabel {
     let name: Range<Int>
     let value: Range<Int>
     let isEscaped: Bool

@@ -8,22 +8,24 @@ final class ScrapeResponse: ChannelInboundHandler {
   typealias InboundIn = HTTPClientResponsePart
   typealias OutboundOut = HTTPClientRequestPart
 
-  struct Failure: Error {
+  struct ScrapeFailure: Error {
     let reason: ScrapeError.Reason
   }
 
-  /// Succeeds at the end of the response, or fails with a ``Failure``; afterwards the connection is closed.
+  /// Succeeds at the end of the response, or fails with a ``ScrapeFailure``; afterwards the connection is closed.
   let traffic: EventLoopFuture<Traffic>
 
   private let promise: EventLoopPromise<Traffic>
   private let address: Endpoint
   private let deadline: NIODeadline
-  private let limits: TraefikScrape.Limits
+  private let limits: TraefikScrape.ScrapeLimits
   private var timer: Scheduled<Void>?
   private var size = 0
   private var parser = ScrapeParser()
 
-  init(from address: Endpoint, by deadline: NIODeadline, limits: TraefikScrape.Limits, on eventLoop: any EventLoop) {
+  init(
+    from address: Endpoint, by deadline: NIODeadline, limits: TraefikScrape.ScrapeLimits, on eventLoop: any EventLoop
+  ) {
     self.address = address
     self.deadline = deadline
     self.limits = limits
@@ -74,7 +76,7 @@ final class ScrapeResponse: ChannelInboundHandler {
   /// The first result counts; the others come from closing the connection.
   private func fail(_ reason: ScrapeError.Reason, _ context: ChannelHandlerContext) {
     timer?.cancel()
-    promise.fail(Failure(reason: reason))
+    promise.fail(ScrapeFailure(reason: reason))
     context.close(promise: nil)
   }
 }

@@ -2,7 +2,7 @@
 ///
 /// Open addressing with linear probing. Names come from callers, so the hash is the standard library's seeded one.
 struct ServiceTable {
-  private struct Service {
+  private struct ServiceEntry {
     let hash: Int
     /// Where its name stands in `names`.
     let name: Range<Int>
@@ -11,7 +11,7 @@ struct ServiceTable {
     var requests: Double?
   }
 
-  private var services: [Service] = []
+  private var services: [ServiceEntry] = []
   private var names: [UInt8] = []
   /// Indices into `services`, or `free`. A power of two of them, at most half of them taken.
   private var slots = [Int32](repeating: free, count: 64)
@@ -65,7 +65,7 @@ struct ServiceTable {
     slots[slot] = Int32(services.count)
     let start = names.count
     name.withUnsafeBufferPointer { names.append(contentsOf: $0) }
-    services.append(Service(hash: hash, name: start..<names.count))
+    services.append(ServiceEntry(hash: hash, name: start..<names.count))
     if services.count * 2 > slots.count { grow() }
     return services.count - 1
   }

@@ -8,7 +8,7 @@ import System
 /// Reads what Traefik counted, from its `metrics` entry point.
 public struct TraefikScrape: Sendable {
   /// What a scrape may cost at most.
-  struct Limits: Sendable {
+  struct ScrapeLimits: Sendable {
     /// From the call to its result.
     var time = Duration.seconds(5)
     /// Of the body, in bytes.
@@ -17,16 +17,16 @@ public struct TraefikScrape: Sendable {
 
   let address: Endpoint
   private let namespace: NetworkNamespace?
-  private let limits: Limits
+  private let limits: ScrapeLimits
 
   /// - Parameters:
   ///   - address: of the entry point.
   ///   - namespace: the network namespace that Traefik runs in; `nil` for this process's own.
   public init(address: Endpoint, namespace: NetworkNamespace?) {
-    self.init(address: address, namespace: namespace, limits: Limits())
+    self.init(address: address, namespace: namespace, limits: ScrapeLimits())
   }
 
-  init(address: Endpoint, namespace: NetworkNamespace?, limits: Limits) {
+  init(address: Endpoint, namespace: NetworkNamespace?, limits: ScrapeLimits) {
     self.address = address
     self.namespace = namespace
     self.limits = limits
@@ -101,7 +101,7 @@ public struct TraefikScrape: Sendable {
 
   func reason(for error: any Error, _ limit: Duration) -> ScrapeError.Reason {
     switch error {
-    case let error as ScrapeResponse.Failure: error.reason
+    case let error as ScrapeResponse.ScrapeFailure: error.reason
     case let error as NetworkNamespaceError: .namespace(error)
     case let error as SystemError where error.call == "connect" || error.code == EAGAIN:
       switch error.code {

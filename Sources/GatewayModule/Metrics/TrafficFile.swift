@@ -24,7 +24,7 @@ struct TrafficFile: Sendable {
   }
 
   /// Why bytes are no totals.
-  private enum Fault: Error, CustomStringConvertible {
+  private enum Corruption: Error, CustomStringConvertible {
     case version(Int)
     case checksum
 
@@ -72,8 +72,8 @@ struct TrafficFile: Sendable {
   private func read() throws -> Content? {
     guard let bytes = try FileSystem.content(of: root.traffic, limit: Self.largest) else { return nil }
     let envelope = try MessagePackDecoder().decode(Envelope.self, from: bytes)
-    guard envelope.version == Envelope.version else { throw Fault.version(envelope.version) }
-    guard envelope.checksum == Self.checksum(envelope.content.bytes) else { throw Fault.checksum }
+    guard envelope.version == Envelope.version else { throw Corruption.version(envelope.version) }
+    guard envelope.checksum == Self.checksum(envelope.content.bytes) else { throw Corruption.checksum }
     return try MessagePackDecoder().decode(Content.self, from: envelope.content.bytes)
   }
 

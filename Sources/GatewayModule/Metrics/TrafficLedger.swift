@@ -57,9 +57,9 @@ struct TrafficLedger: Equatable, Sendable, Codable {
   /// By cookie.
   private var connections: [UInt64: Connection] = [:]
   /// What was closed during the looks that are going on: they may still show it as open.
-  private var look = Look()
+  private var look = SocketScan()
 
-  private struct Look: Equatable, Sendable {
+  private struct SocketScan: Equatable, Sendable {
     var count = 0
     var closed: Set<UInt64> = []
   }

@@ -12,7 +12,7 @@ public import System
 /// next one, which sees everything that was counted before they asked. Without callers there is one every
 /// ``interval``.
 public actor TrafficMeter: Service {
-  private typealias Reading = Task<Result<[String: ByteCount], any Error>, Never>
+  private typealias OngoingRead = Task<Result<[String: ByteCount], any Error>, Never>
 
   /// From the end of one reading to the beginning of the next, when nobody asks.
   public static let interval = Duration.seconds(30)
@@ -27,8 +27,8 @@ public actor TrafficMeter: Service {
   /// Shared with the event loop that hears of closed connections.
   private let counts: Mutex<Counts>
   private let hasFollowed = Atomic(false)
-  private var running: Reading?
-  private var next: Reading?
+  private var running: OngoingRead?
+  private var next: OngoingRead?
 
   private var stored: TrafficLedger
   /// From when it is first needed to the end.
@@ -38,14 +38,14 @@ public actor TrafficMeter: Service {
   private var sharedBackends: Set<Endpoint> = []
   private var lastReading = ContinuousClock.now
   /// What is said once when it begins and once when it is over.
-  private var faults: [Fault: String] = [:]
+  private var faults: [Trouble: String] = [:]
 
   private struct Counts: Sendable {
     var ledger: TrafficLedger
     var backends = BackendTraffic()
   }
 
-  private enum Fault: String {
+  private enum Trouble: String {
     case scrape = "traffic through Traefik is not counted"
     case connections = "connections to backends are not counted"
     case file = "traffic is not stored"
@@ -98,7 +98,7 @@ public actor TrafficMeter: Service {
       }
     }
     // It may take what is left of the time for stopping: what takes longer is cancelled.
-    let last = Reading { await take() }
+    let last = OngoingRead { await take() }
     await withTaskCancellationHandler {
       _ = await last.value
     } onCancel: {
@@ -112,7 +112,7 @@ public actor TrafficMeter: Service {
   func read() async throws -> [String: ByteCount] {
     if let next { return try await next.value.get() }
     let previous = running
-    let task = Reading {
+    let task = OngoingRead {
       if let previous {
         _ = await previous.value
         (running, next) = (next, nil)
@@ -303,12 +303,12 @@ public actor TrafficMeter: Service {
 
   // MARK: - Faults
 
-  private func began(_ fault: Fault, _ reason: String, _ level: Logger.Level = .warning) {
+  private func began(_ fault: Trouble, _ reason: String, _ level: Logger.Level = .warning) {
     guard faults.updateValue(reason, forKey: fault) != reason else { return }
     logger.log(level: level, "\(fault.rawValue)", metadata: ["reason": "\(reason)"])
   }
 
-  private func isOver(_ fault: Fault) {
+  private func isOver(_ fault: Trouble) {
     guard faults.removeValue(forKey: fault) != nil else { return }
     logger.info("over: \(fault.rawValue)")
   }

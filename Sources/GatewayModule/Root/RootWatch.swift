@@ -37,7 +37,7 @@ public struct RootWatch: Service {
   /// - Throws: ``RootLock/Taken`` when another gateway serves the directory that came into the root's place.
   public func run() async throws {
     try await cancelWhenGracefulShutdown { [self] in
-      let fault = Fault()
+      let fault = LastFault()
       while !Task.isCancelled {
         do {
           let inotify = try Inotify()
@@ -46,7 +46,7 @@ public struct RootWatch: Service {
           } onCancel: {
             inotify.wake()
           }
-        } catch let error as RootLock.Taken {
+        } catch let error as RootLock.RootTaken {
           throw error
         } catch {
           if fault.begins("\(error)") {
@@ -60,7 +60,7 @@ public struct RootWatch: Service {
   }
 
   /// Looks after everything whenever something happened in the root.
-  private func watch(_ inotify: Inotify, _ fault: Fault, until isCancelled: () -> Bool) throws {
+  private func watch(_ inotify: Inotify, _ fault: LastFault, until isCancelled: () -> Bool) throws {
     var missing: [String: ContinuousClock.Instant] = [:]
     while !isCancelled() {
       // A directory that is watched already gets no second watch.
@@ -98,7 +98,7 @@ public struct RootWatch: Service {
   }
 
   /// What cannot be put right at the moment.
-  private final class Fault: Sendable {
+  private final class LastFault: Sendable {
     private let reason = Mutex<String?>(nil)
 
     /// Returns whether it is another one.

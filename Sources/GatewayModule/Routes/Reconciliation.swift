@@ -13,7 +13,7 @@ enum Sighting: Equatable {
 }
 
 /// What is expected to stand where a workload's route is known to be.
-enum Expectation: Equatable {
+enum FileExpectation: Equatable {
   /// Its file.
   case file
   /// Nothing any more: its file was removed, and may be back after a power cut, so that the workload still has its domain.
@@ -41,7 +41,7 @@ enum Reconciliation: Equatable {
   ///   - route: the one that the workload is known to have; nil for none.
   ///   - expectation: what is expected in its place.
   ///   - owner: who has the domain of the route that is on disk, also by a claim.
-  init(_ sighting: Sighting, known route: Route?, expecting expectation: Expectation = .file, owner: WorkloadID?) {
+  init(_ sighting: Sighting, known route: Route?, expecting expectation: FileExpectation = .file, owner: WorkloadID?) {
     // Over a route that was withdrawn there is nothing to be put back.
     let kept = expectation == .nothing ? nil : route
     switch (sighting, kept) {

@@ -179,7 +179,7 @@ struct RouteDirectory: Sendable {
     var folders: [String] = []
     var pending = [""]
     while let folder = pending.popLast() {
-      let entries: [FileSystem.Entry]
+      let entries: [FileSystem.DirectoryEntry]
       do throws(FileError) {
         entries = try FileSystem.entries(in: folder.isEmpty ? root.proxy : path(folder))
       } catch {

@@ -122,7 +122,7 @@ extension RouteStore {
   }
 
   /// Routes that had no file any more were written again, or were not.
-  private func written(_ files: [RouteDirectory.Writing], _ outcomes: [Outcome]) {
+  private func written(_ files: [RouteDirectory.Writing], _ outcomes: [RouteDirectory.EditOutcome]) {
     for (file, outcome) in zip(files, outcomes) {
       let route = file.route
       let workload = route.workload

@@ -10,7 +10,7 @@ extension RouteStore {
   }
 
   /// All that changes, behind the store's lock.
-  struct State {
+  struct Contents {
     var index = RouteIndex()
     var writer = Writer.idle
     /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
@@ -76,7 +76,7 @@ extension RouteStore {
       untold[workload] = .deleted
     }
 
-    func expectation(of workload: WorkloadID) -> Expectation {
+    func expectation(of workload: WorkloadID) -> FileExpectation {
       if untold[workload] == .deleted { return .nothing }
       return owed.contains(workload) ? .fileLater : .file
     }

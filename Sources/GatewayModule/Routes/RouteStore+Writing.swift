@@ -16,7 +16,7 @@ extension RouteStore {
         return jobs
       }
       if jobs.isEmpty { return }
-      var edits: [(edit: Edit, continuation: CheckedContinuation<Outcome, Never>)] = []
+      var edits: [(edit: Edit, continuation: CheckedContinuation<RouteDirectory.EditOutcome, Never>)] = []
       var scans: [(scan: Scan, continuation: CheckedContinuation<Void, Never>)] = []
       var rewrites: [(rewrite: Rewrite, continuation: CheckedContinuation<(written: Int, fault: FileError?), Never>)] =
         []
@@ -41,7 +41,7 @@ extension RouteStore {
     }
   }
 
-  private func commit(_ edits: [Edit]) -> [Outcome] {
+  private func commit(_ edits: [Edit]) -> [RouteDirectory.EditOutcome] {
     // What somebody else did to a file is seen before it is written over or removed.
     scan(.files(edits.map(\.workload.fileName)))
     let steps = state.withLock { state in

@@ -34,7 +34,7 @@ public final class RouteStore: Sendable {
 
   /// What the writer's thread is asked for, and who waits for it.
   enum Job {
-    case edit(Edit, CheckedContinuation<Outcome, Never>)
+    case edit(Edit, CheckedContinuation<RouteDirectory.EditOutcome, Never>)
     case scan(Scan, CheckedContinuation<Void, Never>)
     case rewrite(Rewrite, CheckedContinuation<(written: Int, fault: FileError?), Never>)
   }
@@ -62,11 +62,9 @@ public final class RouteStore: Sendable {
     case retry(Set<String>)
   }
 
-  typealias Outcome = RouteDirectory.EditOutcome
-
   // What follows is for the store's own files, RouteStore+….swift.
   let directory: RouteDirectory
-  let state: Mutex<State>
+  let state: Mutex<Contents>
   /// On its one thread the index and the disk agree: nowhere else is either changed.
   private let writer = NIOThreadPool(numberOfThreads: 1)
   let logger: Logger
@@ -77,7 +75,7 @@ public final class RouteStore: Sendable {
     self.directory = directory
     self.logger = logger
     self.onEvent = onEvent
-    state = Mutex(State())
+    state = Mutex(Contents())
     writer.start()
   }
 
@@ -250,7 +248,7 @@ public final class RouteStore: Sendable {
     return route
   }
 
-  private func check(_ outcome: Outcome, _ workload: WorkloadID) throws(RouteStoreError) {
+  private func check(_ outcome: RouteDirectory.EditOutcome, _ workload: WorkloadID) throws(RouteStoreError) {
     switch outcome {
     case .durable: return
     case .unsynced(_, let error), .failed(let error):
@@ -294,7 +292,7 @@ public final class RouteStore: Sendable {
     await withCheckedContinuation { continuation in submit(.rewrite(rewrite, continuation)) }
   }
 
-  private func commit(_ edit: Edit) async -> Outcome {
+  private func commit(_ edit: Edit) async -> RouteDirectory.EditOutcome {
     await withCheckedContinuation { continuation in submit(.edit(edit, continuation)) }
   }
 

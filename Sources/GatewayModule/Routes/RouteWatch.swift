@@ -94,7 +94,7 @@ public struct RouteWatch: Service {
 
   /// Whether what an event tells of can be judged. Of a file that was just made more is to come, unless it came by link(2); of
   /// a symbolic link, a pipe and the like nothing more will.
-  private func isComplete(_ name: String, _ event: Inotify.Event) -> Bool {
+  private func isComplete(_ name: String, _ event: Inotify.FileEvent) -> Bool {
     guard event.mask & UInt32(IN_CREATE) != 0, let status = try? FileSystem.status(directory.path(name)) else {
       return true
     }
@@ -102,7 +102,7 @@ public struct RouteWatch: Service {
   }
 }
 
-extension Inotify.Event {
+extension Inotify.FileEvent {
   fileprivate var callsForNewWatches: Bool {
     mask & UInt32(IN_ISDIR | IN_Q_OVERFLOW | IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF) != 0
   }

@@ -63,14 +63,14 @@ struct CertificateHolds {
     var release: Set<String> = []
   }
 
-  private enum State: Equatable {
+  private enum HoldState: Equatable {
     /// Since when, and how often Traefik had taken routes in by then; nil when that is not known yet.
     case asking(since: Duration, reloads: Double?)
     case onHold(since: Duration)
   }
 
-  private struct Name: Equatable {
-    var state: State
+  private struct TrackedName: Equatable {
+    var state: HoldState
     /// How often Traefik got no certificate for it.
     var failures: Int
     /// Whether somebody wants it to be tried sooner than by itself when it is on hold.
@@ -86,7 +86,7 @@ struct CertificateHolds {
   }
 
   private let times: Times
-  private var names: [String: Name] = [:]
+  private var names: [String: TrackedName] = [:]
   private var traefik: Traefik?
   private var hasLooked = false
 
@@ -120,8 +120,8 @@ struct CertificateHolds {
       let since = hasLooked ? now : now - max(age(name), .zero)
       names[name] =
         sight.isAsking
-        ? Name(state: .asking(since: since, reloads: nil), failures: sight.isOnHold ? 1 : 0)
-        : Name(state: .onHold(since: since), failures: 1)
+        ? TrackedName(state: .asking(since: since, reloads: nil), failures: sight.isOnHold ? 1 : 0)
+        : TrackedName(state: .onHold(since: since), failures: 1)
     }
     hasLooked = true
     for (name, var known) in names {
@@ -168,7 +168,7 @@ struct CertificateHolds {
   }
 
   /// Whether a name that no route wants is remembered, so that one that is set again is as it was.
-  private func isKept(_ known: Name, _ now: Duration) -> Bool {
+  private func isKept(_ known: TrackedName, _ now: Duration) -> Bool {
     switch known.state {
     case .asking(let since, _): now - since < times.patience
     case .onHold(let since): now - since < times.pause(after: known.failures)

@@ -19,7 +19,7 @@ public final class CertificateStorage: Sendable {
     var names: Set<String> = []
   }
 
-  private struct State {
+  private struct Remembered {
     var known: [CertificateResolvers.Storage: Known] = [:]
     /// Whether all of them could be looked at the last time.
     var isKnown = false
@@ -29,7 +29,7 @@ public final class CertificateStorage: Sendable {
 
   private let root: GatewayRoot
   private let logger: Logger
-  private let state = Mutex(State())
+  private let state = Mutex(Remembered())
 
   public init(_ root: GatewayRoot, logger: Logger) {
     self.root = root

@@ -177,13 +177,13 @@ public final class CertificateWatch: Service {
     tell(of: fault, &looks)
   }
 
-  private enum Sighting {
+  private enum TraefikView {
     case running(CertificateHolds.Traefik)
     case absent
     case unknown
   }
 
-  private func lookAtTraefik() async -> Sighting {
+  private func lookAtTraefik() async -> TraefikView {
     do throws(ScrapeError) {
       guard let reloads = try await scrape.reloads(within: .seconds(2)) else { return .unknown }
       let age = reloads.started.map { max(Self.now - $0, 0) } ?? 0

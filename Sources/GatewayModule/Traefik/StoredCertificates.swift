@@ -5,12 +5,12 @@ package struct StoredCertificates: Equatable, Sendable {
 
   /// Returns nil for anything but one whole JSON object: for a file that was cut off, say, or one of zeros.
   package init?(_ bytes: [UInt8]) {
-    var reader = Reader(bytes: bytes)
+    var reader = JSONReader(bytes: bytes)
     guard reader.object(into: &names) else { return nil }
   }
 
   /// Finds the ends of strings, objects and arrays; what else stands between them is Traefik's affair.
-  private struct Reader {
+  private struct JSONReader {
     let bytes: [UInt8]
     private var index = 0
     /// What each object or array that is open ends with.

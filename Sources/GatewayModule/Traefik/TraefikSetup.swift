@@ -13,7 +13,7 @@ public final class TraefikSetup: Service {
   private let restartCommand: String?
   private let logger: Logger
 
-  private struct State {
+  private struct WrittenState {
     /// What was written last.
     var written: StaticConfiguration?
     /// How often a running Traefik had to take in another configuration.
@@ -21,7 +21,7 @@ public final class TraefikSetup: Service {
   }
 
   /// Held while files are written.
-  private let state = Mutex(State())
+  private let state = Mutex(WrittenState())
   private let restarts: AsyncStream<Void>
   private let restart: AsyncStream<Void>.Continuation
 

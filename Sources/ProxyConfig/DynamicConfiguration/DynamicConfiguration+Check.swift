@@ -6,7 +6,7 @@ extension DynamicConfiguration {
   /// Follows Traefik's own reading (github.com/traefik/paerser), which knows a value, a list and names with values, and takes
   /// each for the others in places: a map may be a list of mappings, a list of structures a map of them.
   static func check(_ document: YAMLDocument) throws(UnreadableFile) {
-    let check = Check(document: document)
+    let check = Checker(document: document)
     for field in try check.fields(of: 0) {
       guard case .name(let name) = field.key, let kind = root.fields[name.lowercased()] else { continue }
       try check.checkElements(field.value)
@@ -14,17 +14,17 @@ extension DynamicConfiguration {
     }
   }
 
-  private struct Check {
+  private struct Checker {
     typealias Node = YAMLDocument.Node
 
-    enum Key: Equatable {
+    enum MappingKey: Equatable {
       case name(String)
       /// A number, say, by which Traefik finds no field.
       case other(String)
     }
 
-    struct Field {
-      let key: Key
+    struct KnownField {
+      let key: MappingKey
       /// An index, of no alias.
       let value: Int
       /// The key's.
@@ -35,8 +35,8 @@ extension DynamicConfiguration {
 
     /// The fields of a mapping, with those that are merged into it and without those that are null, which to Traefik are not
     /// there.
-    func fields(of mapping: Int) throws(UnreadableFile) -> [Field] {
-      var fields: [Field] = []
+    func fields(of mapping: Int) throws(UnreadableFile) -> [KnownField] {
+      var fields: [KnownField] = []
       var names: Set<String> = []
       var sources = [mapping]
       while let source = sources.popLast() {
@@ -53,14 +53,14 @@ extension DynamicConfiguration {
           guard let fieldKey = try self.key(scalar), names.insert(document.text(scalar)).inserted else { continue }
           let target = document.resolved(value)
           if try isNull(target) { continue }
-          fields.append(Field(key: fieldKey, value: target, line: document.nodes[key].line))
+          fields.append(KnownField(key: fieldKey, value: target, line: document.nodes[key].line))
         }
         sources += merged.reversed()
       }
       return fields
     }
 
-    private func key(_ node: Node) throws(UnreadableFile) -> Key? {
+    private func key(_ node: Node) throws(UnreadableFile) -> MappingKey? {
       switch try document.value(node) {
       case .null: nil
       case .text(let name): .name(name)
@@ -104,7 +104,7 @@ extension DynamicConfiguration {
 
     /// - Parameter isRead: whether Traefik looks at the values, and not at the names alone.
     func check(
-      _ index: Int, _ kind: Kind, _ name: String, line: Int, isRead: Bool = true
+      _ index: Int, _ kind: ValueKind, _ name: String, line: Int, isRead: Bool = true
     ) throws(UnreadableFile) {
       func fault(_ problem: String) -> UnreadableFile {
         UnreadableFile(line: line, problem: "\(quoted(name)) \(problem)")
@@ -140,7 +140,7 @@ extension DynamicConfiguration {
 
     /// An entry of a map, which may be empty, whatever it is.
     private func checkEntry(
-      _ entry: Field, _ kind: Kind, in name: String, isRead: Bool
+      _ entry: KnownField, _ kind: ValueKind, in name: String, isRead: Bool
     ) throws(UnreadableFile) {
       switch kind {
       case .string: break
@@ -151,7 +151,7 @@ extension DynamicConfiguration {
     }
 
     private func check(
-      _ fields: [Field], _ structure: Structure, in name: String, isRead: Bool
+      _ fields: [KnownField], _ structure: Structure, in name: String, isRead: Bool
     ) throws(UnreadableFile) {
       for field in fields {
         guard case .name(let key) = field.key, let kind = structure.fields[key.lowercased()] else {
@@ -181,7 +181,7 @@ extension DynamicConfiguration {
     }
 
     /// What Traefik sees inside a node: the fields of a mapping, or the mappings in a list, under names that are no field's.
-    private func children(of index: Int) throws(UnreadableFile) -> [Field] {
+    private func children(of index: Int) throws(UnreadableFile) -> [KnownField] {
       let node = document.nodes[index]
       switch node.kind {
       case .mapping: return try fields(of: index)
@@ -189,7 +189,7 @@ extension DynamicConfiguration {
         return document.elements(of: index).enumerated().compactMap { position, element in
           let target = document.resolved(element)
           guard document.nodes[target].kind == .mapping else { return nil }
-          return Field(key: .name("[\(position)]"), value: target, line: document.nodes[element].line)
+          return KnownField(key: .name("[\(position)]"), value: target, line: document.nodes[element].line)
         }
       case .plain, .string, .alias: return []
       }
@@ -203,7 +203,7 @@ extension DynamicConfiguration {
       }
     }
 
-    private func isValue(_ index: Int, of kind: Kind) throws(UnreadableFile) -> Bool {
+    private func isValue(_ index: Int, of kind: ValueKind) throws(UnreadableFile) -> Bool {
       guard let text = try scalar(index) else { return false }
       return switch kind {
       case .bool: Self.isBool(text)

@@ -7,7 +7,7 @@ import Records
 /// Configuration Reference". The others are those it has for its other providers and takes from a file all the same.
 enum DynamicConfiguration {
   /// What a field takes. Traefik turns every scalar to text first, so a string may be a number, and a number stand in quotes.
-  indirect enum Kind: Sendable {
+  indirect enum ValueKind: Sendable {
     /// Any scalar, and for what Traefik makes of it, a list of them.
     case string
     case bool
@@ -22,19 +22,19 @@ enum DynamicConfiguration {
     /// A list of structures.
     case structures(Structure)
     /// Any names with a value each, at least one.
-    case map(Kind)
+    case map(ValueKind)
     /// A plugin's own configuration, of which nothing is known.
     case any
     /// What Traefik knows from other providers and leaves out of a file, whatever its value is.
-    case unread(Kind)
+    case unread(ValueKind)
   }
 
   /// A class, for many fields share one.
   final class Structure: Sendable {
     /// By name, in lower case: Traefik's names may be in any.
-    let fields: [String: Kind]
+    let fields: [String: ValueKind]
 
-    init(_ fields: [String: Kind]) { self.fields = fields }
+    init(_ fields: [String: ValueKind]) { self.fields = fields }
   }
 
   static let root: Structure = {
@@ -470,7 +470,7 @@ enum DynamicConfiguration {
     mutating func structure(_ name: Substring) -> Structure {
       if let structure = structures[name] { return structure }
       guard let lines = lines[name] else { preconditionFailure("no structure \(name)") }
-      var fields: [String: Kind] = [:]
+      var fields: [String: ValueKind] = [:]
       for line in lines {
         let kind = kind(line.kind)
         for name in line.names { fields[name.lowercased()] = kind }
@@ -480,7 +480,7 @@ enum DynamicConfiguration {
       return structure
     }
 
-    private mutating func kind(_ name: Substring) -> Kind {
+    private mutating func kind(_ name: Substring) -> ValueKind {
       switch name {
       case "string": return .string
       case "bool": return .bool
@@ -501,7 +501,7 @@ enum DynamicConfiguration {
   }
 }
 
-extension DynamicConfiguration.Kind: CustomStringConvertible {
+extension DynamicConfiguration.ValueKind: CustomStringConvertible {
   var description: String {
     switch self {
     case .string: "a string"

@@ -2,7 +2,7 @@ import System
 
 extension GoTemplate.Parser {
   /// What a string in quotes says (Go's `strconv.Unquote`); nil for any other token.
-  static func string(_ token: GoTemplate.Token) throws(GoTemplate.Fault) -> String? {
+  static func string(_ token: GoTemplate.Token) throws(GoTemplate.TemplateFault) -> String? {
     let inside = Array(token.text.utf8.dropFirst().dropLast())
     if token.kind == .rawString { return String(decoding: inside, as: UTF8.self) }
     guard token.kind == .string else { return nil }
@@ -10,7 +10,7 @@ extension GoTemplate.Parser {
     var result: [UInt8] = []
     while !rest.isEmpty {
       guard let bytes = character(&rest, quote: UInt8(ascii: "\"")) else {
-        throw GoTemplate.Fault("a string with a bad escape")
+        throw GoTemplate.TemplateFault("a string with a bad escape")
       }
       result += bytes
     }

@@ -13,7 +13,7 @@ extension GoTemplate {
     ]
 
     /// Returns nil for a comment.
-    mutating func action(_ bytes: Span<UInt8>) throws(Fault) -> [Token]? {
+    mutating func action(_ bytes: Span<UInt8>) throws(TemplateFault) -> [Token]? {
       position += 2
       // {{- cuts off the space before it.
       if byte(bytes) == ASCII.hyphen, isSpace(byte(bytes, 1)) { advance(bytes, 2) }
@@ -25,17 +25,17 @@ extension GoTemplate {
       var parentheses = 0
       while true {
         if isAtEnd(bytes) {
-          guard parentheses == 0 else { throw Fault("a parenthesis has no end") }
+          guard parentheses == 0 else { throw TemplateFault("a parenthesis has no end") }
           if isSpace(byte(bytes)) { advance(bytes, 2) }
           advance(bytes, 2)
           return tokens
         }
-        guard position < bytes.count else { throw Fault("an action has no end") }
+        guard position < bytes.count else { throw TemplateFault("an action has no end") }
         let start = position
         let kind = try token(bytes)
         if kind == .leftParenthesis { parentheses += 1 }
         if kind == .rightParenthesis { parentheses -= 1 }
-        guard parentheses >= 0 else { throw Fault("a parenthesis has no beginning") }
+        guard parentheses >= 0 else { throw TemplateFault("a parenthesis has no beginning") }
         let text = String(decoding: (start..<position).map { bytes[$0] }, as: UTF8.self)
         guard kind == .identifier else {
           tokens.append(Token(kind: kind, text: text))
@@ -50,20 +50,20 @@ extension GoTemplate {
       }
     }
 
-    private mutating func skipComment(_ bytes: Span<UInt8>) throws(Fault) {
+    private mutating func skipComment(_ bytes: Span<UInt8>) throws(TemplateFault) {
       advance(bytes, 2)
       while !(byte(bytes) == UInt8(ascii: "*") && byte(bytes, 1) == UInt8(ascii: "/")) {
-        guard position < bytes.count else { throw Fault("a comment has no end") }
+        guard position < bytes.count else { throw TemplateFault("a comment has no end") }
         advance(bytes, 1)
       }
       advance(bytes, 2)
-      guard isAtEnd(bytes) else { throw Fault("a comment does not fill its action") }
+      guard isAtEnd(bytes) else { throw TemplateFault("a comment does not fill its action") }
       if isSpace(byte(bytes)) { advance(bytes, 2) }
       advance(bytes, 2)
     }
 
     /// Reads one; which of the words an identifier is is not told.
-    private mutating func token(_ bytes: Span<UInt8>) throws(Fault) -> Token.Kind {
+    private mutating func token(_ bytes: Span<UInt8>) throws(TemplateFault) -> Token.TokenKind {
       let first = byte(bytes)
       switch first {
       case _ where isSpace(first):
@@ -74,7 +74,7 @@ extension GoTemplate {
         position += 1
         return .assign
       case UInt8(ascii: ":"):
-        guard byte(bytes, 1) == UInt8(ascii: "=") else { throw Fault("a ':' without '='") }
+        guard byte(bytes, 1) == UInt8(ascii: "=") else { throw TemplateFault("a ':' without '='") }
         position += 2
         return .declare
       case UInt8(ascii: "|"):
@@ -109,17 +109,17 @@ extension GoTemplate {
         position += 1
         return .other
       default:
-        throw Fault("a character that no action has")
+        throw TemplateFault("a character that no action has")
       }
     }
 
-    private mutating func skipQuoted(_ bytes: Span<UInt8>, by quote: UInt8) throws(Fault) {
+    private mutating func skipQuoted(_ bytes: Span<UInt8>, by quote: UInt8) throws(TemplateFault) {
       let isRaw = quote == UInt8(ascii: "`")
       advance(bytes, 1)
       while byte(bytes) != quote || position >= bytes.count {
         if !isRaw, byte(bytes) == UInt8(ascii: "\\") { position += 1 }
         guard position < bytes.count, isRaw || byte(bytes) != UInt8(ascii: "\n") else {
-          throw Fault("a string has no end")
+          throw TemplateFault("a string has no end")
         }
         advance(bytes, 1)
       }
@@ -128,26 +128,26 @@ extension GoTemplate {
 
     /// Returns whether there is one.
     @discardableResult
-    private mutating func skipName(_ bytes: Span<UInt8>) throws(Fault) -> Bool {
+    private mutating func skipName(_ bytes: Span<UInt8>) throws(TemplateFault) -> Bool {
       let start = position
       while case let length = alphanumeric(bytes), length > 0 { position += length }
       let end = byte(bytes)
       let isEnd =
         position >= bytes.count || isSpace(end) || ".,|:()".utf8.contains(end)
         || end == UInt8(ascii: "}") && byte(bytes, 1) == UInt8(ascii: "}")
-      guard isEnd else { throw Fault("a character that no name has") }
+      guard isEnd else { throw TemplateFault("a character that no name has") }
       return position > start
     }
 
-    private mutating func skipNumber(_ bytes: Span<UInt8>) throws(Fault) {
+    private mutating func skipNumber(_ bytes: Span<UInt8>) throws(TemplateFault) {
       try skipRealNumber(bytes)
       // 1+2i
       guard isSign(bytes) else { return }
       try skipRealNumber(bytes)
-      guard bytes[position - 1] == UInt8(ascii: "i") else { throw Fault("a number that is none") }
+      guard bytes[position - 1] == UInt8(ascii: "i") else { throw TemplateFault("a number that is none") }
     }
 
-    private mutating func skipRealNumber(_ bytes: Span<UInt8>) throws(Fault) {
+    private mutating func skipRealNumber(_ bytes: Span<UInt8>) throws(TemplateFault) {
       var radix = 10
       if isSign(bytes) { position += 1 }
       if byte(bytes) == UInt8(ascii: "0") {
@@ -167,7 +167,7 @@ extension GoTemplate {
         skipDigits(bytes, 10)
       }
       if byte(bytes) == UInt8(ascii: "i") { position += 1 }
-      guard alphanumeric(bytes) == 0 else { throw Fault("a number that is none") }
+      guard alphanumeric(bytes) == 0 else { throw TemplateFault("a number that is none") }
     }
 
     private mutating func skipDigits(_ bytes: Span<UInt8>, _ radix: Int) {

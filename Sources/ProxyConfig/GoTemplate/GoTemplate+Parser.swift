@@ -41,7 +41,7 @@ extension GoTemplate {
     /// Whether `$` is still the data.
     private var isRootData = true
 
-    private static let constants: [Token.Kind] = [.bool, .dot, .null, .number, .character, .string, .rawString]
+    private static let constants: [Token.TokenKind] = [.bool, .dot, .null, .number, .character, .string, .rawString]
 
     // The action that is being looked at.
     private var tokens: [Token] = []
@@ -61,7 +61,7 @@ extension GoTemplate {
       if !isBlank { definition.isEmpty = false }
     }
 
-    mutating func add(_ tokens: [Token], at line: Int) throws(Fault) {
+    mutating func add(_ tokens: [Token], at line: Int) throws(TemplateFault) {
       self.tokens = tokens
       self.line = line
       index = 0
@@ -80,7 +80,7 @@ extension GoTemplate {
         blocks.append(block)
         if first.text == "range" { rangeDepth += 1 }
       case "define":
-        guard blocks.isEmpty else { throw Fault("{{define}} in a block") }
+        guard blocks.isEmpty else { throw TemplateFault("{{define}} in a block") }
         let name = try parseName("define")
         try expectEnd("define")
         begin(Definition(name: name), "define")
@@ -91,7 +91,7 @@ extension GoTemplate {
       case "template":
         let name = try parseName("template")
         if isCarriedOut {
-          guard !name.isEmpty else { throw Fault("a template that is carried out in itself") }
+          guard !name.isEmpty else { throw TemplateFault("a template that is carried out in itself") }
           called.append(name)
         }
         skipSpace()
@@ -102,15 +102,15 @@ extension GoTemplate {
         try end()
       default:
         try expectEnd(first.text)
-        guard rangeDepth > 0 else { throw Fault("{{\(first.text)}} outside of a range") }
+        guard rangeDepth > 0 else { throw TemplateFault("{{\(first.text)}} outside of a range") }
       }
     }
 
-    mutating func finish() throws(Fault) {
-      if let block = blocks.last { throw Fault("{{\(block.keyword)}} has no {{end}}") }
+    mutating func finish() throws(TemplateFault) {
+      if let block = blocks.last { throw TemplateFault("{{\(block.keyword)}} has no {{end}}") }
       try define(definition)
       if let missing = called.first(where: { definitions[$0] == nil }) {
-        throw Fault("there is no template \(quoted(missing))")
+        throw TemplateFault("there is no template \(quoted(missing))")
       }
     }
 
@@ -125,9 +125,9 @@ extension GoTemplate {
       definition = new
     }
 
-    private mutating func addElse() throws(Fault) {
-      guard let block = blocks.last, block.outer == nil else { throw Fault("{{else}} belongs to nothing") }
-      guard !block.hasElse else { throw Fault("a second {{else}}") }
+    private mutating func addElse() throws(TemplateFault) {
+      guard let block = blocks.last, block.outer == nil else { throw TemplateFault("{{else}} belongs to nothing") }
+      guard !block.hasElse else { throw TemplateFault("a second {{else}}") }
       skipSpace()
       if block.keyword != "range", let next = peek(), next.kind == .keyword, next.text == block.keyword {
         index += 1
@@ -139,8 +139,8 @@ extension GoTemplate {
       blocks[blocks.count - 1].hasElse = true
     }
 
-    private mutating func end() throws(Fault) {
-      guard let block = blocks.popLast() else { throw Fault("{{end}} belongs to nothing") }
+    private mutating func end() throws(TemplateFault) {
+      guard let block = blocks.popLast() else { throw TemplateFault("{{end}} belongs to nothing") }
       if let outer = block.outer {
         try define(definition)
         (variables, rangeDepth, definition) = outer
@@ -150,33 +150,33 @@ extension GoTemplate {
       }
     }
 
-    private mutating func define(_ definition: Definition) throws(Fault) {
+    private mutating func define(_ definition: Definition) throws(TemplateFault) {
       if definitions[definition.name] == false, !definition.isEmpty {
-        throw Fault("two templates \(quoted(definition.name))")
+        throw TemplateFault("two templates \(quoted(definition.name))")
       }
       definitions[definition.name] = definition.isEmpty && definitions[definition.name] != false
     }
 
-    private mutating func parseName(_ keyword: String) throws(Fault) -> String {
+    private mutating func parseName(_ keyword: String) throws(TemplateFault) -> String {
       skipSpace()
       guard let token = next(), let name = try Self.string(token) else {
-        throw Fault("{{\(keyword)}} without a name in quotes")
+        throw TemplateFault("{{\(keyword)}} without a name in quotes")
       }
       return name
     }
 
-    private mutating func expectEnd(_ keyword: String) throws(Fault) {
+    private mutating func expectEnd(_ keyword: String) throws(TemplateFault) {
       skipSpace()
-      guard peek() == nil else { throw Fault("more than {{\(keyword)}} in an action") }
+      guard peek() == nil else { throw TemplateFault("more than {{\(keyword)}} in an action") }
     }
 
     // MARK: Pipelines
 
     /// declarations? command ('|' command)*, up to the end of the action, or of a parenthesis.
-    private mutating func parsePipeline(_ context: String, inParenthesis: Bool = false) throws(Fault) {
+    private mutating func parsePipeline(_ context: String, inParenthesis: Bool = false) throws(TemplateFault) {
       depth += 1
       defer { depth -= 1 }
-      guard depth <= Self.maximumDepth else { throw Fault(nil) }
+      guard depth <= Self.maximumDepth else { throw TemplateFault(nil) }
       try parseDeclarations(context)
       var commands = 0
       while true {
@@ -192,13 +192,15 @@ extension GoTemplate {
         let first = try parseCommand()
         commands += 1
         if commands > 1, Self.constants.contains(first) {
-          throw Fault("a constant behind '|'")
+          throw TemplateFault("a constant behind '|'")
         }
       }
-      guard commands > 0 else { throw Fault(context == "an action" ? "an action is empty" : "\(context) has no value") }
+      guard commands > 0 else {
+        throw TemplateFault(context == "an action" ? "an action is empty" : "\(context) has no value")
+      }
     }
 
-    private mutating func parseDeclarations(_ context: String) throws(Fault) {
+    private mutating func parseDeclarations(_ context: String) throws(TemplateFault) {
       var declared = 0
       while true {
         skipSpace()
@@ -206,7 +208,7 @@ extension GoTemplate {
         guard let variable = next(), variable.kind == .variable else {
           index = start
           guard declared == 0 || peek() == nil || peek()?.kind == .rightParenthesis else {
-            throw Fault("a range declares variables only")
+            throw TemplateFault("a range declares variables only")
           }
           return
         }
@@ -216,13 +218,13 @@ extension GoTemplate {
           let isDeclaration = peek()?.kind == .declare
           index += 1
           if !isDeclaration, isCarriedOut, !variables.contains(where: { $0.name == variable.text && $0.isDeclared }) {
-            throw Fault("no variable \(quoted(variable.text)) to assign to")
+            throw TemplateFault("no variable \(quoted(variable.text)) to assign to")
           }
           declare(variable.text, isDeclaration)
           return
         case .comma?:
           index += 1
-          guard context == "range", declared == 0 else { throw Fault("too many variables to declare") }
+          guard context == "range", declared == 0 else { throw TemplateFault("too many variables to declare") }
           declare(variable.text, true)
           declared += 1
         default:
@@ -238,7 +240,7 @@ extension GoTemplate {
     }
 
     /// operand (space operand)*, with the '|' behind it. Returns the kind of the first operand, where it has no fields.
-    private mutating func parseCommand() throws(Fault) -> Token.Kind {
+    private mutating func parseCommand() throws(TemplateFault) -> Token.TokenKind {
       var first: Token?
       var operands = 0
       let wasOptional = isOptional
@@ -251,35 +253,37 @@ extension GoTemplate {
           operands += 1
           if operands == 1 { first = start }
           if operands == 2, isCarriedOut, let first, Self.constants.contains(first.kind) {
-            throw Fault("arguments of what is no function")
+            throw TemplateFault("arguments of what is no function")
           }
         }
         guard let token = peek() else { break }
         if token.kind == .rightParenthesis { break }
         index += 1
         if token.kind == .pipe { break }
-        guard token.kind == .space else { throw Fault("\(quoted(token.text)) where an operand was expected") }
+        guard token.kind == .space else { throw TemplateFault("\(quoted(token.text)) where an operand was expected") }
       }
-      guard operands > 0, let first else { throw Fault("a command is empty") }
+      guard operands > 0, let first else { throw TemplateFault("a command is empty") }
       if isCarriedOut {
-        if first.kind == .null { throw Fault("nil is no command") }
-        if first.kind == .identifier, first.text == "fail" { throw Fault("it fails by {{fail}}") }
+        if first.kind == .null { throw TemplateFault("nil is no command") }
+        if first.kind == .identifier, first.text == "fail" { throw TemplateFault("it fails by {{fail}}") }
       }
       return first.kind
     }
 
     /// A term with fields of it. Returns false where there is none.
-    private mutating func parseOperand() throws(Fault) -> Bool {
+    private mutating func parseOperand() throws(TemplateFault) -> Bool {
       guard let token = peek() else { return false }
       switch token.kind {
       case .identifier:
-        guard functions.contains(token.text) else { throw Fault("Traefik knows no function \(quoted(token.text))") }
+        guard functions.contains(token.text) else {
+          throw TemplateFault("Traefik knows no function \(quoted(token.text))")
+        }
       case .variable:
         guard variables.contains(where: { $0.name == token.text }) else {
-          throw Fault("there is no variable \(quoted(token.text))")
+          throw TemplateFault("there is no variable \(quoted(token.text))")
         }
       case .number, .character:
-        guard Self.isNumber(token) else { throw Fault("\(quoted(token.text)) is no number") }
+        guard Self.isNumber(token) else { throw TemplateFault("\(quoted(token.text)) is no number") }
       case .string, .rawString: _ = try Self.string(token)
       case .leftParenthesis:
         index += 1
@@ -292,10 +296,10 @@ extension GoTemplate {
       index += 1
       let isData = token.kind == .variable && token.text == "$" && isRootData
       if isCarriedOut, token.kind == .field || isData && peek()?.kind == .field {
-        throw Fault("there is no data, of which \(quoted(token.text + (peek()?.text ?? ""))) could be a field")
+        throw TemplateFault("there is no data, of which \(quoted(token.text + (peek()?.text ?? ""))) could be a field")
       }
       if peek()?.kind == .field, Self.constants.contains(token.kind) {
-        throw Fault("a field of \(quoted(token.text))")
+        throw TemplateFault("a field of \(quoted(token.text))")
       }
       skipFields()
       return true

@@ -19,7 +19,7 @@ struct GoTemplate {
     while position < bytes.count {
       var lexer = Lexer(position: position, line: line)
       let tokens: [Token]?
-      do throws(Fault) {
+      do throws(TemplateFault) {
         tokens = try lexer.action(bytes)
         if let tokens { try parser.add(tokens, at: line) }
       } catch {
@@ -33,7 +33,7 @@ struct GoTemplate {
       line += newlines(bytes, position..<next)
       position = next
     }
-    do throws(Fault) {
+    do throws(TemplateFault) {
       try parser.finish()
     } catch {
       throw UnreadableFile(line: parser.blocks.last?.line ?? first, problem: "a Go template: \(error.problem ?? "")")
@@ -67,7 +67,7 @@ struct GoTemplate {
   }
 
   /// Why Go's parser ends.
-  struct Fault: Error {
+  struct TemplateFault: Error {
     /// nil where it is nested so deeply that this one does not go on.
     let problem: String?
 
@@ -76,14 +76,14 @@ struct GoTemplate {
 
   /// The parts of an action.
   struct Token {
-    enum Kind: Equatable {
+    enum TokenKind: Equatable {
       case space, pipe, assign, declare, comma, leftParenthesis, rightParenthesis
       case dot, field, variable, identifier, keyword, bool, null, number, character, string, rawString
       /// Any other character, which Go's parser takes nowhere.
       case other
     }
 
-    let kind: Kind
+    let kind: TokenKind
     let text: String
   }
 }

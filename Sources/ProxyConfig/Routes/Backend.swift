@@ -63,19 +63,19 @@ public struct Backend: Hashable, Sendable {
   }
 
   init(_ text: String, as form: Form, under policy: AddressPolicy) throws(InvalidValue) {
-    do throws(Endpoint.Fault) {
+    do throws(Endpoint.SyntaxFault) {
       let (scheme, authority) = try Self.splitScheme(text.utf8[...], form)
       for byte in authority {
         switch byte {
-        case UInt8(ascii: "/"): throw Endpoint.Fault("it must have no path")
-        case UInt8(ascii: "?"): throw Endpoint.Fault("it must have no query")
-        case UInt8(ascii: "#"): throw Endpoint.Fault("it must have no fragment")
-        case UInt8(ascii: "@"): throw Endpoint.Fault("it must have no credentials")
+        case UInt8(ascii: "/"): throw Endpoint.SyntaxFault("it must have no path")
+        case UInt8(ascii: "?"): throw Endpoint.SyntaxFault("it must have no query")
+        case UInt8(ascii: "#"): throw Endpoint.SyntaxFault("it must have no fragment")
+        case UInt8(ascii: "@"): throw Endpoint.SyntaxFault("it must have no credentials")
         default: continue
         }
       }
       endpoint = try Endpoint(authority, defaultPort: scheme.map { $0 == .http ? 80 : 443 })
-      if let reason = policy.fault(endpoint) { throw Endpoint.Fault(reason) }
+      if let reason = policy.fault(endpoint) { throw Endpoint.SyntaxFault(reason) }
       self.scheme = form == .passthrough ? nil : scheme
     } catch {
       throw InvalidValue(form == .plain ? "HTTP backend" : "backend", text, error.rule)
@@ -84,23 +84,23 @@ public struct Backend: Hashable, Sendable {
 
   private static func splitScheme(
     _ text: Substring.UTF8View, _ form: Form
-  ) throws(Endpoint.Fault) -> (Scheme?, Substring.UTF8View) {
+  ) throws(Endpoint.SyntaxFault) -> (Scheme?, Substring.UTF8View) {
     if form != .plain, text.starts(with: "https://".utf8) { return (.https, text.dropFirst(8)) }
     switch form {
     case .plain:
       if text.starts(with: "http://".utf8) { return (.http, text.dropFirst(7)) }
       guard !text.contains(UInt8(ascii: "/")) else {
-        throw Endpoint.Fault("it must be IP[:port], where plain HTTP is spoken")
+        throw Endpoint.SyntaxFault("it must be IP[:port], where plain HTTP is spoken")
       }
       return (.http, text)
     case .terminated:
       guard text.starts(with: "http://".utf8) else {
-        throw Endpoint.Fault("it must be http://IP[:port] or https://IP[:port]")
+        throw Endpoint.SyntaxFault("it must be http://IP[:port] or https://IP[:port]")
       }
       return (.http, text.dropFirst(7))
     case .passthrough:
       guard !text.contains(UInt8(ascii: "/")) else {
-        throw Endpoint.Fault("with TLS passed through it must be IP:port or https://IP[:port]")
+        throw Endpoint.SyntaxFault("with TLS passed through it must be IP:port or https://IP[:port]")
       }
       return (nil, text)
     }

@@ -4,7 +4,7 @@ import System
 extension Route {
   /// A route, whether its file says it as ``Route/encoded(trusting:onHold:)`` does, or as earlier versions did, and whether it is
   /// on hold.
-  struct Reading {
+  struct FileReading {
     let route: Route
     let isCurrent: Bool
     let isOnHold: Bool
@@ -23,7 +23,7 @@ extension Route {
   }
 }
 
-extension Route.Reading {
+extension Route.FileReading {
   private init(http: YAMLNode, _ workload: WorkloadID, _ proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
     let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
     let (all, trusted) = try http.required(fields[0], "routers")
@@ -38,12 +38,12 @@ extension Route.Reading {
     let names = try certificateDomain.fields(["main", "sans"])
     let certificate: Route.Certificate
     switch (resolver, names[0], names[1]) {
-    case (Route.Resolver.wildcard?, nil, let sans?), (nil, nil, let sans?):
+    case (Route.ResolverName.wildcard?, nil, let sans?), (nil, nil, let sans?):
       let name = try sans.onlyElement
       let text = try name.string
       guard text.hasPrefix("*.") else { throw name.mismatch("a wildcard is needed, not \(quoted(text))") }
       certificate = .wildcard(of: try name.reading { () throws(InvalidValue) in try Domain(text.dropFirst(2)) })
-    case (Route.Resolver.own?, let main?, nil), (nil, let main?, nil):
+    case (Route.ResolverName.own?, let main?, nil), (nil, let main?, nil):
       let text = try main.string
       guard try main.reading({ () throws(InvalidValue) in try Domain(text) }) == router.domain else {
         throw main.mismatch("a certificate for another domain")
@@ -53,7 +53,7 @@ extension Route.Reading {
       throw (tls[0] ?? certificateDomain).mismatch("not a certificate that a route asks for")
     }
 
-    let service = try Service(http.required(fields[1], "services"), "url", workload.rawValue)
+    let service = try ServiceReading(http.required(fields[1], "services"), "url", workload.rawValue)
     if let check = service.healthCheck { throw check.otherValue }
     route = try http.reading { () throws(InvalidValue) in
       try Route(
@@ -83,7 +83,7 @@ extension Route.Reading {
     let passthrough = try router.tls.fields(["passthrough"])[0]
     guard let passthrough, passthrough.isTrue else { throw router.tls.mismatch("TLS that is not passed through") }
     if let middlewares = router.middlewares { throw middlewares.mismatch("middlewares where TLS is passed through") }
-    let service = try Service(tcp.required(fields[1], "services"), "address", workload.rawValue)
+    let service = try ServiceReading(tcp.required(fields[1], "services"), "address", workload.rawValue)
     if let transport = service.transport { throw transport.mismatch("a transport where TLS is passed through") }
 
     var httpBackends: [String] = []
@@ -91,7 +91,7 @@ extension Route.Reading {
     if let http {
       let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
       if let services = fields[1] {
-        httpBackends = try Service(services, "url", Route.plainServiceName(of: workload)).backends
+        httpBackends = try ServiceReading(services, "url", Route.plainServiceName(of: workload)).backends
         trusted = try fields[0]?.field(Route.trustedRouterName(of: workload))
       }
     }
@@ -136,7 +136,7 @@ extension Route.Reading {
   }
 
   /// The one service of a route file.
-  private struct Service {
+  private struct ServiceReading {
     let backends: [String]
     let transport: YAMLNode?
     let healthCheck: YAMLNode?

@@ -3,7 +3,7 @@ import System
 
 extension Route {
   /// What stands in a route file besides its values; reading and writing agree on it.
-  enum Resolver {
+  enum ResolverName {
     static let wildcard = "dnsresolver"
     static let own = "resolver"
   }
@@ -36,10 +36,10 @@ extension Route {
     ) {
       switch certificate {
       case .wildcard(let zone):
-        if !isOnHold { yaml.field("certResolver", Resolver.wildcard) }
+        if !isOnHold { yaml.field("certResolver", ResolverName.wildcard) }
         yaml.sequence("domains") { yaml.mapping { yaml.sequence("sans") { yaml.text("*.\(zone)") } } }
       case .own:
-        if !isOnHold { yaml.field("certResolver", Resolver.own) }
+        if !isOnHold { yaml.field("certResolver", ResolverName.own) }
         yaml.sequence("domains") { yaml.mapping { yaml.field("main", domain.rawValue) } }
       }
     }

@@ -102,7 +102,7 @@ public enum RouteFile: Hashable, Sendable {
     } else if let workload {
       do throws(Mismatch) {
         // Traefik takes every route, so that most files need no second look.
-        let reading = try Route.Reading(document.root, workload: workload, trusting: proxies)
+        let reading = try Route.FileReading(document.root, workload: workload, trusting: proxies)
         return .route(reading.route, isCurrent: reading.isCurrent, isOnHold: reading.isOnHold)
       } catch {
         mismatch = error

@@ -10,7 +10,7 @@ extension CertificateResolvers {
     guard !reader.nodes.isEmpty else { throw UnreadableFile(line: nil, problem: "it is empty") }
     do {
       let root = YAMLDocument(nodes: reader.nodes, text: reader.text).root
-      guard let acme = try root.field("certificatesResolvers")?.field(Route.Resolver.own)?.field("acme") else {
+      guard let acme = try root.field("certificatesResolvers")?.field(Route.ResolverName.own)?.field("acme") else {
         return nil
       }
       guard let hours = try acme.field("certificatesDuration")?.string else { return defaultCertificateHours }

@@ -57,11 +57,11 @@ public struct CertificateResolvers: Hashable, Sendable {
   }
 
   func encode(root: String, to yaml: YAMLWriter) {
-    encode(Route.Resolver.own, in: .own, root: root, to: yaml) {
+    encode(Route.ResolverName.own, in: .own, root: root, to: yaml) {
       yaml.mapping("httpChallenge") { yaml.field("entryPoint", StaticConfiguration.EntryPoint.web) }
     }
     guard hasDomain else { return }
-    encode(Route.Resolver.wildcard, in: .wildcard, root: root, to: yaml) {
+    encode(Route.ResolverName.wildcard, in: .wildcard, root: root, to: yaml) {
       yaml.mapping("dnsChallenge") {
         yaml.field("provider", "exec")
         if !resolvers.isEmpty {

@@ -6,7 +6,7 @@
 /// A class, because every node that is looked at carries its document along.
 final class YAMLDocument: Sendable {
   struct Node {
-    enum Kind {
+    enum NodeKind {
       /// A scalar without quotes or tag, to which YAML may give another type than string.
       case plain
       case string
@@ -22,7 +22,7 @@ final class YAMLDocument: Sendable {
       case other
     }
 
-    let kind: Kind
+    let kind: NodeKind
     let tag: Tag?
     /// From 1.
     let line: Int

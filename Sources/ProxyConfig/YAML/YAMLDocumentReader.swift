@@ -97,7 +97,7 @@ struct YAMLDocumentReader {
   }
 
   private mutating func addNode(
-    _ kind: Node.Kind, text: Range<Int> = 0..<0, target: Int = 0, tag: UnsafePointer<yaml_char_t>?,
+    _ kind: Node.NodeKind, text: Range<Int> = 0..<0, target: Int = 0, tag: UnsafePointer<yaml_char_t>?,
     anchor: UnsafePointer<yaml_char_t>?, at event: borrowing yaml_event_t
   ) throws(UnreadableFile) {
     if nodes.isEmpty, kind != .mapping {

@@ -207,7 +207,7 @@ final class RedisConnection: @unchecked Sendable {
     private let onMessage: (@Sendable (RedisReply) -> Void)?
     private var parser: RedisReplyParser
     private var context: ChannelHandlerContext?
-    private var expected = CircularBuffer<Expectation>()
+    private var expected = CircularBuffer<PendingReply>()
     private var closeObservers: [@Sendable (BrokerError) -> Void] = []
     /// Set once the connection is of no more use.
     private var failure: BrokerError?
@@ -219,7 +219,7 @@ final class RedisConnection: @unchecked Sendable {
     }
 
     /// What is to happen with the next replies.
-    private struct Expectation {
+    private struct PendingReply {
       /// How many say no more than that a command is queued, unless one is an error: that is then why all are refused.
       var preliminary = 0
       /// How many make up what is for the completion, as an array; 0 when each is for it on its own.
@@ -254,14 +254,14 @@ final class RedisConnection: @unchecked Sendable {
     }
 
     func expectReply(times: Int, _ completion: @escaping Completion) {
-      expect(Expectation(times: times, completion: completion))
+      expect(PendingReply(times: times, completion: completion))
     }
 
     func expectTransaction(of queued: Int, before following: Int, _ completion: @escaping Completion) {
-      expect(Expectation(preliminary: queued, parts: 1 + following, completion: completion))
+      expect(PendingReply(preliminary: queued, parts: 1 + following, completion: completion))
     }
 
-    private func expect(_ expectation: Expectation) {
+    private func expect(_ expectation: PendingReply) {
       if let failure { return expectation.fail(failure) }
       expected.append(expectation)
     }
@@ -284,9 +284,9 @@ final class RedisConnection: @unchecked Sendable {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-      do throws(RedisReplyParser.Failure) {
+      do throws(RedisReplyParser.ReplyFailure) {
         let buffer = unwrapInboundIn(data)
-        try buffer.withUnsafeReadableBytes { (bytes) throws(RedisReplyParser.Failure) in try parser.feed(bytes) }
+        try buffer.withUnsafeReadableBytes { (bytes) throws(RedisReplyParser.ReplyFailure) in try parser.feed(bytes) }
         while failure == nil, let reply = try parser.next() { deliver(reply) }
       } catch {
         close(with: BrokerError(broker, .closed("it sent \(error)")))

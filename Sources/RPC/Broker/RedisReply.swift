@@ -32,7 +32,7 @@ struct RedisRefusal: Error, CustomStringConvertible {
 
 /// Turns the bytes a Redis server sends into replies, by hiredis' parser.
 struct RedisReplyParser: ~Copyable {
-  struct Failure: Error, CustomStringConvertible {
+  struct ReplyFailure: Error, CustomStringConvertible {
     let description: String
   }
 
@@ -58,26 +58,26 @@ struct RedisReplyParser: ~Copyable {
     builder.deallocate()
   }
 
-  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(ReplyFailure) {
     guard redisReaderFeed(reader, bytes.baseAddress, bytes.count) == REDIS_OK else { throw failure }
   }
 
   /// The next whole reply; nil when more bytes are needed.
-  mutating func next() throws(Failure) -> RedisReply? {
+  mutating func next() throws(ReplyFailure) -> RedisReply? {
     var object: UnsafeMutableRawPointer?
     guard redisReaderGetReply(reader, &object) == REDIS_OK else { throw failure }
     if object != nil { return builder.pointee.take() }
     guard reader.pointee.len - reader.pointee.pos + builder.pointee.size <= limit else {
-      throw Failure(description: "a reply of more than \(limit) bytes")
+      throw ReplyFailure(description: "a reply of more than \(limit) bytes")
     }
     return nil
   }
 
-  private var failure: Failure {
+  private var failure: ReplyFailure {
     let text = withUnsafePointer(to: &reader.pointee.errstr) {
       $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) { String(cString: $0) }
     }
-    return Failure(description: text)
+    return ReplyFailure(description: text)
   }
 }
 

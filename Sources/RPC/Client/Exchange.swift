@@ -6,7 +6,7 @@ import NIOCore
 /// All requests of a client name one reply list, and replies find their call by the request's identifier. One
 /// connection sends, another takes replies by pipelined `BLPOP` commands.
 actor Exchange {
-  enum Failure: Error {
+  enum ExchangeFailure: Error {
     /// With what keeps the client from the broker, if anything does.
     case timeout(isWithdrawn: Bool, BrokerError?)
     case notSent(BrokerError)
@@ -15,16 +15,16 @@ actor Exchange {
     case broker(BrokerError)
   }
 
-  private struct Call {
+  private struct PendingCall {
     let queue: String
     let payload: [UInt8]
     var isSent = false
     let timeout: Scheduled<Void>
     let connectTimeout: Scheduled<Void>?
-    let continuation: CheckedContinuation<Result<Response.Outcome, Failure>, Never>
+    let continuation: CheckedContinuation<Result<Response.Outcome, ExchangeFailure>, Never>
   }
 
-  private struct Session {
+  private struct ClientSession {
     let requests: RedisConnection
     let replies: RedisConnection
     /// `BLPOP` commands without an answer.
@@ -35,7 +35,7 @@ actor Exchange {
   private enum Link {
     /// There is no connection, for this reason; nil before the first attempt has ended.
     case away(because: BrokerError?)
-    case connected(Session)
+    case connected(ClientSession)
     /// It denied access for good.
     case denied(BrokerError)
   }
@@ -50,13 +50,13 @@ actor Exchange {
   private let logger: Logger
   private let replyTo = UniqueID.random()
   private var nextID = 0
-  private var calls: [String: Call] = [:]
+  private var calls: [String: PendingCall] = [:]
   /// The calls to be sent, in order.
   private var unsent: [String] = []
   private var link = Link.away(because: nil)
   private var isFlushScheduled = false
 
-  private var session: Session? { if case .connected(let session) = link { session } else { nil } }
+  private var session: ClientSession? { if case .connected(let session) = link { session } else { nil } }
 
   private var outageReason: BrokerError? { if case .away(let reason) = link { reason } else { nil } }
 
@@ -93,7 +93,7 @@ actor Exchange {
       defer { requests.close() }
       let replies = try await RedisConnection.connect(to: broker, on: loop)
       defer { replies.close() }
-      link = .connected(Session(requests: requests, replies: replies))
+      link = .connected(ClientSession(requests: requests, replies: replies))
       onReady()
       flush()
       let end = await withTaskCancellationHandler {
@@ -128,7 +128,7 @@ actor Exchange {
   func call(
     _ method: String, _ object: ObjectID, queue: String, inputs: [[UInt8]], timeout: Duration,
     connectTimeout: Duration?
-  ) async throws(Failure) -> Response.Outcome {
+  ) async throws(ExchangeFailure) -> Response.Outcome {
     if case .denied(let error) = link { throw .broker(error) }
     let id = "\(replyTo)-\(nextID)"
     nextID += 1
@@ -141,7 +141,7 @@ actor Exchange {
         let connectTimeout = connectTimeout.map { limit in
           loop.scheduleTask(in: TimeAmount(limit)) { self.assumeIsolated { $0.giveUpUnsent(id, after: limit) } }
         }
-        calls[id] = Call(
+        calls[id] = PendingCall(
           queue: queue, payload: payload, timeout: timeout, connectTimeout: connectTimeout, continuation: continuation)
         unsent.append(id)
         if Task.isCancelled { cancel(id) } else { scheduleFlush() }
@@ -152,7 +152,7 @@ actor Exchange {
     return try result.get()
   }
 
-  private func end(_ id: String, _ result: Result<Response.Outcome, Failure>) {
+  private func end(_ id: String, _ result: Result<Response.Outcome, ExchangeFailure>) {
     guard let call = calls.removeValue(forKey: id) else { return }
     call.timeout.cancel()
     call.connectTimeout?.cancel()

@@ -86,7 +86,7 @@ public struct RPCClient: Service {
   ) async throws -> [UInt8] {
     let queue = object.queue(of: module)
     let outcome: Response.Outcome
-    do throws(Exchange.Failure) {
+    do throws(Exchange.ExchangeFailure) {
       outcome = try await exchange.call(
         method, object, queue: queue, inputs: inputs, timeout: timeout, connectTimeout: connectTimeout)
     } catch {

@@ -123,7 +123,7 @@ struct MessagePackValueDecoder: Decoder {
   }
 
   func container<Key: CodingKey>(keyedBy: Key.Type) throws -> KeyedDecodingContainer<Key> {
-    KeyedDecodingContainer(Keyed(fields: try Fields(self), codingPath: codingPath))
+    KeyedDecodingContainer(Keyed(fields: try MapFields(self), codingPath: codingPath))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
@@ -135,8 +135,8 @@ struct MessagePackValueDecoder: Decoder {
   func singleValueContainer() -> any SingleValueDecodingContainer { SingleValue(decoder: self) }
 
   /// Where the fields of a struct stand.
-  private final class Fields {
-    private enum Form {
+  private final class MapFields {
+    private enum ValueForm {
       /// The positions of a map's keys, in their order.
       case map(keys: [Int])
       /// The positions of an array's elements, and the names asked for so far, each of which took the next element.
@@ -144,7 +144,7 @@ struct MessagePackValueDecoder: Decoder {
     }
 
     private let bytes: ArraySlice<UInt8>
-    private var form: Form
+    private var form: ValueForm
     /// The entry to look at first: fields are mostly asked for in the order in which they were written.
     private var cursor = 0
 
@@ -217,7 +217,7 @@ struct MessagePackValueDecoder: Decoder {
   }
 
   private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    let fields: Fields
+    let fields: MapFields
     let codingPath: [any CodingKey]
 
     var allKeys: [Key] { fields.names.compactMap(Key.init(stringValue:)) }

@@ -28,7 +28,7 @@ public struct MessagePackEncoder: Sendable {
 /// The `Encoder` for one value at the end of the bytes written so far.
 final class MessagePackValueEncoder: Encoder {
   /// What all encoders of one message share: the bytes, and the containers that can still grow, outermost first.
-  final class Storage {
+  final class EncodedBytes {
     var writer = MessagePackWriter()
     fileprivate var open: [OpenContainer] = []
   }
@@ -45,13 +45,13 @@ final class MessagePackValueEncoder: Encoder {
     }
   }
 
-  let storage: Storage
+  let storage: EncodedBytes
   let codingPath: [any CodingKey]
   let userInfo: [CodingUserInfoKey: Any] = [:]
   /// The container this value was begun as; a class and its superclass may each ask for it.
   private var container: OpenContainer?
 
-  init(storage: Storage = Storage(), codingPath: [any CodingKey] = []) {
+  init(storage: EncodedBytes = EncodedBytes(), codingPath: [any CodingKey] = []) {
     self.storage = storage
     self.codingPath = codingPath
   }

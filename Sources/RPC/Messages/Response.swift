@@ -73,7 +73,7 @@ struct Response {
 
     struct Output: Decodable {
       let data: Binary
-      let error: Failure?
+      let error: WireError?
 
       enum CodingKeys: String, CodingKey {
         case data = "Data"
@@ -81,7 +81,7 @@ struct Response {
       }
     }
 
-    struct Failure: Decodable {
+    struct WireError: Decodable {
       let message: String
 
       enum CodingKeys: String, CodingKey {

@@ -94,7 +94,7 @@ struct CallLedger {
     fileprivate let worker: Int
   }
 
-  private struct Source {
+  private struct QueueState {
     /// Requests asked for and not arrived.
     var asked = 0
     /// Requests in hand that count against the window, and how many bytes they and their replies have.
@@ -109,7 +109,7 @@ struct CallLedger {
     var sought: [[UInt8]: Int] = [:]
   }
 
-  private struct Worker {
+  private struct WorkerState {
     var since: Timestamp
     var call: Call?
   }
@@ -121,8 +121,8 @@ struct CallLedger {
   static let unconfirmedLimit = 4 << 20
 
   private let limits: Limits
-  private var sources: [Source]
-  private var workers: [Worker]
+  private var sources: [QueueState]
+  private var workers: [WorkerState]
   private var freeWorkers: [Int]
   private var nextID: Call.ID = 0
   private var waiting = CircularBuffer<Call>()
@@ -138,8 +138,8 @@ struct CallLedger {
 
   init(sources: Int, limits: Limits, now: Timestamp) {
     self.limits = limits
-    self.sources = Array(repeating: Source(), count: sources)
-    workers = Array(repeating: Worker(since: now), count: limits.workers)
+    self.sources = Array(repeating: QueueState(), count: sources)
+    workers = Array(repeating: WorkerState(since: now), count: limits.workers)
     freeWorkers = (0..<limits.workers).reversed()
   }
 
@@ -165,7 +165,7 @@ struct CallLedger {
 
   /// Requests are asked for in lots, so that a caller who is alone does not cost a command of its own each time; and fewer
   /// when they are large, since what is asked for comes, and waits in the broker's memory for being read.
-  private func missing(_ source: Source) -> Int {
+  private func missing(_ source: QueueState) -> Int {
     let window = min(limits.window, max(1, limits.bytes / max(1, source.expectedBytes)))
     let missing = window - source.asked - source.held
     return missing >= max(1, window / 4) || source.asked == 0 ? max(0, missing) : 0
@@ -265,7 +265,7 @@ struct CallLedger {
   mutating func start(now: Timestamp) -> Running? {
     guard canStart else { return nil }
     let running = Running(call: waiting.removeFirst(), worker: freeWorkers.removeLast())
-    workers[running.worker] = Worker(since: now, call: running.call)
+    workers[running.worker] = WorkerState(since: now, call: running.call)
     return running
   }
 
@@ -312,7 +312,7 @@ struct CallLedger {
   }
 
   private mutating func free(_ worker: Int, _ now: Timestamp) {
-    workers[worker] = Worker(since: now, call: nil)
+    workers[worker] = WorkerState(since: now, call: nil)
     freeWorkers.append(worker)
   }
 

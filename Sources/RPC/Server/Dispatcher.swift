@@ -42,7 +42,7 @@ actor Dispatcher {
   private var isRunnerOnTheWay = false
   let ownership: Ownership
   /// Another process that serves the module, if there is one.
-  var owner: Ownership.Taken?
+  var owner: Ownership.ModuleTaken?
   var recovery: Recovery
   /// The recovery, while it waits for the leftover that runs alone, or for room for the next one.
   var follower: CheckedContinuation<Void, Never>?

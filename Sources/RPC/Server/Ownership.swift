@@ -7,7 +7,7 @@ import Glibc
 /// Redis knows that exactly, so a killed owner is succeeded at once.
 struct Ownership {
   /// The module is served already.
-  struct Taken: Error, CustomStringConvertible {
+  struct ModuleTaken: Error, CustomStringConvertible {
     let description: String
   }
 
@@ -38,7 +38,7 @@ struct Ownership {
   /// the owner before it is from then on: what they have sent and the broker has not read yet is not carried out any more.
   ///
   /// - Returns: the owner there is, if it is another.
-  func claim(on connection: RedisConnection) async throws(BrokerError) -> Taken? {
+  func claim(on connection: RedisConnection) async throws(BrokerError) -> ModuleTaken? {
     try await name(connection)
     guard case .integer(let id) = try await connection.call(["CLIENT", "ID"]) else {
       throw BrokerError(connection.broker, .refused("it has no CLIENT ID"))
@@ -47,7 +47,7 @@ struct Ownership {
       let owner = try await connection.call(["GET", .text(key)]).bytes ?? []
       if let line = try await connectionLine(of: String(decoding: owner, as: UTF8.self), on: connection) {
         let address = line.split(separator: " ").filter { $0.hasPrefix("name=") || $0.hasPrefix("age=") }
-        return Taken(
+        return ModuleTaken(
           description: "module \(module) is already served at \(connection.broker) by another process: "
             + address.joined(separator: " ") + " s")
       }

@@ -5,7 +5,7 @@
 /// died a second time is not run again. The next one begins when the one that runs alone is over, needs no more than to
 /// wait, or has had its time; what becomes of those that had theirs before concerns nobody but themselves.
 struct Recovery {
-  typealias Call = CallLedger.Call.ID
+  typealias CallID = CallLedger.Call.ID
 
   /// The list of suspects.
   let suspectsKey: String
@@ -19,8 +19,8 @@ struct Recovery {
   var guilty: Set<[UInt8]>?
 
   /// The requests of the calls that are noted in Redis.
-  private var suspects: [Call: [UInt8]] = [:]
-  private var alone: Call?
+  private var suspects: [CallID: [UInt8]] = [:]
+  private var alone: CallID?
   private var cleared: [[UInt8]] = []
 
   /// - Parameter inFlight: what the keys begin with.
@@ -30,20 +30,20 @@ struct Recovery {
   }
 
   /// A call, whose request is noted as a suspect, runs alone from now on.
-  mutating func begins(_ call: Call, _ payload: [UInt8]) {
+  mutating func begins(_ call: CallID, _ payload: [UInt8]) {
     suspects[call] = payload
     alone = call
   }
 
   /// A call needs no more than to wait, or has had its time. Returns whether the next one may begin for that.
-  mutating func goesOn(beside call: Call) -> Bool {
+  mutating func goesOn(beside call: CallID) -> Bool {
     guard alone == call else { return false }
     alone = nil
     return true
   }
 
   /// A call is over. Returns whether the next one may begin for that.
-  mutating func isOver(_ call: Call) -> Bool {
+  mutating func isOver(_ call: CallID) -> Bool {
     guard !suspects.isEmpty, let payload = suspects.removeValue(forKey: call) else { return false }
     cleared.append(payload)
     return goesOn(beside: call)

@@ -2,7 +2,7 @@ import Glibc
 
 /// What stands under a path.
 package struct FileStatus: Hashable, Sendable {
-  package enum Kind: Sendable {
+  package enum FileKind: Sendable {
     case regular
     case directory
     case pipe
@@ -10,7 +10,7 @@ package struct FileStatus: Hashable, Sendable {
     case other
   }
 
-  package let kind: Kind
+  package let kind: FileKind
   /// Who may do what with it: the lowest nine bits.
   package let mode: UInt32
   /// Its names.

@@ -18,7 +18,7 @@ package enum FileSystem {
   }
 
   /// A name in a directory.
-  package struct Entry: Sendable {
+  package struct DirectoryEntry: Sendable {
     package let name: String
     package let isDirectory: Bool
   }
@@ -29,17 +29,17 @@ package enum FileSystem {
   }
 
   /// What is in a directory, without `.` and `..`.
-  package static func entries(in directory: String) throws(FileError) -> [Entry] {
+  package static func entries(in directory: String) throws(FileError) -> [DirectoryEntry] {
     guard let stream = opendir(directory) else { throw FileError(directory, "opendir") }
     defer { closedir(stream) }
-    var entries: [Entry] = []
+    var entries: [DirectoryEntry] = []
     errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: Int(entry.pointee.d_reclen)) { String(cString: $0) }
       }
       if name != ".", name != ".." {
-        entries.append(Entry(name: name, isDirectory: isDirectory(entry, "\(directory)/\(name)")))
+        entries.append(DirectoryEntry(name: name, isDirectory: isDirectory(entry, "\(directory)/\(name)")))
       }
       errno = 0
     }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// An inotify(7) instance, for one thread to wait on.
 package final class Inotify: Sendable {
-  package struct Event: Hashable, Sendable {
+  package struct FileEvent: Hashable, Sendable {
     package let watch: CInt
     package let mask: UInt32
     /// Of the entry it is about; empty for the watched directory itself.
@@ -46,7 +46,7 @@ package final class Inotify: Sendable {
   /// Waits for events and returns them in their order; none when it was woken.
   ///
   /// - Parameter limit: how long to wait at most, and then return none; nil for as long as it takes.
-  package func read(within limit: Duration? = nil) throws(SystemError) -> [Event] {
+  package func read(within limit: Duration? = nil) throws(SystemError) -> [FileEvent] {
     var descriptors = [
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: wakeup, events: Int16(POLLIN), revents: 0),
     ]
@@ -54,7 +54,7 @@ package final class Inotify: Sendable {
     while poll(&descriptors, 2, milliseconds) < 0 {
       guard errno == EINTR else { throw SystemError("poll") }
     }
-    var events: [Event] = []
+    var events: [FileEvent] = []
     try withUnsafeTemporaryAllocation(byteCount: 65536, alignment: MemoryLayout<inotify_event>.alignment) {
       (buffer) throws(SystemError) in
       let count = Glibc.read(descriptor, buffer.baseAddress!, buffer.count)
@@ -67,7 +67,7 @@ package final class Inotify: Sendable {
         let event = buffer.loadUnaligned(fromByteOffset: offset, as: inotify_event.self)
         let name = UnsafeRawBufferPointer(buffer)[(offset + MemoryLayout<inotify_event>.size)...].prefix(Int(event.len))
         events.append(
-          Event(watch: event.wd, mask: event.mask, name: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)))
+          FileEvent(watch: event.wd, mask: event.mask, name: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)))
         offset += MemoryLayout<inotify_event>.size + Int(event.len)
       }
     }

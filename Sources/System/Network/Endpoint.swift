@@ -6,7 +6,7 @@ public struct Endpoint: Hashable, Sendable {
   public let port: UInt16
 
   /// What is wrong with a text, for whoever knows what it was meant to be.
-  package struct Fault: Error {
+  package struct SyntaxFault: Error {
     package let rule: String
     package init(_ rule: String) { self.rule = rule }
   }
@@ -25,7 +25,7 @@ public struct Endpoint: Hashable, Sendable {
   /// - Throws: `InvalidValue` for a host that is no IP address, IPv6 without brackets, and a port that is missing or not from 1 to
   ///   65535.
   public init(_ text: String, defaultPort: UInt16? = nil) throws(InvalidValue) {
-    do throws(Fault) {
+    do throws(SyntaxFault) {
       try self.init(text.utf8[...], defaultPort: defaultPort)
     } catch {
       throw InvalidValue("address", text, error.rule)
@@ -33,37 +33,37 @@ public struct Endpoint: Hashable, Sendable {
   }
 
   /// - Parameter defaultPort: the port when there is none in the text; `nil` where there has to be one.
-  package init(_ text: Substring.UTF8View, defaultPort: UInt16?) throws(Fault) {
+  package init(_ text: Substring.UTF8View, defaultPort: UInt16?) throws(SyntaxFault) {
     let host: Substring.UTF8View
     let rest: Substring.UTF8View
     if text.first == UInt8(ascii: "[") {
       host = text.dropFirst().prefix { $0 != UInt8(ascii: "]") }
       guard host.contains(colon), host.endIndex != text.endIndex else {
-        throw Fault("brackets must hold an IPv6 address")
+        throw SyntaxFault("brackets must hold an IPv6 address")
       }
       rest = text[text.index(after: host.endIndex)...]
     } else {
       host = text.prefix { $0 != colon }
       rest = text[host.endIndex...]
-      guard !rest.dropFirst().contains(colon) else { throw Fault("an IPv6 address must stand in brackets") }
+      guard !rest.dropFirst().contains(colon) else { throw SyntaxFault("an IPv6 address must stand in brackets") }
     }
-    guard let address = IPAddress(parsing: Substring(host)) else { throw Fault("the host must be an IP address") }
+    guard let address = IPAddress(parsing: Substring(host)) else { throw SyntaxFault("the host must be an IP address") }
     self.address = address
     if rest.isEmpty, let defaultPort {
       port = defaultPort
     } else if rest.isEmpty {
-      throw Fault("the port is missing")
+      throw SyntaxFault("the port is missing")
     } else {
       port = try Self.port(rest)
     }
   }
 
   /// Reads `:port`.
-  static func port(_ text: Substring.UTF8View) throws(Fault) -> UInt16 {
+  static func port(_ text: Substring.UTF8View) throws(SyntaxFault) -> UInt16 {
     let digits = text.dropFirst()
     guard text.first == colon, digits.allSatisfy(ASCII.isDigit), digits.first != UInt8(ascii: "0"),
       let port = UInt16(Substring(digits))
-    else { throw Fault("the port must be a number from 1 to 65535") }
+    else { throw SyntaxFault("the port must be a number from 1 to 65535") }
     return port
   }
 }

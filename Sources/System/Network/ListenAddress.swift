@@ -10,7 +10,7 @@ public struct ListenAddress: Hashable, Sendable {
   /// - Throws: `InvalidValue` for a host that is no IP address, IPv6 without brackets, and a port that is not from 1 to 65535.
   public init(_ text: String) throws(InvalidValue) {
     let bytes = text.utf8[...]
-    do throws(Endpoint.Fault) {
+    do throws(Endpoint.SyntaxFault) {
       if bytes.first == UInt8(ascii: ":"), !bytes.dropFirst().contains(UInt8(ascii: ":")) {
         address = nil
         port = try Endpoint.port(bytes)

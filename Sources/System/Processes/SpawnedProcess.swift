@@ -10,7 +10,7 @@ package final class SpawnedProcess {
   private var exit: Exit?
 
   /// Where a program writes.
-  package enum Output {
+  package enum OutputTarget {
     /// Where this process does.
     case inherited
     /// Standard error to a descriptor, standard output nowhere: whoever waits for the end of this process' output need not
@@ -38,7 +38,7 @@ package final class SpawnedProcess {
   ///   - environment: `NAME=value` each; nil for that of this process.
   /// - Throws: `FileError`, with the program's path, when it cannot be started.
   package init(
-    _ program: String, _ arguments: [String], environment: [String]? = nil, output: Output
+    _ program: String, _ arguments: [String], environment: [String]? = nil, output: OutputTarget
   ) throws(FileError) {
     let standardError: CInt =
       switch output {

@@ -9,7 +9,7 @@ extension POSIXThread {
   package static func run<Result: Sendable>(
     _ body: @escaping @Sendable (_ isCancelled: () -> Bool) throws -> Result
   ) async throws -> Result {
-    let flag = Flag()
+    let flag = CancelFlag()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         do {
@@ -26,7 +26,7 @@ extension POSIXThread {
     }
   }
 
-  private final class Flag: Sendable {
+  private final class CancelFlag: Sendable {
     let isSet = Atomic(false)
   }
 }

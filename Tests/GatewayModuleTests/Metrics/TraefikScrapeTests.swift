@@ -95,7 +95,7 @@ import Testing
 
   @Test func aBodyWithoutEndIsCutOff() async throws {
     try await Self.withServer("HTTP/1.1 200 OK\r\n\r\n", mode: "flood") { address, process in
-      let limits = TraefikScrape.Limits(size: 10_000_000)
+      let limits = TraefikScrape.ScrapeLimits(size: 10_000_000)
       let error = await #expect(throws: ScrapeError.self) {
         try await TraefikScrape(address: address, namespace: nil, limits: limits).read()
       }
@@ -106,7 +106,7 @@ import Testing
 
   @Test func aCancelledScrapeEndsBeforeItsLimit() async throws {
     try await Self.withServer("", mode: "hang") { address, process in
-      let limits = TraefikScrape.Limits(time: .seconds(50))
+      let limits = TraefikScrape.ScrapeLimits(time: .seconds(50))
       let scrape = Task { try await TraefikScrape(address: address, namespace: nil, limits: limits).read() }
       _ = try await process.line { $0.hasPrefix("request ") }
       scrape.cancel()
