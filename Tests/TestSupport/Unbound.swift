@@ -33,6 +33,8 @@ public final class Unbound: Fixture {
         "  directory: \"\(directory.path)\"",
         "  interface: \(address)",
         "  access-control: 0.0.0.0/0 allow",
+        // The nodes of tests are on loopback.
+        "  do-not-query-localhost: no",
         // Without "validator": no DNSSEC.
         "  module-config: \"iterator\"",
         // Names for tests (RFC 6761), of which it would say that there are none.
