@@ -89,8 +89,7 @@ public struct Gateway: Sendable {
     let workload = try WorkloadID(workload)
     try await turns.take(for: workload) {
       await meter.settle(workload)
-      if store.route(of: workload) != nil { await CurrentCall.releaseWorker() }
-      _ = try await store.delete(workload)
+      _ = try await store.delete(workload, beforeWaiting: CurrentCall.releaseWorker)
     }
   }
 
@@ -138,8 +137,7 @@ public struct Gateway: Sendable {
   private func publish(_ route: Route) async throws {
     await meter.settle(route.workload, before: route)
     // As many calls as there are share the sync that is to come, not only as many as there are workers.
-    if !store.contains(route) { await CurrentCall.releaseWorker() }
-    _ = try await store.set(route)
+    _ = try await store.set(route, beforeWaiting: CurrentCall.releaseWorker)
     await meter.follow(route)
   }
 

@@ -65,7 +65,8 @@ struct RouteIndex {
   /// Whether the route is on disk. A file of an earlier version that does not say as what it was asked for may be of either
   /// kind.
   func isDurable(_ route: Route) -> Bool {
-    entries[route.workload].map { $0.isDurable && $0.route.known(as: route.kind) == route } ?? false
+    guard let entry = entries[route.workload], entry.isDurable else { return false }
+    return entry.route == route || entry.route.kind == nil && entry.route.known(as: route.kind) == route
   }
 
   func checkOwner(of route: Route) throws(DomainTaken) {

@@ -222,14 +222,16 @@ public final class RouteStore: Sendable {
 
   /// Publishes a route, in place of the one that its workload had. Changes to one workload must not overlap.
   ///
+  /// - Parameter beforeWaiting: called when there is something to write, which waits for the disk.
   /// - Throws: ``DomainTaken``, or ``RouteStoreError`` when the file cannot be written; the old route then stays.
-  public func set(_ route: Route) async throws -> SetResult {
+  public func set(_ route: Route, beforeWaiting: () async -> Void = {}) async throws -> SetResult {
     let claim = try state.withLock { state in
       let claim = try state.index.claim(route)
       state.want(route)
       return claim
     }
     guard case .write(let old) = claim else { return .unchanged }
+    await beforeWaiting()
     try check(await commit(.write(route)), route.workload)
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
@@ -240,9 +242,11 @@ public final class RouteStore: Sendable {
 
   /// Withdraws the route of a workload and returns it; nil when there is none. Changes to one workload must not overlap.
   ///
+  /// - Parameter beforeWaiting: called when there is something to remove, which waits for the disk.
   /// - Throws: ``RouteStoreError`` when the file cannot be removed.
-  public func delete(_ workload: WorkloadID) async throws -> Route? {
+  public func delete(_ workload: WorkloadID, beforeWaiting: () async -> Void = {}) async throws -> Route? {
     guard let route = state.withLock({ $0.index[workload] }) else { return nil }
+    await beforeWaiting()
     try check(await commit(.remove(workload)), workload)
     logger.info("route deleted", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
     return route
