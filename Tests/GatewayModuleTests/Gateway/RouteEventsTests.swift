@@ -53,6 +53,27 @@ struct RouteEventsTests {
     }
   }
 
+  /// Who cancels a listener holds a lock that telling it of an event takes, and then waits for one that telling may hold: a gateway
+  /// that was told to stop while a file went to quarantine never ended.
+  @Test func listenersThatEndWhileEventsAreToldHoldUpNobody() async throws {
+    let events = EventBroadcast<Int>(logger: .silent)
+    let teller = Task.detached {
+      var count = 0
+      while !Task.isCancelled {
+        events.tell(count)
+        count += 1
+      }
+    }
+    for _ in 1...2000 {
+      let listener = Task.detached { for await _ in events.listen() {} }
+      await Task.yield()
+      listener.cancel()
+      await listener.value
+    }
+    teller.cancel()
+    await teller.value
+  }
+
   @Test func changeThatFailedIsNotTold() async throws {
     try await withStore { store, events, root in
       _ = try await store.set(route("kept", "kept.test"))
