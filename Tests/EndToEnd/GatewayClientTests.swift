@@ -1,8 +1,13 @@
 import GatewayClient
+import Glibc
 import Logging
 import RPC
+import Records
+import System
 import TestSupport
 import Testing
+
+@testable import GatewayModule
 
 /// The client for authors of other modules, at a running gateway.
 @Suite(.timeLimit(.minutes(15)))
@@ -90,16 +95,23 @@ struct GatewayClientTests {
     }
   }
 
-  /// What the gateway says of other kinds; DomainCheckTests and FaultTests have it say so.
-  @Test(
-    arguments: [
-      (
-        "w.test does not point to this node: it has 192.0.2.7, this node is at 192.0.2.1",
-        CallFailure.Code.pointsElsewhere
-      ),
-      ("cannot look up w.test at 127.0.0.1:53: no answer within 5.0 seconds", .lookupFailed),
-      ("cannot store the route of w: write /r/staging/w.yaml: No space left on device", .storageFailed),
-    ])
+  /// The gateway's own errors of other kinds; DomainCheckTests and FaultTests have it throw them.
+  static let refusals: [(message: String, code: CallFailure.Code)] = {
+    let domain = try! Domain("w.test")
+    let records = AddressRecords(domain: domain, addresses: [try! IPAddress("192.0.2.7")], missing: nil)
+    let elsewhere = DomainCheckError(
+      domain: domain, reason: .pointsElsewhere(records, node: [try! IPAddress("192.0.2.1")]))
+    let lookup = LookupError(domain: domain, resolver: try! Endpoint("127.0.0.1:53"), reason: .silence(.seconds(5)))
+    let full = FileError("/r/staging/w.yaml", "write", ENOSPC)
+    let storage = RouteStoreError(workload: try! WorkloadID("w"), cause: full)
+    return [
+      ("\(elsewhere)", .pointsElsewhere),
+      ("\(DomainCheckError(domain: domain, reason: .lookup(lookup)))", .lookupFailed),
+      ("\(storage)", .storageFailed),
+    ]
+  }()
+
+  @Test(arguments: refusals)
   func messagesHaveTheCodeOfTheirKind(message: String, code: CallFailure.Code) async throws {
     try await RedisServer.withServer { redis in
       var server = RPCServer(

@@ -1,21 +1,26 @@
-import Logging
+public import Logging
 import Synchronization
 
 /// Keeps what is logged.
-final class LogRecorder: Sendable {
-  private let entries = Mutex<[String]>([])
+public final class LogRecorder: Sendable {
+  private let entries = Mutex<[(message: String, metadata: String)]>([])
+
+  public init() {}
 
   /// Logs into this, from level `info` on.
-  var logger: Logger {
+  public var logger: Logger {
     var logger = Logger(label: "test") { _ in Handler(recorder: self) }
     logger.logLevel = .info
     return logger
   }
 
   /// Everything logged so far, each entry as `level: message key=value …`.
-  var lines: [String] { entries.withLock { $0 } }
+  public var lines: [String] { entries.withLock { $0.map { $0.message + $0.metadata } } }
 
-  func lines(containing text: String) -> [String] {
+  /// Everything logged so far, each entry as `level: message`.
+  public var messages: [String] { entries.withLock { $0.map(\.message) } }
+
+  public func lines(containing text: String) -> [String] {
     lines.filter { $0.contains(text) }
   }
 
@@ -33,8 +38,8 @@ final class LogRecorder: Sendable {
 
     func log(event: LogEvent) {
       let pairs = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-      let line = "\(event.level): \(event.message)" + pairs.map { " \($0)=\($1)" }.joined()
-      recorder.entries.withLock { $0.append(line) }
+      let entry = ("\(event.level): \(event.message)", pairs.map { " \($0)=\($1)" }.joined())
+      recorder.entries.withLock { $0.append(entry) }
     }
   }
 }
