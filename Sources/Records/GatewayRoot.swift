@@ -17,6 +17,12 @@ public struct GatewayRoot: Sendable {
   public var traefik: String { "\(path)/traefik" }
   /// The state of the DNS-01 hook.
   public var acme: String { "\(path)/acme" }
+  /// The zones that were delegated to this gateway.
+  public var zones: String { "\(path)/zones" }
+  /// The DNS records that workloads have set.
+  public var dnsRecords: String { "\(path)/records" }
+  /// All that is knotd's.
+  public var knot: String { "\(path)/knot" }
   /// What was counted of each workload's traffic.
   public var traffic: String { "\(path)/traffic.msgpack" }
   /// Traefik's static configuration.

@@ -21,147 +21,42 @@ struct RouteDirectory: Sendable {
     case none
   }
 
-  /// What became of an edit.
-  enum EditOutcome: Sendable {
-    /// Done and synced.
-    case durable(FileStamp?)
-    /// Done, and seen by Traefik, but not known to survive a power cut.
-    case unsynced(FileStamp?, FileError)
-    /// Not done; everything is as it was.
-    case failed(FileError)
-  }
+  typealias EditOutcome = RecordFiles.EditOutcome
 
   let root: GatewayRoot
+  let files: RecordFiles
   /// Whose `Forwarded` header the files hand on.
-  var trustedProxies: [IPNetwork] = []
+  private let trustedProxies: [IPNetwork]
+
+  init(root: GatewayRoot, trustedProxies: [IPNetwork] = []) {
+    self.root = root
+    self.trustedProxies = trustedProxies
+    files = RecordFiles(root.proxy, staging: root.staging, quarantine: root.quarantine)
+  }
 
   /// Edits the files of different workloads. All of them share one sync of the directory.
   func apply(_ edits: [FileEdit]) -> [EditOutcome] {
-    // Every file is complete on disk before the first one appears.
-    var outcomes: [EditOutcome] = []
-    for start in stride(from: 0, to: edits.count, by: Self.openFiles) {
-      outcomes += stage(edits[start..<min(start + Self.openFiles, edits.count)])
-    }
-    for (index, edit) in edits.enumerated() {
-      guard case .durable = outcomes[index] else { continue }
-      do throws(FileError) {
+    files.apply(
+      edits.map { edit in
         switch edit {
-        case .write(let file, let replacing):
-          let staged = stagingPath(file.route)
-          do throws(FileError) {
-            try FileSystem.rename(staged, to: path(file.route.fileName), replacing: replacing)
-          } catch {
-            unlink(staged)
-            throw error
-          }
-        case .remove(let workload):
-          try FileSystem.remove(path(workload.fileName))
-        case .none: break
+        case .write(let file, let replacing): .write(encoded(file), replacing: replacing)
+        case .remove(let workload): .remove(workload.fileName)
+        case .none: .none
         }
-      } catch {
-        outcomes[index] = .failed(error)
-      }
-    }
-    do throws(FileError) {
-      try FileSystem.syncDirectory(root.proxy)
-      return outcomes
-    } catch {
-      return outcomes.map { outcome in
-        if case .durable(let stamp) = outcome { .unsynced(stamp, error) } else { outcome }
-      }
-    }
+      })
   }
 
-  /// Makes the names in the directory durable.
-  func sync() throws(FileError) { try FileSystem.syncDirectory(root.proxy) }
-
-  /// Makes the directory where it is missing.
-  func make() throws(FileError) { try FileSystem.makeDirectory(root.proxy, mode: 0o755) }
-
-  /// Whether there is a root and no directory of routes in it.
-  var isMissing: Bool {
-    guard (try? FileSystem.status("\(root.path)/.")) != nil else { return false }
-    do throws(FileError) {
-      _ = try FileSystem.status(root.proxy)
-      return false
-    } catch {
-      return error.code == ENOENT
-    }
-  }
-
-  /// Whether a file is there; false also where that cannot be seen.
-  func has(_ name: String) -> Bool { (try? FileSystem.status(path(name))) != nil }
-
-  /// Puts a route in the place of a file that is no route, and that file out of Traefik's sight. At no time is there
-  /// neither: what was acknowledged is not given up for what somebody wrote over it. Where the route cannot be written, the
-  /// other file is put away alone, because it would stop all the others.
-  ///
-  /// - Returns: where the file is now, nil when it has vanished, and what became of the route. Where nothing can be put into
-  ///   quarantine, that is in `staging/`, until the next start.
-  /// - Throws: when neither could be done: both are as they were.
+  /// Puts a route in the place of a file that is no route, as ``RecordFiles/replace(_:with:)`` does: that file would stop all the
+  /// others.
   func replace(_ name: String, with file: Writing) throws(FileError) -> (place: String?, route: EditOutcome) {
-    let route = file.route
-    let staged = stagingPath(route)
-    if case .failed(let error) = stage([.write(file, replacing: true)])[0] {
-      return (try quarantine(name), .failed(error))
-    }
-    do throws(FileError) {
-      try FileSystem.exchange(staged, with: path(name))
-    } catch {
-      do throws(FileError) {
-        guard [EINVAL, ENOSYS, ENOENT].contains(error.code) else { throw error }
-        // In two steps, then; a power cut between them is one that the route does not survive.
-        let place = try quarantine(name)
-        try FileSystem.rename(staged, to: path(name), replacing: true)
-        return (place, finish(route))
-      } catch {
-        unlink(staged)
-        throw error
-      }
-    }
-    let outcome = finish(route)
-    do throws(FileError) {
-      return (try quarantine(name, at: staged), outcome)
-    } catch {
-      let kept = "\(staged).kept"
-      return ((try? FileSystem.rename(staged, to: kept, replacing: true)) == nil ? staged : kept, outcome)
-    }
+    let (place, outcome) = try files.replace(name, with: encoded(file))
+    return (place, outcome)
   }
 
-  private func finish(_ route: Route) -> EditOutcome {
-    let stamp = try? FileSystem.status(path(route.fileName)).stamp
-    do throws(FileError) {
-      try sync()
-      return .durable(stamp)
-    } catch {
-      return .unsynced(stamp, error)
-    }
-  }
-
-  /// How many files are open at the same time.
-  private static let openFiles = 128
-
-  /// Writes the files of edits where Traefik does not look, and syncs them together.
-  private func stage(_ edits: ArraySlice<FileEdit>) -> [EditOutcome] {
-    let written = edits.map { edit -> Result<UnsyncedFile, FileError>? in
-      guard case .write(let file, _) = edit else { return nil }
-      return Result { () throws(FileError) in
-        try UnsyncedFile(
-          file.route.encoded(trusting: trustedProxies, onHold: file.isOnHold), at: stagingPath(file.route), mode: 0o644,
-          modified: file.modified)
-      }
-    }
-    var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
-    return zip(edits, written).map { edit, written in
-      guard case .write(let file, _) = edit, let written else { return .durable(nil) }
-      do throws(FileError) {
-        _ = try written.get()
-        return .durable(try synced.next()!.get())
-      } catch {
-        unlink(stagingPath(file.route))
-        return .failed(error)
-      }
-    }
+  private func encoded(_ file: Writing) -> RecordFiles.Writing {
+    RecordFiles.Writing(
+      name: file.route.fileName, bytes: file.route.encoded(trusting: trustedProxies, onHold: file.isOnHold),
+      modified: file.modified)
   }
 
   // MARK: Scanning
@@ -267,36 +162,6 @@ struct RouteDirectory: Sendable {
     }
   }
 
-  // MARK: Tidying
-
-  /// Moves a file out of Traefik's sight, under a name that is free.
-  ///
-  /// - Parameter place: where it is, when that is not where its name says.
-  /// - Returns: its path there; nil when it has vanished.
-  func quarantine(_ name: String, at place: String? = nil) throws(FileError) -> String? {
-    let place = place ?? path(name)
-    // A file name has at most 255 bytes.
-    let base = String(decoding: name.replacing("/", with: "_").utf8.suffix(200), as: UTF8.self)
-    for attempt in 0... {
-      let target = "\(root.quarantine)/\(base)" + (attempt == 0 ? "" : ".\(attempt)")
-      do throws(FileError) {
-        try FileSystem.rename(place, to: target, replacing: false)
-        releaseReaders(of: target)
-        return target
-      } catch {
-        if error.code == EEXIST { continue }
-        guard error.code == ENOENT else { throw error }
-        if (try? FileSystem.status(place)) == nil { return nil }
-        guard (try? FileSystem.status(root.quarantine)) == nil else { throw error }
-        try FileSystem.makeDirectory(root.quarantine, mode: 0o755)
-        try FileSystem.rename(place, to: target, replacing: false)
-        releaseReaders(of: target)
-        return target
-      }
-    }
-    preconditionFailure("more files than there are numbers")
-  }
-
   /// The names of the files in quarantine; none where they cannot be seen.
   var quarantined: Set<String> { Set((try? FileSystem.names(in: root.quarantine)) ?? []) }
 
@@ -312,19 +177,5 @@ struct RouteDirectory: Sendable {
     return nil
   }
 
-  /// Traefik waits in a named pipe until somebody opens it to write.
-  private func releaseReaders(of path: String) {
-    guard let status = try? FileSystem.status(path), status.kind == .pipe else { return }
-    let pipe = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
-    if pipe >= 0 { close(pipe) }
-  }
-
-  /// Removes what a crash left half-written. What cannot be removed is in nobody's way but that of a file of its name.
-  func clearStaging() throws(FileError) {
-    for name in try FileSystem.names(in: root.staging) { try? FileSystem.remove("\(root.staging)/\(name)") }
-  }
-
-  private func stagingPath(_ route: Route) -> String { "\(root.staging)/\(route.fileName)" }
-
-  func path(_ name: String) -> String { "\(root.proxy)/\(name)" }
+  func path(_ name: String) -> String { files.path(name) }
 }

@@ -14,10 +14,10 @@ extension RouteStore {
         let known = state.withLock { $0.index.routes.map(\.fileName) }
         names = Array(Set(try directory.names().files).union(known))
       case .unsettled:
-        if state.withLock({ !$0.untold.isEmpty }), (try? directory.sync()) != nil { tellUntold() }
+        if state.withLock({ !$0.untold.isEmpty }), (try? directory.files.sync()) != nil { tellUntold() }
         names = state.withLock { Array(Set($0.stuck.keys).union($0.owed.map(\.fileName))) }
       case .loss:
-        try directory.make()
+        try directory.files.make()
         return writeAll()
       }
       let stamps = state.withLock { state in
@@ -27,7 +27,7 @@ extension RouteStore {
       // A route is not forgotten before it is sure that its file does not come back.
       var unsynced: FileError?
       if found.contains(where: isForgotten) {
-        do throws(FileError) { try directory.sync() } catch { unsynced = error }
+        do throws(FileError) { try directory.files.sync() } catch { unsynced = error }
       }
       for file in found.sorted(by: { ($0.modified, $0.name) < ($1.modified, $1.name) }) {
         reconcile(file, isStart: false, unsynced)
@@ -100,7 +100,7 @@ extension RouteStore {
       if let known { onEvent(Event(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
     case .quarantine(let reason):
-      if let path = try directory.quarantine(file.name) { tellOfQuarantine(file, reason, path) }
+      if let path = try directory.files.putAway(file.name) { tellOfQuarantine(file, reason, path) }
     case .restore(let route, let reason):
       let writing = state.withLock { $0.writing(route) }
       let (path, outcome) = try directory.replace(file.name, with: writing)

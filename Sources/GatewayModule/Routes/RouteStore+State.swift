@@ -2,17 +2,9 @@ import ProxyConfig
 import System
 
 extension RouteStore {
-  /// What the writer's thread does.
-  enum Writer {
-    case idle
-    /// It works, and takes these next.
-    case working([Job])
-  }
-
   /// All that changes, behind the store's lock.
   struct Contents {
     var index = RouteIndex()
-    var writer = Writer.idle
     /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
     var untold: [WorkloadID: Event.Action] = [:]
     /// Whose files have to be written again and could not be.

@@ -4,40 +4,27 @@ import System
 
 // On the writer's thread: what callers ask for.
 extension RouteStore {
-  /// Works until nothing more is asked for.
-  func workOff() {
-    while true {
-      let jobs = state.withLock { state -> [Job] in
-        guard case .working(let jobs) = state.writer, !jobs.isEmpty else {
-          state.writer = .idle
-          return []
-        }
-        state.writer = .working([])
-        return jobs
+  func work(_ jobs: [Job]) {
+    var edits: [(edit: Edit, continuation: CheckedContinuation<RouteDirectory.EditOutcome, Never>)] = []
+    var scans: [(scan: Scan, continuation: CheckedContinuation<Void, Never>)] = []
+    var rewrites: [(rewrite: Rewrite, continuation: CheckedContinuation<(written: Int, fault: FileError?), Never>)] = []
+    for job in jobs {
+      switch job {
+      case .edit(let edit, let continuation): edits.append((edit, continuation))
+      case .scan(let scan, let continuation): scans.append((scan, continuation))
+      case .rewrite(let rewrite, let continuation): rewrites.append((rewrite, continuation))
       }
-      if jobs.isEmpty { return }
-      var edits: [(edit: Edit, continuation: CheckedContinuation<RouteDirectory.EditOutcome, Never>)] = []
-      var scans: [(scan: Scan, continuation: CheckedContinuation<Void, Never>)] = []
-      var rewrites: [(rewrite: Rewrite, continuation: CheckedContinuation<(written: Int, fault: FileError?), Never>)] =
-        []
-      for job in jobs {
-        switch job {
-        case .edit(let edit, let continuation): edits.append((edit, continuation))
-        case .scan(let scan, let continuation): scans.append((scan, continuation))
-        case .rewrite(let rewrite, let continuation): rewrites.append((rewrite, continuation))
-        }
-      }
-      if !edits.isEmpty {
-        let outcomes = commit(edits.map(\.edit))
-        for (pending, outcome) in zip(edits, outcomes) { pending.continuation.resume(returning: outcome) }
-      }
-      for pending in scans {
-        scan(pending.scan)
-        pending.continuation.resume()
-      }
-      for pending in rewrites {
-        pending.continuation.resume(returning: write(pending.rewrite))
-      }
+    }
+    if !edits.isEmpty {
+      let outcomes = commit(edits.map(\.edit))
+      for (pending, outcome) in zip(edits, outcomes) { pending.continuation.resume(returning: outcome) }
+    }
+    for pending in scans {
+      scan(pending.scan)
+      pending.continuation.resume()
+    }
+    for pending in rewrites {
+      pending.continuation.resume(returning: write(pending.rewrite))
     }
   }
 
@@ -96,7 +83,7 @@ extension RouteStore {
     if untold.isEmpty { return }
     let news = untold.compactMap { workload, action -> Event? in
       // One that is back, with the whole directory, was not withdrawn after all.
-      let isBack = action == .deleted && directory.has(workload.fileName)
+      let isBack = action == .deleted && directory.files.has(workload.fileName)
       return state.withLock { state in
         state.untold[workload] = nil
         guard let route = state.index[workload], !isBack else { return nil }

@@ -1,6 +1,5 @@
 import Glibc
 public import Logging
-import NIOPosix
 public import ProxyConfig
 public import Records
 import Synchronization
@@ -66,7 +65,7 @@ public final class RouteStore: Sendable {
   let directory: RouteDirectory
   let state: Mutex<Contents>
   /// On its one thread the index and the disk agree: nowhere else is either changed.
-  private let writer = NIOThreadPool(numberOfThreads: 1)
+  private let writer = GroupWriter<Job>("routes")
   let logger: Logger
   /// Takes what became of routes, on the writer's thread.
   let onEvent: @Sendable (Event) -> Void
@@ -76,11 +75,6 @@ public final class RouteStore: Sendable {
     self.logger = logger
     self.onEvent = onEvent
     state = Mutex(Contents())
-    writer.start()
-  }
-
-  deinit {
-    writer.shutdownGracefully { _ in }
   }
 
   /// Takes over what is on disk: good routes into the index; files that keep Traefik from reading any, and the younger of
@@ -100,15 +94,15 @@ public final class RouteStore: Sendable {
     let clock = ContinuousClock.now
     let directory = RouteDirectory(root: root, trustedProxies: proxies)
     let store = RouteStore(directory: directory, logger: logger, onEvent: onEvent)
-    try await store.writer.runIfActive {
+    try await store.writer.run {
       try root.prepare()
-      try directory.clearStaging()
+      try directory.files.clearStaging()
     }
     let found = try await directory.readAll().sorted { ($0.modified, $0.name) < ($1.modified, $1.name) }
-    try await store.writer.runIfActive {
+    try await store.writer.run {
       for file in found { store.reconcile(file, isStart: true) }
       // What an earlier life put there may not be on disk yet.
-      try directory.sync()
+      try directory.files.sync()
     }
     let routes = store.state.withLock { $0.index.count }
     logger.info(
@@ -301,20 +295,7 @@ public final class RouteStore: Sendable {
   }
 
   private func submit(_ job: Job) {
-    let isFirst = state.withLock { state in
-      switch state.writer {
-      case .idle:
-        state.writer = .working([job])
-        return true
-      case .working(var jobs):
-        // Not copied for each job.
-        state.writer = .working([])
-        jobs.append(job)
-        state.writer = .working(jobs)
-        return false
-      }
-    }
-    if isFirst { writer.submit { [self] _ in workOff() } }
+    writer.submit(job) { [self] in work($0) }
   }
 }
 

@@ -48,7 +48,7 @@ public struct RouteWatch: Service {
             reported = "\(error)"
             logger.error("route files are not watched", metadata: ["reason": "\(error)"])
           }
-          missing = directory.isMissing ? missing ?? .now : nil
+          missing = directory.files.isMissing ? missing ?? .now : nil
           if let since = missing, since + Self.grace < .now { await store.reconcile(.loss) }
           try? await Task.sleep(for: Self.pause)
         }

@@ -10,7 +10,7 @@ extension Route {
     let isOnHold: Bool
 
     /// The route that a file's root mapping describes; current, where the `Forwarded` header of `proxies` reaches the backends.
-    init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
+    init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(FileMismatch) {
       let sections = try root.fields(["http", "tcp", "kind"])
       switch (sections[0], sections[1]) {
       case (let http?, nil):
@@ -24,7 +24,7 @@ extension Route {
 }
 
 extension Route.FileReading {
-  private init(http: YAMLNode, _ workload: WorkloadID, _ proxies: [IPNetwork]) throws(RouteFile.Mismatch) {
+  private init(http: YAMLNode, _ workload: WorkloadID, _ proxies: [IPNetwork]) throws(FileMismatch) {
     let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
     let (all, trusted) = try http.required(fields[0], "routers")
       .only("\(workload)-route", and: Route.trustedRouterName(of: workload))
@@ -67,7 +67,7 @@ extension Route.FileReading {
         (service.transport, route.transportName), (fields[2], route.middlewares(believed)),
         (fields[3], route.transports),
       ]
-    } orFirst: { () throws(RouteFile.Mismatch) in
+    } orFirst: { () throws(FileMismatch) in
       guard router.middlewares == nil, trusted == nil, fields[2] == nil else { return false }
       if let transport = service.transport, try !transport.isString(workload.rawValue) { return false }
       guard let transport = try fields[3]?.only(workload.rawValue) else { return true }
@@ -77,7 +77,7 @@ extension Route.FileReading {
 
   private init(
     tcp: YAMLNode, http: YAMLNode?, kind: YAMLNode?, _ workload: WorkloadID, _ proxies: [IPNetwork]
-  ) throws(RouteFile.Mismatch) {
+  ) throws(FileMismatch) {
     let fields = try tcp.fields(["routers", "services"])
     let router = try Router(tcp.required(fields[0], "routers").only("\(workload)-route"), "HostSNI", workload)
     let passthrough = try router.tls.fields(["passthrough"])[0]
@@ -117,7 +117,7 @@ extension Route.FileReading {
     let tls: YAMLNode
     let middlewares: YAMLNode?
 
-    init(_ router: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(RouteFile.Mismatch) {
+    init(_ router: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(FileMismatch) {
       let fields = try router.fields(["rule", "service", "tls", "middlewares"])
       let rule = try router.required(fields[0], "rule")
       let text = try rule.string.utf8[...]
@@ -141,7 +141,7 @@ extension Route.FileReading {
     let transport: YAMLNode?
     let healthCheck: YAMLNode?
 
-    init(_ services: YAMLNode, _ serverKey: StaticString, _ name: String) throws(RouteFile.Mismatch) {
+    init(_ services: YAMLNode, _ serverKey: StaticString, _ name: String) throws(FileMismatch) {
       let service = try services.only(name)
       let balancer = try service.required(service.fields(["loadbalancer"])[0], "loadBalancer")
       let fields = try balancer.fields(["servers", "serverstransport", "healthcheck"])
@@ -169,10 +169,10 @@ extension YAMLNode {
   ///   - isFirst: whether the first versions wrote them.
   fileprivate func isCurrent(
     trusting proxies: [IPNetwork], by trusted: YAMLNode?, _ parts: (Route.Believed) -> Parts,
-    orFirst isFirst: () throws(RouteFile.Mismatch) -> Bool
-  ) throws(RouteFile.Mismatch) -> Bool {
+    orFirst isFirst: () throws(FileMismatch) -> Bool
+  ) throws(FileMismatch) -> Bool {
     if (try? check(parts(.only(proxies)))) != nil { return true }
-    do throws(RouteFile.Mismatch) {
+    do throws(FileMismatch) {
       try check(parts(.only(trusted?.proxies ?? [])))
     } catch {
       // What no version wrote is told by what this one would.
@@ -181,7 +181,7 @@ extension YAMLNode {
     return false
   }
 
-  private func check(_ parts: Parts) throws(RouteFile.Mismatch) {
+  private func check(_ parts: Parts) throws(FileMismatch) {
     for part in parts {
       switch part {
       case (nil, nil): continue
@@ -194,7 +194,7 @@ extension YAMLNode {
 
   /// The proxies that a router names in its rule.
   private var proxies: [IPNetwork] {
-    get throws(RouteFile.Mismatch) {
+    get throws(FileMismatch) {
       let rule = try required(
         fields(["rule", "entrypoints", "priority", "middlewares", "service", "tls"])[0], "rule")
       let text = try rule.string
@@ -202,13 +202,13 @@ extension YAMLNode {
     }
   }
 
-  fileprivate func required(_ value: YAMLNode?, _ name: String) throws(RouteFile.Mismatch) -> YAMLNode {
+  fileprivate func required(_ value: YAMLNode?, _ name: String) throws(FileMismatch) -> YAMLNode {
     guard let value else { throw mismatch("\(name) is missing") }
     return value
   }
 
   /// What `body` makes of this node's text.
-  fileprivate func reading<Value>(_ body: () throws(InvalidValue) -> Value) throws(RouteFile.Mismatch) -> Value {
+  fileprivate func reading<Value>(_ body: () throws(InvalidValue) -> Value) throws(FileMismatch) -> Value {
     do throws(InvalidValue) { return try body() } catch { throw mismatch(error.description) }
   }
 }

@@ -1,4 +1,4 @@
-import Records
+public import Records
 public import System
 
 /// What a file in Traefik's directory turns out to be.
@@ -13,16 +13,7 @@ public enum RouteFile: Hashable, Sendable {
   case broken(UnreadableFile)
 
   /// Where and why a file is no route of ours.
-  public struct Mismatch: Error, Hashable, Sendable, CustomStringConvertible {
-    /// From 1; `nil` where no one line is to blame.
-    public let line: Int?
-    /// What is there that no route of ours has, or what is missing.
-    public let reason: String
-
-    public var description: String {
-      if let line { "line \(line): \(reason)" } else { reason }
-    }
-  }
+  public typealias Mismatch = FileMismatch
 
   /// In bytes; a route with 64 backends takes less than 8 KiB.
   public static let maximumSize = 1 << 20

@@ -1,9 +1,10 @@
+import Records
 import System
 
 extension CertificateResolvers {
   /// Reads from a static configuration how long Traefik is told that certificates live, in hours; nil where it gets none.
   ///
-  /// - Throws: ``UnreadableFile`` for what no ``StaticConfiguration`` wrote.
+  /// - Throws: `UnreadableFile` for what no ``StaticConfiguration`` wrote.
   public static func certificateHours(in bytes: [UInt8]) throws(UnreadableFile) -> Int? {
     var reader = YAMLDocumentReader()
     try reader.read(bytes.span)
@@ -21,7 +22,7 @@ extension CertificateResolvers {
     } catch let fault as UnreadableFile {
       throw fault
     } catch {
-      throw UnreadableFile(line: (error as? RouteFile.Mismatch)?.line, problem: "\(error)")
+      throw UnreadableFile(line: (error as? FileMismatch)?.line, problem: "\(error)")
     }
   }
 }

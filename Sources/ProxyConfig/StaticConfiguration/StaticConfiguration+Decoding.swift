@@ -22,10 +22,10 @@ extension StaticConfiguration {
 
   /// Reads what ``encoded()`` wrote: whether Traefik is to get certificates.
   ///
-  /// - Throws: ``UnreadableFile`` for anything else.
+  /// - Throws: `UnreadableFile` for anything else.
   public static func asksForCertificates(in bytes: [UInt8]) throws(UnreadableFile) -> Bool {
     let root = try root(of: bytes)
-    do throws(RouteFile.Mismatch) {
+    do throws(FileMismatch) {
       return try root.field("certificatesResolvers") != nil
     } catch {
       throw UnreadableFile(line: error.line, problem: "\(error)")
@@ -41,7 +41,7 @@ extension StaticConfiguration {
 
   /// Reads what ``encoded()`` wrote, for the addresses in it.
   ///
-  /// - Throws: ``UnreadableFile`` for anything else.
+  /// - Throws: `UnreadableFile` for anything else.
   public static func addresses(in bytes: [UInt8]) throws(UnreadableFile) -> Addresses {
     let root = try root(of: bytes)
     func address(_ entryPoint: String) throws(UnreadableFile) -> ListenAddress {
@@ -54,7 +54,7 @@ extension StaticConfiguration {
       } catch let fault as UnreadableFile {
         throw fault
       } catch {
-        throw UnreadableFile(line: (error as? RouteFile.Mismatch)?.line, problem: "\(error)")
+        throw UnreadableFile(line: (error as? FileMismatch)?.line, problem: "\(error)")
       }
     }
     return Addresses(

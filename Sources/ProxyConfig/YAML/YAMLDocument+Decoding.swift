@@ -1,3 +1,4 @@
+import Records
 import System
 
 /// What Traefik's YAML library (gopkg.in/yaml.v3) fails on after it has parsed a document.

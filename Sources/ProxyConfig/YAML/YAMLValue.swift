@@ -1,3 +1,4 @@
+import Records
 import System
 
 /// What Traefik's YAML library makes of a scalar, as Traefik then reads it: it turns every value back into text.

@@ -3,12 +3,12 @@ import CLibYAML
 /// Writes one YAML document with libyaml's emitter: block style, keys in the order they come, strings quoted where they must be.
 ///
 /// A class, so that the closures that nest with the document can share it.
-final class YAMLWriter {
+package final class YAMLWriter {
   private let emitter: UnsafeMutablePointer<yaml_emitter_t>
   private let output: UnsafeMutablePointer<[UInt8]>
 
   /// The bytes of the document whose root mapping has the fields that `fields` writes.
-  static func document(_ fields: (YAMLWriter) -> Void) -> [UInt8] {
+  package static func document(_ fields: (YAMLWriter) -> Void) -> [UInt8] {
     let writer = YAMLWriter()
     writer.emit { yaml_stream_start_event_initialize(&$0, YAML_UTF8_ENCODING) }
     writer.emit { yaml_document_start_event_initialize(&$0, nil, nil, nil, 1) }
@@ -43,49 +43,49 @@ final class YAMLWriter {
     output.deallocate()
   }
 
-  func mapping(_ key: String, _ fields: () -> Void) {
+  package func mapping(_ key: String, _ fields: () -> Void) {
     text(key)
     mapping(fields)
   }
 
-  func mapping(_ fields: () -> Void) {
+  package func mapping(_ fields: () -> Void) {
     emit { yaml_mapping_start_event_initialize(&$0, nil, nil, 1, YAML_BLOCK_MAPPING_STYLE) }
     fields()
     emit { yaml_mapping_end_event_initialize(&$0) }
   }
 
-  func sequence(_ key: String, _ elements: () -> Void) {
+  package func sequence(_ key: String, _ elements: () -> Void) {
     text(key)
     sequence(elements)
   }
 
-  func sequence(_ elements: () -> Void) {
+  package func sequence(_ elements: () -> Void) {
     emit { yaml_sequence_start_event_initialize(&$0, nil, nil, 1, YAML_BLOCK_SEQUENCE_STYLE) }
     elements()
     emit { yaml_sequence_end_event_initialize(&$0) }
   }
 
-  func field(_ key: String, _ value: String) {
+  package func field(_ key: String, _ value: String) {
     text(key)
     text(value)
   }
 
-  func field(_ key: String, _ value: Bool) {
+  package func field(_ key: String, _ value: Bool) {
     text(key)
     plain(value ? "true" : "false")
   }
 
-  func field(_ key: String, _ value: Int) {
+  package func field(_ key: String, _ value: Int) {
     text(key)
     plain("\(value)")
   }
 
   /// A number or a truth value.
-  func plain(_ text: String) {
+  package func plain(_ text: String) {
     scalar(text, YAML_PLAIN_SCALAR_STYLE)
   }
 
-  func text(_ text: String) {
+  package func text(_ text: String) {
     let mustQuote = PlainScalar.isAmbiguous(text.utf8)
     scalar(text, mustQuote ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE)
   }

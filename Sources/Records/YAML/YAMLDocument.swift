@@ -4,9 +4,9 @@
 /// aliases of aliases cost nothing.
 ///
 /// A class, because every node that is looked at carries its document along.
-final class YAMLDocument: Sendable {
-  struct Node {
-    enum NodeKind {
+package final class YAMLDocument: Sendable {
+  package struct Node {
+    package enum NodeKind {
       /// A scalar without quotes or tag, to which YAML may give another type than string.
       case plain
       case string
@@ -16,39 +16,39 @@ final class YAMLDocument: Sendable {
     }
 
     /// The types that a document can ask for by name (yaml.org/type) and that Traefik's reader then insists on.
-    enum Tag {
+    package enum Tag {
       case null, bool, int, float, timestamp, binary
       /// A name that it takes for a string.
       case other
     }
 
-    let kind: NodeKind
-    let tag: Tag?
+    package let kind: NodeKind
+    package let tag: Tag?
     /// From 1.
-    let line: Int
+    package let line: Int
     /// A scalar's place in the buffer.
-    let text: Range<Int>
+    package let text: Range<Int>
     /// The index after the last node inside this one.
-    var end: Int
+    package var end: Int
     /// The index of the node an alias stands for.
-    let target: Int
+    package let target: Int
 
-    var isScalar: Bool { kind == .plain || kind == .string }
+    package var isScalar: Bool { kind == .plain || kind == .string }
   }
 
-  let nodes: [Node]
-  let text: [UInt8]
+  package let nodes: [Node]
+  package let text: [UInt8]
 
-  init(nodes: [Node], text: [UInt8]) {
+  package init(nodes: [Node], text: [UInt8]) {
     self.nodes = nodes
     self.text = text
   }
 
   /// Its root mapping.
-  var root: YAMLNode { YAMLNode(self, 0) }
+  package var root: YAMLNode { YAMLNode(self, 0) }
 
-  func text(_ node: Node) -> String { String(decoding: text[node.text], as: UTF8.self) }
+  package func text(_ node: Node) -> String { String(decoding: text[node.text], as: UTF8.self) }
 
   /// The index of the node itself, where an alias is only another name of it.
-  func resolved(_ index: Int) -> Int { nodes[index].kind == .alias ? nodes[index].target : index }
+  package func resolved(_ index: Int) -> Int { nodes[index].kind == .alias ? nodes[index].target : index }
 }

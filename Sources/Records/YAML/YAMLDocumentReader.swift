@@ -1,21 +1,21 @@
 import CLibYAML
 
 /// Turns libyaml's events into the nodes of the first document, and finds what Traefik's parser fails on beyond syntax.
-struct YAMLDocumentReader {
-  typealias Node = YAMLDocument.Node
+package struct YAMLDocumentReader {
+  package typealias Node = YAMLDocument.Node
 
   /// Of collections in one another, of flow and of block style each; beyond it Traefik's parser fails.
   private static let maximumDepth = 10_000
   /// libyaml spends as much on a token as there are collections around it. This is a few tenths of a second.
   private static let maximumWork = 200_000_000
 
-  private(set) var nodes: [Node] = []
-  private(set) var text: [UInt8] = []
+  package private(set) var nodes: [Node] = []
+  package private(set) var text: [UInt8] = []
   /// The line of the first node that says more of its type than its form does, which no route has.
-  private(set) var lineOfTag: Int?
+  package private(set) var lineOfTag: Int?
 
   /// Why the rest of the document was left unread; nil when it was not.
-  private(set) var reasonToGiveUp: String?
+  package private(set) var reasonToGiveUp: String?
 
   private var flowDepth = 0
   private var work = 0
@@ -23,13 +23,13 @@ struct YAMLDocumentReader {
   private var open: [Int] = []
   private var anchors: [String: Int] = [:]
 
-  init() {
+  package init() {
     // What a route with one backend takes.
     nodes.reserveCapacity(40)
     text.reserveCapacity(480)
   }
 
-  mutating func read(_ bytes: Span<UInt8>) throws(UnreadableFile) {
+  package mutating func read(_ bytes: Span<UInt8>) throws(UnreadableFile) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(UnreadableFile) in
       var parser = YAMLParser(buffer)
       while let goesOn = try parser.next({ (event) throws(UnreadableFile) in try add(event) }) {

@@ -1,7 +1,7 @@
 /// A part of a document that is said word for word: it is written and recognised by the same description.
-indirect enum YAMLTree {
+package indirect enum YAMLTree {
   /// A mapping's key.
-  enum Key {
+  package enum Key {
     /// One that Traefik knows, in any case.
     case field(StaticString)
     /// A name, which is as it is.
@@ -14,11 +14,11 @@ indirect enum YAMLTree {
   case mapping([(key: Key, value: YAMLTree)])
   case sequence([YAMLTree])
 
-  static func strings(_ texts: String...) -> YAMLTree { .sequence(texts.map(YAMLTree.text)) }
+  package static func strings(_ texts: String...) -> YAMLTree { .sequence(texts.map(YAMLTree.text)) }
 }
 
 extension YAMLWriter {
-  func field(_ key: String, _ value: YAMLTree) {
+  package func field(_ key: String, _ value: YAMLTree) {
     text(key)
     tree(value)
   }
@@ -44,7 +44,7 @@ extension YAMLWriter {
 
 extension YAMLNode {
   /// Throws where this node says anything but `tree`, in whatever form and order.
-  func check(_ tree: YAMLTree) throws(RouteFile.Mismatch) {
+  package func check(_ tree: YAMLTree) throws(FileMismatch) {
     switch tree {
     case .text(let text):
       guard try isString(text) else { throw otherValue }
@@ -52,7 +52,7 @@ extension YAMLNode {
       guard text == "true" ? isTrue : isScalar(text) else { throw otherValue }
     case .mapping(let fields):
       var seen: Set<Int> = []
-      try forEachField { (key, value) throws(RouteFile.Mismatch) in
+      try forEachField { (key, value) throws(FileMismatch) in
         var place: Int?
         for (index, field) in fields.enumerated() where place == nil {
           if try key.isKey(field.key) { place = index }
@@ -70,7 +70,7 @@ extension YAMLNode {
     }
   }
 
-  private func isKey(_ key: YAMLTree.Key) throws(RouteFile.Mismatch) -> Bool {
+  private func isKey(_ key: YAMLTree.Key) throws(FileMismatch) -> Bool {
     switch key {
     case .field(let name): isKey(name)
     case .name(let name): try isString(name)

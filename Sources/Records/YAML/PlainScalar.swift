@@ -5,9 +5,9 @@ import System
 /// YAML gives a plain scalar a type by its looks: `true`, `1e3` and `2001-01-01` are no strings, and Traefik would read a workload
 /// of such a name as another one. The rules are those of YAML 1.1 (yaml.org/type) and 1.2 (10.3.2) together, because what reads
 /// our files takes some from each.
-enum PlainScalar {
+package enum PlainScalar {
   /// Whether YAML reads plain `text` as something else than this string: a truth value, a null, a number or a date.
-  static func isAmbiguous(_ text: some Collection<UInt8>) -> Bool {
+  package static func isAmbiguous(_ text: some Collection<UInt8>) -> Bool {
     guard let first = text.first else { return true }
     if text.count <= 5, words.contains(String(decoding: text, as: UTF8.self)) { return true }
     guard ASCII.isDigit(first) || first == ASCII.dot || first == UInt8(ascii: "+") || first == ASCII.hyphen else {

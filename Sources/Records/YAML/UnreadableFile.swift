@@ -5,6 +5,11 @@ public struct UnreadableFile: Error, Hashable, Sendable, CustomStringConvertible
   /// What Traefik would stumble over.
   public let problem: String
 
+  package init(line: Int?, problem: String) {
+    self.line = line
+    self.problem = problem
+  }
+
   public var description: String {
     if let line { "line \(line): \(problem)" } else { problem }
   }
