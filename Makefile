@@ -59,7 +59,7 @@ format: ## format the sources
 
 install: ## install programs, units, manuals and completions below DESTDIR and PREFIX; the programs need no library but the C library
 	@mkdir -p $(static)
-	@for library in hiredis yaml cares ssl crypto stdc++; do \
+	@for library in hiredis yaml cares knot zscanner ssl crypto stdc++; do \
 	  ln -sf "$$(gcc -print-file-name=lib$$library.a)" $(static)/; \
 	done
 	@export BUILD_VERSION="$(or $(VERSION),$(shell scripts/version))"; \

@@ -46,14 +46,19 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux", cSettings: version.map { [.define("BUILD_VERSION", to: "\"\($0)\"")] } ?? []),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
+    .target(
+      name: "CKnot",
+      linkerSettings: [.linkedLibrary("knot"), .linkedLibrary("zscanner"), .linkedLibrary("m")]),
 
     .target(name: "System", dependencies: ["CLinux"], swiftSettings: settings),
     .target(
       name: "RPC", dependencies: ["CHiredis", "System", logging, lifecycle, nioCore, nioPosix], swiftSettings: settings),
     .target(name: "GatewayClient", dependencies: ["RPC"], swiftSettings: settings),
-    .target(name: "Records", dependencies: ["System"], swiftSettings: settings),
-    .target(name: "ProxyConfig", dependencies: ["CLibYAML", "Records", "System"], swiftSettings: settings),
-    .target(name: "DNSZones", dependencies: ["CAres", "Records", "System"], swiftSettings: settings),
+    .target(name: "Records", dependencies: ["CLibYAML", "System", logging], swiftSettings: settings),
+    .target(name: "ProxyConfig", dependencies: ["Records", "System"], swiftSettings: settings),
+    .target(
+      name: "DNSZones", dependencies: ["CAres", "CKnot", "CResolver", "Records", "System", logging],
+      swiftSettings: settings),
     .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
     .target(name: "ACMEHook", dependencies: ["DNSZones", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(
@@ -66,7 +71,7 @@ let package = Package(
     .target(
       name: "GatewayControl",
       dependencies: [
-        "CLinux", "COpenSSL", "CResolver", "DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC",
+        "CLinux", "COpenSSL", "DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC",
         "Records", "System",
         nioCore, nioPosix,
       ],
@@ -75,7 +80,8 @@ let package = Package(
     .executableTarget(
       name: "gateway",
       dependencies: [
-        "ACMEHook", "Arguments", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System",
+        "ACMEHook", "Arguments", "DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records",
+        "System",
         argumentParser, logging,
         lifecycle,
       ],
@@ -95,7 +101,7 @@ let package = Package(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
 
-    .target(name: "TestSupport", dependencies: ["RPC"], path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: ["RPC", logging], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(
       name: "RPCTests", dependencies: ["CLinux", "RPC", "TestSupport", logging, lifecycle, nioCore, nioPosix],
       exclude: ["zbus.tsv"], swiftSettings: settings),
@@ -115,7 +121,9 @@ let package = Package(
     ),
     .testTarget(
       name: "GatewayControlTests",
-      dependencies: ["GatewayClient", "GatewayControl", "GatewayModule", "Records", "System", "TestSupport"],
+      dependencies: [
+        "DNSZones", "GatewayClient", "GatewayControl", "GatewayModule", "Records", "System", "TestSupport",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEnd",

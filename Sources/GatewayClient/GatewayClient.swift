@@ -33,7 +33,7 @@ public struct GatewayClient: Sendable {
   /// - Throws: `CallFailure`, with one of the codes for refusals when the gateway refuses, and `CancellationError`.
   @discardableResult
   public func publish(_ request: RouteRequest, for workload: String) async throws -> String {
-    try await telling {
+    try await CallFailure.telling {
       switch request.name {
       case .label: return try await object.call(GatewayObject.Method.setNamedProxy, workload, request)
       case .fqdn(let domain):
@@ -47,14 +47,14 @@ public struct GatewayClient: Sendable {
   ///
   /// - Throws: as ``publish(_:for:)``.
   public func withdraw(_ workload: String) async throws {
-    try await telling { try await object.call(GatewayObject.Method.deleteNamedProxy, workload) }
+    try await CallFailure.telling { try await object.call(GatewayObject.Method.deleteNamedProxy, workload) }
   }
 
   /// All routes, by workload.
   ///
   /// - Throws: as ``publish(_:for:)``.
   public func routes() async throws -> [RouteInfo] {
-    try await telling { try await object.call(GatewayObject.Method.routes) }
+    try await CallFailure.telling { try await object.call(GatewayObject.Method.routes) }
   }
 
   /// The route of a workload; nil when it has none.
@@ -62,7 +62,9 @@ public struct GatewayClient: Sendable {
   /// - Throws: as ``publish(_:for:)``; with the code `protocolError` where the gateway is one that does not tell of a single
   ///   workload.
   public func route(of workload: String) async throws -> RouteInfo? {
-    let routes: [RouteInfo] = try await telling { try await object.call(GatewayObject.Method.routes, workload) }
+    let routes: [RouteInfo] = try await CallFailure.telling {
+      try await object.call(GatewayObject.Method.routes, workload)
+    }
     return routes.first
   }
 
@@ -70,28 +72,18 @@ public struct GatewayClient: Sendable {
   ///
   /// - Throws: as ``publish(_:for:)``.
   public func traffic() async throws -> TrafficTotals {
-    try await telling { try await object.call(GatewayObject.Method.metrics) }
+    try await CallFailure.telling { try await object.call(GatewayObject.Method.metrics) }
   }
 
   /// What the running gateway knows of itself, its node and Traefik.
   ///
   /// - Throws: as ``publish(_:for:)``.
   public func node() async throws -> NodeInfo {
-    try await telling { try await object.call(GatewayObject.Method.node) }
+    try await CallFailure.telling { try await object.call(GatewayObject.Method.node) }
   }
 
   /// What becomes of routes, from when the sequence is iterated on.
   public var events: EventStream<RouteEvent> {
     client.events(GatewayObject.events, of: GatewayObject.id, module: GatewayObject.module)
-  }
-
-  /// Gives a refusal the code of its kind.
-  private func telling<Result>(_ call: () async throws -> Result) async throws -> Result {
-    do {
-      return try await call()
-    } catch let failure as CallFailure {
-      guard failure.code == .callError, let code = CallFailure.Code(refusal: failure.description) else { throw failure }
-      throw failure.withCode(code)
-    }
   }
 }

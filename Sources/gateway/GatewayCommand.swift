@@ -1,6 +1,7 @@
 import ACMEHook
 public import ArgumentParser
 import Arguments
+import DNSZones
 import GatewayClient
 public import GatewayModule
 import Logging
@@ -30,7 +31,7 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
     .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
-    .list("acme-resolver"),
+    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"), .toggle("no-dnssec"),
     .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -91,6 +92,8 @@ struct GatewayCommand: AsyncParsableCommand {
   @OptionGroup(title: "Clients") var clients: ClientOptions
 
   @OptionGroup(title: "Certificates") var acme: ACMEOptions
+
+  @OptionGroup(title: "DNS") var dns: DNSOptions
 
   @Option(
     help: .init(
@@ -155,6 +158,7 @@ struct GatewayCommand: AsyncParsableCommand {
     let renewal = RouteRenewal(store, traefik: scrape, logger: logger)
     // The restart is a service's, which does not run yet.
     if traefikRestart != nil, try FileSystem.find(root.restartDue) != nil { await renewal.renewAtOnce() }
+    let zones = try await serveDNS(root, logger)
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
@@ -177,11 +181,16 @@ struct GatewayCommand: AsyncParsableCommand {
       allowsLoopbackBackends: allowLoopbackBackends)
     var server = RPCServer(module: GatewayObject.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
+    if let zones {
+      server.register(zones)
+      services.append(DNSService(zones))
+    }
     services.append(server)
     services.append(
       Watchdog(logger: logger) { [server] in
         await server.takesTurn()
         await store.takesTurn()
+        await zones?.takesTurn()
       })
 
     // At the debug level it prints whole services, for thousands of bytes.
@@ -193,6 +202,15 @@ struct GatewayCommand: AsyncParsableCommand {
     logger.info("serving", metadata: ["broker": "\(broker)", "root": "\(root.path)", "workers": "\(workers)"])
     try await ServiceGroup(configuration: configuration).run()
     logger.info("stopped")
+  }
+
+  /// Takes over zones and records, and makes what knotd needs at its start; nil where DNS is off.
+  private func serveDNS(_ root: GatewayRoot, _ logger: Logger) async throws -> DNS? {
+    guard let configuration = dns.configuration(in: root) else { return nil }
+    try await KnotSetup(configuration, logger: logger).apply()
+    return try DNS(
+      dns.node, root: root, server: KnotServer(configuration, logger: logger),
+      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), logger: logger)
   }
 
   /// Writes what Traefik needs at its start, and what keeps that in step with the public network.

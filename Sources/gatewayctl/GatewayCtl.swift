@@ -18,6 +18,7 @@ struct GatewayCtl: AsyncParsableCommand {
     version: "gatewayctl \(ProgramVersion.text)",
     subcommands: [
       SetName.self, SetFQDN.self, Delete.self, List.self, Watch.self, ShowMetrics.self, Status.self, CheckNode.self,
+      DNSCommands.self,
     ])
 }
 
@@ -67,10 +68,15 @@ struct BusOptions: ParsableArguments {
         break
       }
     }
-    let takesThem = rest.first.map { name in
-      GatewayCtl.configuration.subcommands.contains { $0.configuration.commandName == name }
+    // The names of a subcommand, and of one of its own.
+    var names = 0
+    var commands = GatewayCtl.configuration.subcommands
+    while names < rest.count, let command = commands.first(where: { $0._commandName == rest[rest.startIndex + names] }) {
+      names += 1
+      commands = command.configuration.subcommands
     }
-    return rest.prefix(1) + (takesThem == true ? moved : []) + rest.dropFirst()
+    // One that has others below does not take them itself.
+    return rest.prefix(names) + (names > 0 && commands.isEmpty ? moved : []) + rest.dropFirst(names)
   }
 
   /// How long somebody who sits in front of the program is left without a word when the broker cannot be reached.

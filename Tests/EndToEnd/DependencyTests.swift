@@ -13,7 +13,7 @@ struct DependencyTests {
   }
 
   /// What comes with the compiler.
-  private static let standard: Set = ["Glibc", "Synchronization", "FoundationEssentials"]
+  private static let standard: Set = ["Glibc", "Dispatch", "Synchronization", "FoundationEssentials"]
 
   private static func text(_ path: String) throws -> String {
     try String(contentsOfFile: Repository.file(path), encoding: .utf8)

@@ -1,3 +1,4 @@
+import DNSZones
 import Testing
 
 @testable import GatewayControl

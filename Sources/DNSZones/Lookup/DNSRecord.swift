@@ -1,22 +1,27 @@
 import CResolver
-import DNSZones
 
 /// A record in a DNS message.
-struct DNSRecord: Hashable {
+package struct DNSRecord: Hashable, Sendable {
   /// The numbers of RFC 1035, section 4.1, as the C library counts them.
-  enum Section: CInt {
+  package enum Section: CInt {
     case answer = 1
     case authority = 2
   }
 
   /// In lower case, without a dot at its end.
-  let owner: String
+  package let owner: String
   /// An address, or a name like `owner`.
-  let value: String
-  let type: DNSRecordType
+  package let value: String
+  package let type: DNSRecordType
+
+  package init(owner: String, value: String, type: DNSRecordType) {
+    self.owner = owner
+    self.value = value
+    self.type = type
+  }
 
   /// The records of the types that are known, up to where the message is malformed.
-  static func all(in section: Section, of message: [UInt8]) -> [DNSRecord] {
+  package static func all(in section: Section, of message: [UInt8]) -> [DNSRecord] {
     var records: [DNSRecord] = []
     var owner = [CChar](repeating: 0, count: CRESOLVER_NAME)
     var value = owner

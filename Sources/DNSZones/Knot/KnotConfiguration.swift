@@ -1,0 +1,149 @@
+public import System
+
+/// What knotd (Knot DNS 3.2) is to be configured with but for the zones, which it is told of while it runs.
+public struct KnotConfiguration: Hashable, Sendable {
+  /// Of the zones that are ours.
+  static let template = "gateway"
+  /// The types of the records that knotd makes itself when it signs a zone.
+  static let signingTypes: Set = ["RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"]
+
+  /// Where it answers, by UDP and TCP; at least one.
+  public var addresses: [Endpoint]
+  /// Where its socket, its database and its keys are: a directory, by an absolute path.
+  public var directory: String
+  /// Whether zones are signed.
+  public var signs: Bool
+
+  /// As whom it runs when it is started as root; nil for as who starts it.
+  public var user: String?
+
+  public init(addresses: [Endpoint], directory: String, signs: Bool = true, user: String? = nil) {
+    self.addresses = addresses
+    self.directory = directory
+    self.signs = signs
+    self.user = user
+  }
+
+  /// The path of its control socket.
+  public var socket: String { "\(directory)/knot.sock" }
+  /// Where its configuration's database is.
+  public var database: String { "\(directory)/confdb" }
+  /// The file that the database is made of.
+  public var file: String { "\(directory)/knot.conf" }
+  /// The directories that it writes into.
+  public var directories: [String] { ["run", "db", "zones"].map { "\(directory)/\($0)" } }
+
+  /// An item of a section, such as `listen` of `server`.
+  struct Setting: Hashable, Sendable {
+    let section: String
+    /// Of one of a section's several members.
+    var identifier: String?
+    let item: String
+    let values: [String]
+
+    init(_ section: String, _ identifier: String? = nil, _ item: String, _ values: String...) {
+      self.init(section, identifier, item, values)
+    }
+
+    init(_ section: String, _ identifier: String? = nil, _ item: String, _ values: [String]) {
+      self.section = section
+      self.identifier = identifier
+      self.item = item
+      self.values = values
+    }
+  }
+
+  /// All that is set; of everything else knotd has its own defaults.
+  var settings: [Setting] {
+    let (policy, template) = ("gateway", Self.template)
+    return [
+      Setting("server", nil, "rundir", "\(directory)/run"),
+      Setting("server", nil, "user", user.map { ["\($0):\($0)"] } ?? []),
+      Setting("server", nil, "listen", addresses.map { "\($0.address)@\($0.port)" }),
+      // To a stranger nobody says which version runs here.
+      Setting("server", nil, "identity", ""), Setting("server", nil, "version", ""),
+      Setting("log", "stderr", "any", "warning"),
+      Setting("control", nil, "listen", socket),
+      Setting("database", nil, "storage", "\(directory)/db"),
+      Setting("policy", policy, "algorithm", "ecdsap256sha256"),
+      Setting("policy", policy, "nsec3", "on"),
+      // RFC 9276, 3.1.
+      Setting("policy", policy, "nsec3-iterations", "0"), Setting("policy", policy, "nsec3-salt-length", "0"),
+      Setting("policy", policy, "cds-cdnskey-publish", "always"),
+      Setting("template", template, "storage", "\(directory)/zones"),
+      Setting("template", template, "zonefile-sync", "-1"), Setting("template", template, "zonefile-load", "none"),
+      Setting("template", template, "journal-content", "all"),
+      Setting("template", template, "serial-policy", "unixtime"),
+      Setting("template", template, "dnssec-signing", signs ? "on" : "off"),
+      Setting("template", template, "dnssec-policy", policy),
+    ]
+  }
+
+  /// The file, for `knotc conf-import`.
+  public var text: String {
+    var text = "# Written by the gateway, and read once: what knotd has is in its database.\n"
+    var place = ""
+    for setting in settings {
+      if setting.values.isEmpty { continue }
+      let next = "\(setting.section) \(setting.identifier ?? "")"
+      if next != place {
+        if !place.hasPrefix("\(setting.section) ") { text += "\(setting.section):\n" }
+        if let identifier = setting.identifier {
+          text += "  - \(setting.section == "log" ? "target" : "id"): \(identifier)\n"
+        }
+        place = next
+      }
+      text += "    \(setting.item): [\(setting.values.map { "\"\($0)\"" }.joined(separator: ", "))]\n"
+    }
+    return text
+  }
+}
+
+extension KnotControl {
+  /// Begins a change of the configuration, in the place of one that a gateway left open when it was killed.
+  func beginConfiguration() throws(ControlError) {
+    if try run("conf-begin").isEmpty { return }
+    _ = try run("conf-abort")
+    try demand("conf-begin")
+  }
+
+  /// Has knotd have these settings.
+  ///
+  /// - Returns: whether it needs a start to take one of them in.
+  func bringUpToDate(_ settings: [KnotConfiguration.Setting]) throws(ControlError) -> Bool {
+    var found: [String: [String]] = [:]
+    func key(_ section: String, _ identifier: String?, _ item: String) -> String {
+      "\(section)[\(identifier ?? "")].\(item)"
+    }
+    for section in Set(settings.map(\.section)) {
+      _ = try run("conf-read", [Unit(section: section)]) { unit in
+        guard let item = unit.item, let data = unit.data else { return }
+        found[key(section, unit.identifier, item), default: []].append(data)
+      }
+    }
+    let outdated = settings.filter { setting in
+      let values = found[key(setting.section, setting.identifier, setting.item)] ?? []
+      return Set(values) != Set(setting.values)
+    }
+    if outdated.isEmpty { return false }
+    try beginConfiguration()
+    do throws(ControlError) {
+      for setting in outdated {
+        func unit(_ value: String?) -> Unit {
+          Unit(section: setting.section, item: setting.item, identifier: setting.identifier, data: value)
+        }
+        if let identifier = setting.identifier {
+          // One that is there already is refused.
+          _ = try run("conf-set", [Unit(section: setting.section, identifier: identifier)])
+        }
+        _ = try run("conf-unset", [unit(nil)])
+        try demand("conf-set", setting.values.map { unit($0) })
+      }
+      try demand("conf-commit")
+    } catch {
+      _ = try run("conf-abort")
+      throw error
+    }
+    return outdated.contains { $0.section != "template" && $0.section != "policy" && $0.section != "log" }
+  }
+}

@@ -1,0 +1,122 @@
+import CKnot
+import Glibc
+
+/// A connection to a running knotd's control socket (knotc(8), libknot 3.2). knotd serves one at a time, so it is kept no longer than
+/// a few commands take.
+struct KnotControl: ~Copyable {
+  /// What goes over the socket: a command's arguments, or a part of the answer.
+  struct Unit {
+    var section: String?
+    var item: String?
+    var identifier: String?
+    var zone: String?
+    var owner: String?
+    var ttl: String?
+    var type: String?
+    var data: String?
+    var filter: String?
+    /// Only in answers.
+    var error: String?
+
+    init(
+      section: String? = nil, item: String? = nil, identifier: String? = nil, zone: String? = nil, owner: String? = nil,
+      ttl: String? = nil, type: String? = nil, data: String? = nil, filter: String? = nil
+    ) {
+      self.section = section
+      self.item = item
+      self.identifier = identifier
+      self.zone = zone
+      self.owner = owner
+      self.ttl = ttl
+      self.type = type
+      self.data = data
+      self.filter = filter
+    }
+  }
+
+  /// What knotd refuses, or why it cannot be asked.
+  enum ControlError: Error, CustomStringConvertible {
+    /// Nobody answers at the socket, or stopped to.
+    case away(String)
+    case refused(command: String, reason: String)
+
+    var description: String {
+      switch self {
+      case .away(let reason): reason
+      case .refused(let command, let reason): "\(command): \(reason)"
+      }
+    }
+  }
+
+  private let control: OpaquePointer
+
+  /// - Parameter timeout: for each transfer, so for each command as well.
+  init(_ path: String, timeout: Duration) throws(ControlError) {
+    var code: CInt = 0
+    guard let control = cknot_connect(path, CInt(timeout / .milliseconds(1)), &code) else {
+      throw .away("connect \(path): \(Self.reason(code))")
+    }
+    self.control = control
+  }
+
+  deinit {
+    cknot_close(control)
+  }
+
+  /// Runs a command once for each of `units`, and hands over each part of the answer.
+  ///
+  /// - Returns: the errors of those that were refused, in the order they came.
+  func run(
+    _ command: String, _ units: [Unit] = [Unit()], flags: String? = nil, _ take: (Unit) -> Void = { _ in }
+  ) throws(ControlError) -> [String] {
+    if units.isEmpty { return [] }
+    for unit in units { try send(command, flags, unit) }
+    try check(cknot_send(control, cknot_kind_block, nil))
+    var errors: [String] = []
+    while true {
+      var kind = cknot_kind_end
+      var parts = [UnsafePointer<CChar>?](repeating: nil, count: Int(cknot_parts))
+      try check(cknot_receive(control, &kind, &parts))
+      func part(_ place: cknot_part) -> String? { parts[Int(place.rawValue)].map { String(cString: $0) } }
+      switch kind {
+      case cknot_kind_data, cknot_kind_extra:
+        var unit = Unit(
+          section: part(cknot_part_section), item: part(cknot_part_item), identifier: part(cknot_part_identifier),
+          zone: part(cknot_part_zone), owner: part(cknot_part_owner), ttl: part(cknot_part_ttl),
+          type: part(cknot_part_type), data: part(cknot_part_data), filter: part(cknot_part_filter))
+        unit.error = part(cknot_part_error)
+        if let error = unit.error { errors.append(unit.zone.map { "\($0): \(error)" } ?? error) } else { take(unit) }
+      case cknot_kind_block: return errors
+      default: throw .away("knotd ended the conversation in \(command)")
+      }
+    }
+  }
+
+  /// The same for a command that must not be refused.
+  func demand(
+    _ command: String, _ units: [Unit] = [Unit()], flags: String? = nil, _ take: (Unit) -> Void = { _ in }
+  ) throws(ControlError) {
+    if let error = try run(command, units, flags: flags, take).first { throw .refused(command: command, reason: error) }
+  }
+
+  private func send(_ command: String, _ flags: String?, _ unit: Unit) throws(ControlError) {
+    // In the order of `cknot_part`.
+    let texts = [
+      command, flags, nil, unit.section, unit.item, unit.identifier, unit.zone, unit.owner, unit.ttl, unit.type,
+      unit.data, unit.filter,
+    ]
+    let copies = texts.map { $0.map { strdup($0) } }
+    defer { for copy in copies { free(copy ?? nil) } }
+    let parts = copies.map { $0.map { UnsafePointer($0!) } }
+    try check(cknot_send(control, cknot_kind_data, parts))
+  }
+
+  private func check(_ code: CInt) throws(ControlError) {
+    guard code == 0 else { throw .away(Self.reason(code)) }
+  }
+
+  private static func reason(_ code: CInt) -> String {
+    // libknot's own codes begin there; nearly always it is the limit on the time.
+    code > -1000 ? String(cString: strerror(-code)) : "no answer in time (libknot \(code))"
+  }
+}

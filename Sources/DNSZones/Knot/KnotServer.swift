@@ -1,0 +1,268 @@
+public import Logging
+public import Records
+import Synchronization
+import System
+
+/// A running knotd, which is brought to serve what a ``ZoneTable`` says: after each change, and as a whole where it is not known
+/// what it serves: at the start, after its own, and after somebody has changed what is ours.
+///
+/// What knotd serves beside the zones of the table is left alone: ours are those of the template ``KnotConfiguration/template``.
+public final class KnotServer: Sendable {
+  /// What became of the wait for knotd.
+  public enum Convergence: Sendable, Equatable {
+    /// It serves what the table said when it was asked for, or later.
+    case served
+    /// It does not yet; why. It will once it can.
+    case pending(String)
+  }
+
+  private struct Desired {
+    var table = ZoneTable()
+    /// Of the last attempt; nil when it was well.
+    var problem: String?
+    /// For the parents of zones, as it was last seen.
+    var signers: [Domain: [String]] = [:]
+  }
+
+  /// What knotd is known to serve; of the worker's alone.
+  private struct Served {
+    /// Of the socket by which it was seen.
+    var socket: FileStamp
+    var zones: [Domain: ServedZone] = [:]
+  }
+
+  struct ServedZone {
+    /// Of its start of authority; nil where it has none yet.
+    var authority: RecordData?
+    var names: [String: NameContent] = [:]
+    /// The data of its CDS records (RFC 7344), which are what its DS records are to be.
+    var signers: [String] = []
+
+    var serial: UInt32? { authority?.serial }
+  }
+
+  private let configuration: KnotConfiguration
+  private let desired = Mutex(Desired())
+  private let served = Mutex<Served?>(nil)
+  private let writer = GroupWriter<CheckedContinuation<Convergence, Never>>("knot")
+  private let logger: Logger
+  /// For each command.
+  private static let timeout = Duration.seconds(30)
+
+  private var socket: String { configuration.socket }
+
+  /// - Parameter configuration: what knotd was started with, or would be today.
+  public init(_ configuration: KnotConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Reads or changes what is to be served. What is changed is served after the next ``converge()``.
+  public func withTable<Result>(_ body: (inout ZoneTable) -> Result) -> Result {
+    desired.withLock { body(&$0.table) }
+  }
+
+  /// Why knotd does not serve all that it is to; nil when it does, as far as is known.
+  public var problem: String? { desired.withLock { $0.problem } }
+
+  /// Has knotd serve what the table says, together with what others ask for meanwhile.
+  public func converge() async -> Convergence {
+    await withCheckedContinuation { continuation in
+      writer.submit(continuation) { [self] group in
+        let result = convergeNow()
+        for continuation in group { continuation.resume(returning: result) }
+      }
+    }
+  }
+
+  /// The serial of each zone of ours that knotd serves (RFC 1982); none while it cannot be asked.
+  public func serials() async -> [Domain: UInt32] {
+    (try? await writer.run { [self] in
+      let control = try KnotControl(socket, timeout: Self.timeout)
+      var serials: [Domain: UInt32] = [:]
+      _ = try control.run("zone-status", [.init(filter: "s")]) { unit in
+        guard let zone = unit.zone, let domain = try? Domain(zone), let serial = unit.data.flatMap({ UInt32($0) })
+        else { return }
+        serials[domain] = serial
+      }
+      return serials
+    }) ?? [:]
+  }
+
+  /// The data of the DS records that a zone's parent is to have; none where it is not signed, or not yet.
+  public func delegationSigners(of domain: Domain) -> [String] {
+    desired.withLock { $0.signers[domain] ?? [] }
+  }
+
+  /// Keeps knotd as it is to be: after its start, and after somebody has changed what is ours. Ends when the task is cancelled.
+  public func run() async {
+    while !Task.isCancelled {
+      _ = await converge()
+      try? await Task.sleep(for: .seconds(1))
+    }
+  }
+
+  private func convergeNow() -> Convergence {
+    let problem: String?
+    do throws(KnotControl.ControlError) {
+      try bringUpToDate()
+      problem = nil
+    } catch {
+      // What of it was done is not known.
+      served.withLock { $0 = nil }
+      problem = "\(error)"
+    }
+    let old = desired.withLock { desired in
+      defer { desired.problem = problem }
+      return desired.problem
+    }
+    if let problem {
+      if old != problem { logger.warning("zones are not served as they are to be", metadata: ["reason": "\(problem)"]) }
+      return .pending(problem)
+    }
+    if old != nil { logger.notice("zones are served as they are to be") }
+    return .served
+  }
+
+  private func bringUpToDate() throws(KnotControl.ControlError) {
+    guard let stamp = (try? FileSystem.status(socket))?.stamp else {
+      throw .away("knotd is not running: there is no \(socket)")
+    }
+    var known = served.withLock { served in
+      // Another socket is that of another knotd.
+      let known = served?.socket == stamp ? served : nil
+      served = nil
+      return known
+    }
+    let isKnown = known != nil
+    var work = desired.withLock { $0.table.takeWork(everything: !isKnown) }
+    if isKnown, work.isEmpty {
+      served.withLock { [known] in $0 = known }
+      return
+    }
+    let control = try KnotControl(socket, timeout: Self.timeout)
+    var state = known ?? Served(socket: stamp)
+    known = nil
+    if !isKnown {
+      if try control.bringUpToDate(configuration.settings) {
+        logger.warning("knotd takes its configuration in when it is started again")
+      }
+      state.zones = try Self.read(control)
+      for domain in state.zones.keys where work[domain] == nil { work[domain] = ZoneTable.Work(zone: nil, names: nil) }
+    }
+    try Self.arrange(control, &state.zones, work)
+    try Self.write(control, &state.zones, work)
+    desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
+    served.withLock { [state] in $0 = state }
+  }
+
+  // MARK: Reading
+
+  /// The zones of ours that knotd has, with all that is in them.
+  private static func read(_ control: borrowing KnotControl) throws(KnotControl.ControlError) -> [Domain: ServedZone] {
+    var zones: [Domain: ServedZone] = [:]
+    try control.demand("conf-read", [.init(section: "zone", item: "template")]) { unit in
+      guard unit.data == KnotConfiguration.template, let name = unit.identifier, let domain = try? Domain(name) else {
+        return
+      }
+      zones[domain] = ServedZone()
+    }
+    for domain in zones.keys {
+      var text = ""
+      let errors = try control.run("zone-read", [.init(zone: "\(domain).")]) { unit in
+        guard let owner = unit.owner, let ttl = unit.ttl, let type = unit.type, let data = unit.data,
+          !KnotConfiguration.signingTypes.contains(type)
+        else { return }
+        text += "\(owner) \(ttl) IN \(type) \(data)\n"
+      }
+      // A zone without records is none to knotd.
+      guard errors.isEmpty else { continue }
+      do throws(ZoneText.Fault) {
+        for record in try ZoneText.records(of: text) {
+          if record.type == RecordData.authorityType {
+            zones[domain]?.authority = RecordData(wire: record.data, type: nil)
+          } else {
+            let type = RecordType.allCases.first { $0.code == record.type }
+            zones[domain]?.names[ZoneText.name(record.owner), default: NameContent()].insert(
+              RecordData(wire: record.data, type: type), type: record.type, ttl: record.ttl)
+          }
+        }
+      } catch {
+        throw .refused(command: "zone-read", reason: "\(domain): \(error.reason)")
+      }
+    }
+    return zones
+  }
+
+  // MARK: Writing
+
+  /// Has knotd have the zones that it is to have, and no other of ours.
+  private static func arrange(
+    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) {
+    let wanted = work.keys.filter { work[$0]?.zone != nil && zones[$0] == nil }
+    let unwanted = work.keys.filter { work[$0]?.zone == nil && zones[$0] != nil }
+    guard !wanted.isEmpty || !unwanted.isEmpty else { return }
+    try control.beginConfiguration()
+    do throws(KnotControl.ControlError) {
+      try control.demand("conf-unset", unwanted.map { .init(section: "zone", identifier: "\($0).") })
+      try control.demand("conf-set", wanted.map { .init(section: "zone", identifier: "\($0).") })
+      try control.demand(
+        "conf-set",
+        wanted.map { .init(section: "zone", item: "template", identifier: "\($0).", data: KnotConfiguration.template) })
+      try control.demand("conf-commit")
+    } catch {
+      _ = try control.run("conf-abort")
+      throw error
+    }
+    // What it remembers of a zone that it no longer has would be there again when the zone is.
+    _ = try control.run("zone-purge", unwanted.map { .init(zone: "\($0).", filter: nil) }, flags: "OF")
+    for domain in unwanted { zones[domain] = nil }
+    for domain in wanted { zones[domain] = ServedZone() }
+  }
+
+  /// Has the zones have the records that they are to have, each in one step.
+  private static func write(
+    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) {
+    var changes: [Domain: ZoneChange] = [:]
+    for (domain, work) in work {
+      guard let zone = work.zone, let served = zones[domain] else { continue }
+      let change = ZoneChange(of: domain, from: served, to: zone, names: work.names)
+      if !change.isEmpty { changes[domain] = change }
+    }
+    if changes.isEmpty { return try readSigners(control, &zones, work) }
+    let open: [KnotControl.Unit] = changes.keys.map { .init(zone: "\($0).") }
+    if try !control.run("zone-begin", open).isEmpty {
+      // What a gateway left open when it was killed, or an operator has in hand.
+      _ = try control.run("zone-abort", open)
+      try control.demand("zone-begin", open)
+    }
+    do throws(KnotControl.ControlError) {
+      try control.demand("zone-unset", changes.values.flatMap(\.removals))
+      try control.demand("zone-set", changes.values.flatMap(\.additions))
+      try control.demand("zone-commit", open)
+    } catch {
+      _ = try control.run("zone-abort", open)
+      throw error
+    }
+    for (domain, change) in changes {
+      guard let zone = work[domain]?.zone else { continue }
+      change.note(in: &zones[domain, default: ServedZone()], zone)
+    }
+    try readSigners(control, &zones, work)
+  }
+
+  /// What the parents of those zones are to have that are new, or were not known.
+  private static func readSigners(
+    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) {
+    for (domain, work) in work where work.zone != nil && work.names == nil {
+      var signers: [String] = []
+      _ = try control.run("zone-read", [.init(zone: "\(domain).", owner: "\(domain).", type: "CDS")]) { unit in
+        if unit.type == "CDS", let data = unit.data { signers.append(data) }
+      }
+      zones[domain]?.signers = signers
+    }
+  }
+}

@@ -1,0 +1,156 @@
+public import DNSZones
+import GatewayClient
+public import Logging
+import RPC
+public import Records
+import System
+
+/// The rules by which zones and records are set and taken away: what the object `dns` on the bus does.
+///
+/// What is on disk is what is served: each change of a file, whoever made it, changes the table of zones, and knotd follows that.
+public struct DNS: Sendable {
+  private let node: DNSNode
+  private let store: ZoneStore
+  private let server: KnotServer
+  private let delegations: DelegationCheck?
+  private let events: EventBroadcast<DNSEvent>
+  private let turns = WorkloadTurns()
+
+  /// Takes over what is on disk.
+  ///
+  /// - Parameters:
+  ///   - node: what the operator has said.
+  ///   - server: what is to serve the zones.
+  ///   - delegations: looks up whether a domain is delegated to this gateway; nil lets every domain pass.
+  /// - Throws: `FileError` when the root cannot be read or written.
+  public init(
+    _ node: DNSNode, root: GatewayRoot, server: KnotServer, delegations: DelegationCheck?, logger: Logger
+  ) throws {
+    let events = EventBroadcast<DNSEvent>(logger: logger)
+    self.node = node
+    self.server = server
+    self.delegations = delegations
+    self.events = events
+    store = try ZoneStore(node, root: root, server: server, logger: logger) { events.tell($0) }
+  }
+
+  // MARK: Zones
+
+  /// Takes on a domain that has been delegated to this gateway.
+  func setZone(workload: String, _ request: ZoneRequest) async throws -> ZoneDelegation {
+    let workload = try WorkloadID(workload)
+    return try await turns.take(for: workload) {
+      let zone = DelegatedZone(workload: workload, domain: try Domain(request.domain))
+      if !store.zones.contains(zone) {
+        try store.checkIsFree(zone)
+        await CurrentCall.releaseWorker()
+        try await delegations?.verify(zone.domain, isDelegatedTo: node.nameservers)
+        try await store.set(zone)
+      }
+      await converge()
+      return ZoneDelegation(
+        nameservers: node.nameservers.map { "\($0)." }, ds: server.delegationSigners(of: zone.domain))
+    }
+  }
+
+  /// Gives a domain back, with all records in it.
+  func deleteZone(workload: String) async throws {
+    let workload = try WorkloadID(workload)
+    try await turns.take(for: workload) {
+      await CurrentCall.releaseWorker()
+      try await store.deleteZone(of: workload)
+      await converge()
+    }
+  }
+
+  // MARK: Records
+
+  /// Sets all records of a name, in the place of those that the workload had set.
+  func setRecords(workload: String, _ request: RecordsRequest) async throws {
+    let workload = try WorkloadID(workload)
+    try await turns.take(for: workload) {
+      let name = try RecordName(request.name)
+      let zone = try store.zone(for: name, workload)
+      let set = try RecordSet(
+        workload: workload, name: name,
+        records: try request.records.map { record throws(InvalidValue) in
+          try RecordSet.Record(
+            RecordType(record.type), ttl: record.ttl.flatMap { $0 == 0 ? nil : $0 }, value: record.value)
+        })
+      try zone.check(set)
+      await CurrentCall.releaseWorker()
+      try await store.set(set)
+      await converge()
+    }
+  }
+
+  /// Takes the workload's records away.
+  func deleteRecords(workload: String) async throws {
+    let workload = try WorkloadID(workload)
+    try await turns.take(for: workload) {
+      await CurrentCall.releaseWorker()
+      try await store.records.delete(workload)
+      await converge()
+    }
+  }
+
+  // MARK: Lists
+
+  /// All zones, by domain.
+  func zones() async -> [ZoneInfo] {
+    await CurrentCall.releaseWorker()
+    let serials = await server.serials()
+    var counts: [Domain: Int] = [:]
+    for set in store.records.records {
+      if let zone = server.withTable({ $0.zone(of: set.name) }) { counts[zone, default: 0] += set.records.count }
+    }
+    let zones = store.zones.records.map { ($0.workload.rawValue, $0.domain) } + node.managed.map { ("", $0) }
+    return zones.sorted { $0.1 < $1.1 }.map { workload, domain in
+      ZoneInfo(
+        workload: workload, domain: domain.rawValue, managed: workload.isEmpty, serial: serials[domain] ?? 0,
+        records: counts[domain] ?? 0, ds: server.delegationSigners(of: domain), delegated: nil)
+    }
+  }
+
+  /// The records of the zone that a domain is or is in, by name.
+  func records(of domain: String) async throws -> [RecordInfo] {
+    let domain = try Domain(domain)
+    guard let zone = server.withTable({ $0.zone(of: RecordName(domain)) }) else {
+      throw InvalidValue("domain", domain.rawValue, "it is in no zone of this gateway")
+    }
+    await CurrentCall.releaseWorker()
+    let sets = store.records.records.filter { set in server.withTable { $0.zone(of: set.name) } == zone }
+    return sets.sorted { $0.name < $1.name }.flatMap { set in
+      set.records.map { record in
+        RecordInfo(
+          workload: set.workload.rawValue, name: set.name.description, type: record.type.rawValue, ttl: record.ttl,
+          value: record.value)
+      }
+    }
+  }
+
+  /// What becomes of zones and records from now on.
+  func changes() -> AsyncStream<DNSEvent> { events.listen() }
+
+  // MARK: In the background
+
+  /// Takes in what others do to the files, until the task is cancelled.
+  func followFiles() async {
+    await withTaskGroup(of: Void.self) { [store] group in
+      group.addTask { await store.zones.watch() }
+      group.addTask { await store.records.watch() }
+    }
+  }
+
+  /// Keeps knotd as it is to be, until the task is cancelled.
+  func keepServing() async { await server.run() }
+
+  /// Returns once the threads that write have come to it.
+  public func takesTurn() async {
+    await store.zones.takesTurn()
+    await store.records.takesTurn()
+  }
+
+  /// Waits until knotd serves it, where it runs; else it will by itself.
+  private func converge() async { _ = await server.converge() }
+}

@@ -1,0 +1,68 @@
+public import DNSZones
+import Glibc
+public import Logging
+import System
+
+/// Puts what knotd needs where it finds it when it starts: its directories, and the database of its configuration.
+public struct KnotSetup: Sendable {
+  private let configuration: KnotConfiguration
+  private let logger: Logger
+
+  /// How long knotc may take.
+  private static let limit = Duration.seconds(30)
+  /// Whom Debian's package runs knotd as; nil where this process is not root, or there is no such user.
+  public static var user: String? { geteuid() == 0 && getpwnam("knot") != nil ? "knot" : nil }
+
+  public init(_ configuration: KnotConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Something that knotd needs could not be made.
+  public struct KnotSetupError: Error, CustomStringConvertible {
+    public let description: String
+  }
+
+  /// Makes what is not there. A database that is there is left as it is: knotd, which may be running, is brought up to date once it
+  /// answers.
+  ///
+  /// - Throws: ``KnotSetupError``, or `FileError`.
+  public func apply() async throws {
+    for path in [configuration.directory] + configuration.directories {
+      try FileSystem.makeDirectory(path, mode: 0o750)
+      try give(path)
+    }
+    let bytes = Array(configuration.text.utf8)
+    if try FileSystem.content(of: configuration.file, limit: 1 << 20) != bytes {
+      try FileSystem.replace(configuration.file, with: bytes, mode: 0o640)
+      try give(configuration.file)
+    }
+    guard try FileSystem.find("\(configuration.database)/data.mdb") == nil else { return }
+    // Complete when it appears: knotd may be waiting for it.
+    let staged = "\(configuration.database).new"
+    for name in (try? FileSystem.names(in: staged)) ?? [] { try FileSystem.remove("\(staged)/\(name)") }
+    let knotc = try program("knotc")
+    let command = ShellCommand("exec '\(knotc)' -C '\(staged)' conf-import '\(configuration.file)' >/dev/null")
+    if let problem = try await command.run(within: Self.limit) {
+      throw KnotSetupError(description: "knotc cannot make \(configuration.database): \(problem)")
+    }
+    for name in try FileSystem.names(in: staged) { try give("\(staged)/\(name)") }
+    try give(staged)
+    try FileSystem.rename(staged, to: configuration.database, replacing: true)
+    try FileSystem.syncDirectory(configuration.directory)
+    logger.info("knotd's configuration made", metadata: ["database": "\(configuration.database)"])
+  }
+
+  private func program(_ name: String) throws(KnotSetupError) -> String {
+    let folders = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":") + ["/usr/sbin", "/sbin"]
+    for folder in folders where access("\(folder)/\(name)", X_OK) == 0 { return "\(folder)/\(name)" }
+    throw KnotSetupError(
+      description: "\(name) is not installed: --dns-address needs Knot DNS 3.2 (Debian's package knot)")
+  }
+
+  /// Where this process is root, knotd is not.
+  private func give(_ path: String) throws(FileError) {
+    guard let user = configuration.user.flatMap({ getpwnam($0) }) else { return }
+    guard chown(path, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else { throw FileError(path, "chown") }
+  }
+}

@@ -1,0 +1,188 @@
+import DNSZones
+import GatewayClient
+import Logging
+import Records
+import Synchronization
+import System
+
+/// The zones and records of this node on disk, and the table of knotd's zones that follows them.
+final class ZoneStore: Sendable {
+  /// What the table is made of, by who reads it while a change is taken in.
+  private final class Sources: Sendable {
+    let records = Mutex<RecordStore<RecordSet>?>(nil)
+    let zones = Mutex<RecordStore<DelegatedZone>?>(nil)
+    /// One change after the other, whichever of the two tells: the table is read from what is there by then.
+    let order = Mutex(())
+  }
+
+  private let node: DNSNode
+  private let server: KnotServer
+  let zones: RecordStore<DelegatedZone>
+  let records: RecordStore<RecordSet>
+
+  init(
+    _ node: DNSNode, root: GatewayRoot, server: KnotServer, logger: Logger,
+    onEvent: @escaping @Sendable (DNSEvent) -> Void
+  ) throws {
+    let sources = Sources()
+    server.withTable { table in
+      for domain in node.managed { table.add(domain, node.head(owner: "")) }
+    }
+    @Sendable func take(_ zones: RecordStore<DelegatedZone>.Event) {
+      sources.order.withLock { _ in
+        for domain in zones.domains {
+          let zone = sources.zones.withLock { $0 }?.record(claiming: domain)
+          server.withTable { table in
+            if zone == nil { return table.remove(domain) }
+            table.add(domain, node.head(owner: zone.map { String($0.workload.user) } ?? ""))
+            for set in sources.records.withLock({ $0 })?.records ?? [] where set.name.domain.isInside(domain) {
+              table.set(set)
+            }
+          }
+        }
+        onEvent(DNSEvent(zones))
+      }
+    }
+    @Sendable func take(_ records: RecordStore<RecordSet>.Event) {
+      sources.order.withLock { _ in
+        for name in records.names {
+          let set = sources.records.withLock { $0 }?.record(claiming: name)
+          server.withTable { table in
+            if let set { table.set(set) } else { table.clear(name) }
+          }
+        }
+        onEvent(DNSEvent(records))
+      }
+    }
+    let zones = try RecordStore<DelegatedZone>(root, directory: root.zones, kind: "zone", logger: logger) { take($0) }
+    sources.zones.withLock { $0 = zones }
+    let records = try RecordStore<RecordSet>(root, directory: root.dnsRecords, kind: "records", logger: logger) {
+      take($0)
+    }
+    sources.records.withLock { $0 = records }
+    server.withTable { table in
+      for zone in zones.records { table.add(zone.domain, node.head(owner: String(zone.workload.user))) }
+      for set in records.records { table.set(set) }
+    }
+    self.node = node
+    self.server = server
+    self.zones = zones
+    self.records = records
+  }
+
+  /// A zone, and who may do what in it.
+  struct ZoneRules {
+    let domain: Domain
+    let isManaged: Bool
+
+    /// Throws for records that may not stand where they are to.
+    func check(_ set: RecordSet) throws(InvalidValue) {
+      guard set.name == RecordName(domain) else { return }
+      func refuse(_ rule: String) -> InvalidValue { InvalidValue("records of", domain.rawValue, rule) }
+      guard !set.has(.cname) else { throw refuse("a CNAME cannot stand at the apex of a zone (RFC 1034, 3.6.2)") }
+      guard !set.has(.ns) else { throw refuse("the NS records at the apex are the gateway's own") }
+    }
+  }
+
+  /// The zone that a name is in, when the workload may set records there.
+  func zone(for name: RecordName, _ workload: WorkloadID) throws(InvalidValue) -> ZoneRules {
+    func refuse(_ rule: String) -> InvalidValue { InvalidValue("name", name.description, rule) }
+    guard let domain = server.withTable({ $0.zone(of: name) }) else { throw refuse("it is in no zone of this gateway") }
+    let zone = zones.record(claiming: domain)
+    if let zone, zone.workload.user != workload.user {
+      throw refuse("only workloads of user \(zone.workload.user) set records in \(domain)")
+    }
+    let isOwn =
+      ["__owner__.\(domain)"] + (zone == nil ? [domain.rawValue, "*.\(domain)", "_acme-challenge.\(domain)"] : [])
+    guard !isOwn.contains(name.description) else { throw refuse("it is the gateway's own") }
+    // From the name's parent up to the zone's apex.
+    var above = name.isWildcard ? name.domain : name.domain.parent
+    while let ancestor = above, ancestor != domain, ancestor.isInside(domain) {
+      if let set = records.record(claiming: RecordName(ancestor)), set.has(.ns), set.workload.user != workload.user {
+        throw refuse("\(ancestor) is delegated by \(set.workload)")
+      }
+      above = ancestor.parent
+    }
+    return ZoneRules(domain: domain, isManaged: zone == nil)
+  }
+
+  /// Throws when a zone would be inside another one, or around it.
+  func checkIsFree(_ zone: DelegatedZone) throws {
+    try zones.checkOwner(of: zone)
+    for managed in node.managed where zone.domain.isInside(managed) || managed.isInside(zone.domain) {
+      throw InvalidValue("domain", zone.domain.rawValue, "\(managed) is the operator's")
+    }
+    for other in zones.records where other.workload != zone.workload {
+      if zone.domain.isInside(other.domain) || other.domain.isInside(zone.domain) {
+        throw InvalidValue("domain", zone.domain.rawValue, "the zone \(other.domain) is held by another workload")
+      }
+    }
+  }
+
+  /// Puts a zone in place; records in the one that its workload had go.
+  func set(_ zone: DelegatedZone) async throws {
+    if let old = zones[zone.workload], old.domain != zone.domain { try await deleteRecords(in: old.domain) }
+    try await zones.set(zone)
+  }
+
+  func deleteZone(of workload: WorkloadID) async throws {
+    guard let zone = zones[workload] else { return }
+    // First the records: of a zone that is gone nobody could take them away.
+    try await deleteRecords(in: zone.domain)
+    try await zones.delete(workload)
+    // What came meanwhile.
+    try await deleteRecords(in: zone.domain)
+  }
+
+  private func deleteRecords(in domain: Domain) async throws {
+    for set in records.records where set.name.domain.isInside(domain) { try await records.delete(set.workload) }
+  }
+
+  /// Puts records in place.
+  func set(_ set: RecordSet) async throws {
+    try await records.set(set)
+    // Its zone may have gone meanwhile.
+    if server.withTable({ $0.zone(of: set.name) }) == nil {
+      try await records.delete(set.workload)
+      throw InvalidValue("name", set.name.description, "it is in no zone of this gateway")
+    }
+  }
+}
+
+extension RecordStore.Event where Content == DelegatedZone {
+  fileprivate var domains: [Domain] {
+    switch self {
+    case .set(let zone, let old): (old.map { $0.domain == zone.domain ? [] : [$0.domain] } ?? []) + [zone.domain]
+    case .deleted(let zone): [zone.domain]
+    case .quarantined: []
+    }
+  }
+}
+
+extension RecordStore.Event where Content == RecordSet {
+  fileprivate var names: [RecordName] {
+    switch self {
+    case .set(let set, let old): (old.map { $0.name == set.name ? [] : [$0.name] } ?? []) + [set.name]
+    case .deleted(let set): [set.name]
+    case .quarantined: []
+    }
+  }
+}
+
+extension DNSEvent {
+  fileprivate init(_ event: RecordStore<DelegatedZone>.Event) { self.init(event, .zone) { $0.domain.rawValue } }
+
+  fileprivate init(_ event: RecordStore<RecordSet>.Event) { self.init(event, .records) { $0.name.description } }
+
+  private init<Content>(_ event: RecordStore<Content>.Event, _ kind: Kind, _ name: (Content) -> String) {
+    switch event {
+    case .set(let content, let old):
+      self.init(
+        workload: content.workload.rawValue, name: name(content), kind: kind, action: old == nil ? .set : .replaced)
+    case .deleted(let content):
+      self.init(workload: content.workload.rawValue, name: name(content), kind: kind, action: .deleted)
+    case .quarantined(let workload, let reason):
+      self.init(workload: workload?.rawValue ?? "", name: "", kind: kind, action: .quarantined, reason: reason)
+    }
+  }
+}

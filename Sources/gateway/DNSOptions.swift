@@ -1,0 +1,53 @@
+import ArgumentParser
+import DNSZones
+import GatewayModule
+import Records
+import System
+
+/// Serving names by Knot DNS.
+struct DNSOptions: ParsableArguments {
+  @Option(
+    name: .customLong("dns-address"), parsing: .upToNextOption,
+    help: .init(
+      "Where knotd answers, by UDP and TCP. Without it no DNS is served, and nothing of Knot is needed.",
+      valueName: "ip[:port]"),
+    transform: { try Endpoint($0, defaultPort: 53) })
+  var addresses: [Endpoint] = []
+
+  @Option(
+    name: .customLong("dns-nameserver"), parsing: .upToNextOption,
+    help: .init(
+      "The gateway's own name servers, which NS records at a domain's parent are to name; the first is the primary of every zone.",
+      valueName: "name"),
+    transform: Domain.init)
+  var nameservers: [Domain] = []
+
+  @Option(
+    name: .customLong("dns-domain"), parsing: .upToNextOption,
+    help: .init("Domains in which any workload may take a free name.", valueName: "name"),
+    transform: Domain.init)
+  var domains: [Domain] = []
+
+  @Flag(
+    name: .customLong("no-dnssec"), help: "Serve zones without signatures; otherwise they are signed (ECDSA P-256).")
+  var skipsSigning = false
+
+  /// nil where DNS is off.
+  func configuration(in root: GatewayRoot) -> KnotConfiguration? {
+    addresses.isEmpty
+      ? nil
+      : KnotConfiguration(addresses: addresses, directory: root.knot, signs: !skipsSigning, user: KnotSetup.user)
+  }
+
+  var node: DNSNode { DNSNode(nameservers: nameservers, managed: domains) }
+
+  func validate() throws {
+    if addresses.isEmpty {
+      guard nameservers.isEmpty, domains.isEmpty else {
+        throw ValidationError("--dns-nameserver and --dns-domain need --dns-address")
+      }
+    } else if nameservers.isEmpty {
+      throw ValidationError("--dns-address needs --dns-nameserver: the names by which others know this name server")
+    }
+  }
+}
