@@ -71,7 +71,8 @@ struct BusOptions: ParsableArguments {
     // The names of a subcommand, and of one of its own.
     var names = 0
     var commands = GatewayCtl.configuration.subcommands
-    while names < rest.count, let command = commands.first(where: { $0._commandName == rest[rest.startIndex + names] }) {
+    while names < rest.count, let command = commands.first(where: { $0._commandName == rest[rest.startIndex + names] })
+    {
       names += 1
       commands = command.configuration.subcommands
     }

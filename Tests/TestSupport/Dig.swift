@@ -1,28 +1,26 @@
-import TestSupport
-
 /// A DNS client that has nothing to do with the code it tests: BIND's.
-enum Dig {
-  struct Answer: Sendable, Hashable {
-    struct Record: Sendable, Hashable {
-      let name: String
-      let ttl: Int
-      let kind: String
-      let data: String
+public enum Dig {
+  public struct Answer: Sendable, Hashable {
+    public struct Record: Sendable, Hashable {
+      public let name: String
+      public let ttl: Int
+      public let kind: String
+      public let data: String
     }
 
     /// `NOERROR`, `REFUSED` and so on.
-    let status: String
+    public let status: String
     /// `aa`, `ra` and so on.
-    let flags: Set<String>
-    let records: [Record]
+    public let flags: Set<String>
+    public let records: [Record]
 
-    var isAuthoritative: Bool { flags.contains("aa") }
+    public var isAuthoritative: Bool { flags.contains("aa") }
   }
 
   /// Asks one question of one server.
   ///
   /// - Throws: when no answer comes.
-  static func ask(
+  public static func ask(
     _ name: String, _ kind: String, at address: String, port: UInt16, _ flags: [String] = []
   ) async throws -> Answer {
     let output = try await Command.succeed(
@@ -45,7 +43,7 @@ enum Dig {
   }
 
   /// Whether a server answers at all.
-  static func isAnswered(at address: String, port: UInt16, _ flag: String) async throws -> Bool {
+  public static func isAnswered(at address: String, port: UInt16, _ flag: String) async throws -> Bool {
     let outcome = try await Command.run(
       Repository.program("dig"), ["@\(address)", "-p", "\(port)", "+tries=1", "+time=1", flag, "example.com", "A"])
     return outcome.status == .code(0)

@@ -1,0 +1,456 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Zones and records, from the bus to a real knotd, whose answers strangers judge: BIND's dig and its validator.
+@Suite(.timeLimit(.minutes(15)))
+struct DNSTests {
+  private static func record(_ type: String, _ value: String, ttl: Int? = nil) -> JSON {
+    var record: [String: JSON] = ["Type": .string(type), "Value": .string(value)]
+    if let ttl { record["TTL"] = .integer(Int64(ttl)) }
+    return .object(record)
+  }
+
+  private func call(_ gateway: GatewayProcess, _ method: String, _ arguments: JSON...) async throws
+    -> PythonCaller.Reply
+  {
+    try await gateway.caller.call(method, with: arguments, object: "dns@0.0.1", within: .patience)
+  }
+
+  private func setRecords(
+    _ gateway: GatewayProcess, _ workload: String, _ name: String, _ records: JSON...
+  ) async throws -> PythonCaller.Reply {
+    try await call(
+      gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
+  }
+
+  private func setZone(
+    _ gateway: GatewayProcess, _ workload: String, _ domain: String
+  ) async throws -> PythonCaller.Reply {
+    try await call(gateway, "SetZone", .string(workload), ["Domain": .string(domain)])
+  }
+
+  // MARK: What is set is answered
+
+  @Test func recordsOfEveryTypeAreAnsweredAsSoonAsTheCallIs() async throws {
+    try await Knot.withNode { gateway, knot in
+      #expect(try await setZone(gateway, "37-1-zone", "Example.Test.").callError == nil)
+      for (type, value, data) in [
+        ("A", "192.0.2.7", "192.0.2.7"), ("AAAA", "2001:db8::7", "2001:db8::7"),
+        ("CNAME", "Web.Example.Test", "web.example.test."), ("TXT", #""a;b" "c\"d""#, #""a;b" "c\"d""#),
+        ("MX", "65 mail.example.test", "65 mail.example.test."), ("NS", "ns.other.test.", "ns.other.test."),
+        ("SRV", "1 2 443 web.example.test", "1 2 443 web.example.test."),
+        ("CAA", #"0 issue "ca.test""#, #"0 issue "ca.test""#),
+        ("TLSA", "3 1 1 \(String(repeating: "AB", count: 32))", "3 1 1 \(String(repeating: "AB", count: 28)) ABABABAB"),
+        ("SSHFP", "4 2 \(String(repeating: "CD", count: 32))", "4 2 \(String(repeating: "CD", count: 28)) CDCDCDCD"),
+        ("HTTPS", "1 . alpn=h2", #"1 . alpn="h2""#), ("SVCB", "0 web.example.test", "0 web.example.test."),
+      ] {
+        let name = "\(type.lowercased()).example.test"
+        let reply = try await setRecords(gateway, "37-1-\(type)", name, Self.record(type, value, ttl: 300))
+        #expect(reply.callError == nil)
+        // Those of a name that is delegated stand under AUTHORITY.
+        let answer = try await knot.ask(name, type, "+authority")
+        #expect(
+          answer.records.contains { $0.kind == type && $0.name == "\(name)." && $0.data == data && $0.ttl == 300 },
+          "\(type): \(answer)")
+      }
+      // All at once in the place of what was there, and nothing in the place of that.
+      _ = try await setRecords(
+        gateway, "37-1-A", "a.example.test", Self.record("A", "192.0.2.8"), Self.record("A", "192.0.2.9"),
+        Self.record("MX", "10 m.example.test"))
+      #expect(try await knot.data("a.example.test", "A") == ["192.0.2.8", "192.0.2.9"])
+      #expect(try await knot.ask("a.example.test", "A").records.first?.ttl == 3600)
+      _ = try await setRecords(gateway, "37-1-A", "other.example.test", Self.record("A", "192.0.2.8"))
+      #expect(try await knot.ask("a.example.test", "A").status == "NXDOMAIN")
+      #expect(try await knot.data("other.example.test", "A") == ["192.0.2.8"])
+      #expect(try await call(gateway, "DeleteRecords", "37-1-A").callError == nil)
+      #expect(try await knot.ask("other.example.test", "A").status == "NXDOMAIN")
+      #expect(try await call(gateway, "DeleteRecords", "37-1-A").callError == nil)
+    }
+  }
+
+  @Test func zoneIsSignedAndHasWhatEveryZoneHas() async throws {
+    try await Knot.withNode { gateway, knot in
+      let reply = try await setZone(gateway, "37-1-zone", "example.test")
+      #expect(reply.data["Nameservers"] == ["\(Knot.nameserver)."])
+      let signer = try #require(reply.data["DS"].array?.first?.string)
+      #expect(signer.contains(" 13 2 "))
+      #expect(try await knot.data("example.test", "NS") == ["\(Knot.nameserver)."])
+      #expect(try await knot.data("__owner__.example.test", "TXT") == [#""{\"owner\":\"37\"}""#])
+      let soa = try await knot.data("example.test", "SOA")
+      #expect(soa.first?.hasPrefix("\(Knot.nameserver). hostmaster.example.test. ") == true)
+      _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
+      _ = try await setRecords(gateway, "37-1-wild", "*.deep.example.test", Self.record("A", "192.0.2.8"))
+      for (name, type) in [
+        ("web.example.test", "A"), ("web.example.test", "AAAA"), ("nothing.example.test", "A"),
+        // By a wildcard, and an empty non-terminal (RFC 4592).
+        ("a.b.deep.example.test", "A"), ("deep.example.test", "A"),
+      ] {
+        let said = try await knot.validate(name, type, zone: "example.test")
+        #expect(said.contains("fully validated"), "\(name) \(type): \(said)")
+      }
+      #expect(try await knot.data("a.b.deep.example.test", "A") == ["192.0.2.8"])
+      let list = try await call(gateway, "Zones").data.array ?? []
+      #expect(list.map(\.["Domain"]) == ["example.test", .string(Knot.managed)])
+      #expect(
+        list.map(\.["Managed"]) == [false, true] && list[0]["Records"] == 2 && list[0]["DS"] == [.string(signer)])
+      let serial = try #require(Int(soa[0].split(separator: " ")[2]))
+      #expect(list[0]["Serial"].integer.map { $0 > serial } == true, "each change has a greater one: \(list) \(serial)")
+
+      // With the zone all that is in it goes.
+      #expect(try await call(gateway, "DeleteZone", "37-1-zone").callError == nil)
+      #expect(try await knot.ask("web.example.test", "A").status == "REFUSED")
+      #expect(try gateway.files(in: "records").count == 1)
+    }
+  }
+
+  @Test func unsignedZonesAreServedToo() async throws {
+    try await Knot.withNode(["--no-dnssec"]) { gateway, knot in
+      #expect(try await setZone(gateway, "37-1-zone", "example.test").data["DS"] == [])
+      _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
+      let answer = try await knot.ask("web.example.test", "A", "+dnssec")
+      #expect(answer.records.map(\.kind) == ["A"])
+    }
+  }
+
+  // MARK: What is refused
+
+  private static let refusals: [(workload: String, name: String, records: [JSON], text: String)] = [
+    (
+      "37-1-w", "elsewhere.test", [record("A", "192.0.2.7")],
+      #"invalid name "elsewhere.test": it is in no zone of this gateway"#
+    ),
+    (
+      "38-1-w", "a.example.test", [record("A", "192.0.2.7")],
+      #"invalid name "a.example.test": only workloads of user 37 set records in example.test"#
+    ),
+    ("38-1-w", "taken.free.test", [record("A", "192.0.2.7")], "name already registered: taken.free.test"),
+    ("37-1-w", "free.test", [record("A", "192.0.2.7")], #"invalid name "free.test": it is the gateway's own"#),
+    ("37-1-w", "*.free.test", [record("A", "192.0.2.7")], #"invalid name "*.free.test": it is the gateway's own"#),
+    (
+      "37-1-w", "_acme-challenge.free.test", [record("TXT", "x")],
+      #"invalid name "_acme-challenge.free.test": it is the gateway's own"#
+    ),
+    (
+      "37-1-w", "__owner__.example.test", [record("TXT", "x")],
+      #"invalid name "__owner__.example.test": it is the gateway's own"#
+    ),
+    (
+      "38-1-w", "a.sub.free.test", [record("A", "192.0.2.7")],
+      #"invalid name "a.sub.free.test": sub.free.test is delegated by 37-1-sub"#
+    ),
+    (
+      "37-1-w", "example.test", [record("CNAME", "a.test")],
+      #"invalid records of "example.test": a CNAME cannot stand at the apex of a zone (RFC 1034, 3.6.2)"#
+    ),
+    (
+      "37-1-w", "example.test", [record("NS", "a.test")],
+      #"invalid records of "example.test": the NS records at the apex are the gateway's own"#
+    ),
+    (
+      "37-1-w", "w.example.test", [record("CNAME", "a.test"), record("A", "192.0.2.7")],
+      #"invalid records of "w.example.test": a CNAME stands alone (RFC 1034, 3.6.2)"#
+    ),
+    (
+      "37-1-w", "w.example.test", [record("SOA", "a. b. 1 2 3 4 5")],
+      #"invalid type "SOA": records have one of A, AAAA, CNAME, TXT, MX, SRV, CAA, NS, TLSA, SSHFP, HTTPS, SVCB"#
+    ),
+    ("37-1-w", "w.example.test", [record("A", "192.0.2")], #"invalid A value "192.0.2": invalid IPv4 address"#),
+    ("37-1-w", "w.example.test", [record("A", "192.0.2.7", ttl: 29)], #"invalid TTL "29": it is 30 to 604800 seconds"#),
+    (
+      "37-1-w", "w.example.test", [record("A", "192.0.2.7", ttl: 60), record("A", "192.0.2.8", ttl: 61)],
+      #"invalid records of "w.example.test": those of one type have one TTL (RFC 2181, 5.2), not 60 and 61 for A"#
+    ),
+    (
+      "37-1-w", "w.example.test", [record("A", "192.0.2.7"), record("A", "192.0.2.7")],
+      #"invalid records of "w.example.test": the A record "192.0.2.7" is there twice"#
+    ),
+    (
+      "37-1-w", "w.example.test", [],
+      #"invalid records of "w.example.test": at least one is needed; DeleteRecords takes them away"#
+    ),
+    (
+      "37-1-w", "w.example.test", (0...256).map { record("A", "192.0.\($0 / 200).\($0 % 200)") },
+      #"invalid records of "w.example.test": there are 257, at most 256 may be"#
+    ),
+    (
+      "37-1-w", "w.*.example.test", [record("A", "192.0.2.7")],
+      #"invalid name "w.*.example.test": '*' may only be the first label, as a whole"#
+    ),
+    (
+      "a/b", "w.example.test", [record("A", "192.0.2.7")],
+      #"invalid workload "a/b": only letters, digits, '.', '_' and '-' may appear"#
+    ),
+  ]
+
+  @Test func refusalsNameTheInputAndTheRule() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setZone(gateway, "37-1-zone", "example.test")
+      _ = try await setRecords(gateway, "37-1-taken", "taken.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await setRecords(gateway, "37-1-sub", "sub.free.test", Self.record("NS", "ns.elsewhere.test"))
+      let before = try gateway.files(in: "records")
+      for (workload, name, records, text) in Self.refusals {
+        let reply = try await call(
+          gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
+        #expect(reply.callError == text)
+      }
+      for (workload, domain, text) in [
+        ("38-1-zone", "example.test", "domain already registered: example.test"),
+        (
+          "38-1-zone", "in.example.test",
+          #"invalid domain "in.example.test": the zone example.test is held by another workload"#
+        ),
+        ("38-1-zone", "in.free.test", #"invalid domain "in.free.test": free.test is the operator's"#),
+        ("38-1-zone", "test", #"invalid domain "test": it needs at least two labels"#),
+      ] {
+        #expect(try await setZone(gateway, workload, domain).callError == text)
+      }
+      #expect(
+        try await call(gateway, "Records", "elsewhere.test").callError
+          == #"invalid domain "elsewhere.test": it is in no zone of this gateway"#)
+      #expect(try gateway.files(in: "records") == before)
+      #expect(try gateway.files(in: "zones").count == 2)
+    }
+  }
+
+  /// No value can put a line of its own into a zone, nor read a file, whatever is refused and whatever is not.
+  @Test(
+    arguments: [
+      "192.0.2.7\nevil 60 A 192.0.2.66", "192.0.2.7\r\n$INCLUDE /etc/passwd", "192.0.2.7 ; comment", "( 192.0.2.7",
+      "192.0.2.7 )\nevil A 192.0.2.66", "$INCLUDE /etc/passwd", "$GENERATE 1-9 evil$ A 192.0.2.$", "192.0.2.7\u{0}x",
+      "\\# 4 c0000242 evil", "\u{2028}evil A 192.0.2.66", "",
+    ])
+  func valuesStayValues(value: String) async throws {
+    try await Knot.withNode { gateway, knot in
+      let reply = try await setRecords(gateway, "37-1-w", "w.free.test", Self.record("A", value))
+      #expect(reply.callError?.hasPrefix("invalid A value ") == true)
+      let text = try await setRecords(
+        gateway, "37-1-t", "t.free.test", Self.record("TXT", #"""# + value.replacing("\\", with: "\\\\") + #"""#))
+      let zone = try await eventually { try await knot.control("zone-read", "\(Knot.managed).") } until: { _ in true }
+      #expect(!zone.contains("] evil") && !zone.contains("] w.free.test."), "\(zone)")
+      #expect(
+        zone.split(separator: "\n").count { $0.contains("] t.free.test. 3600 TXT ") } == (text.callError == nil ? 1 : 0)
+      )
+    }
+  }
+
+  // MARK: Faults
+
+  @Test func whateverIsKilledAllThatWasAcknowledgedIsAnswered() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setZone(gateway, "37-1-zone", "example.test")
+      _ = try await setRecords(gateway, "37-1-a", "a.example.test", Self.record("A", "192.0.2.1"))
+      _ = try await setRecords(gateway, "37-1-b", "b.example.test", Self.record("A", "192.0.2.1"))
+      let serial = try await knot.data("example.test", "SOA")
+
+      // The gateway: nobody notices.
+      gateway.signal(SIGKILL)
+      _ = try await gateway.exit()
+      #expect(try await knot.data("a.example.test", "A") == ["192.0.2.1"])
+      try await gateway.start()
+      #expect(try await knot.data("example.test", "SOA") == serial, "nothing changed, so nothing was written")
+
+      // knotd: what is set and deleted meanwhile is so afterwards.
+      try await knot.kill()
+      #expect(try await setRecords(gateway, "37-1-c", "c.example.test", Self.record("A", "192.0.2.3")).callError == nil)
+      #expect(try await call(gateway, "DeleteRecords", "37-1-b").callError == nil)
+      try await knot.start()
+      try await eventually {
+        try await knot.data("c.example.test", "A")
+      } until: {
+        $0 == ["192.0.2.3"]
+      }
+      #expect(try await knot.ask("b.example.test", "A").status == "NXDOMAIN")
+      #expect(try await knot.data("a.example.test", "A") == ["192.0.2.1"])
+
+      // Both, and all that knotd has.
+      gateway.signal(SIGKILL)
+      _ = try await gateway.exit()
+      try await knot.kill()
+      for name in ["confdb", "db", "zones"] {
+        try FileManager.default.removeItem(atPath: gateway.root.file("knot/\(name)"))
+      }
+      try await gateway.start()
+      try await knot.start()
+      try await eventually {
+        try await knot.data("c.example.test", "A")
+      } until: {
+        $0 == ["192.0.2.3"]
+      }
+      #expect(try await knot.data("a.example.test", "A") == ["192.0.2.1"])
+      #expect(try await knot.ask("b.example.test", "A").status == "NXDOMAIN")
+    }
+  }
+
+  @Test func whatStrangersDidToKnotIsPutRightAndTheirZonesAreLeftAlone() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("conf-begin")
+      try await knot.control("conf-set", "zone[stranger.test]")
+      // Nowhere outside the test's own directory.
+      try await knot.control("conf-set", "zone[stranger.test].storage", gateway.root.file("knot/zones"))
+      try await knot.control("conf-commit")
+      for zone in ["free.test", "stranger.test"] {
+        try await knot.control("zone-begin", zone)
+        if zone == "stranger.test" {
+          try await knot.control("zone-set", zone, "@", "60", "SOA", "a. b. 1 2 3 4 5")
+        } else {
+          try await knot.control("zone-unset", zone, "a", "A")
+        }
+        try await knot.control("zone-set", zone, "by-hand", "60", "A", "192.0.2.66")
+        try await knot.control("zone-commit", zone)
+      }
+      #expect(try await knot.data("by-hand.free.test", "A") == ["192.0.2.66"])
+      // It looks at all of it when it starts.
+      try await gateway.restart()
+      try await eventually {
+        try await knot.data("a.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.1"]
+      }
+      #expect(try await knot.ask("by-hand.free.test", "A").status == "NXDOMAIN")
+      #expect(try await knot.data("by-hand.stranger.test", "A") == ["192.0.2.66"])
+    }
+  }
+
+  @Test func filesThatPeopleChangeAreTakenInOrPutAway() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      let file = "name: b.free.test\nrecords: [{type: A, value: 192.0.2.2}]\n"
+      try gateway.root.write(file, to: "records/37-1-b.yaml")
+      try await eventually {
+        try await knot.data("b.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.2"]
+      }
+      for (broken, reason) in [
+        ("name: c.free.test\n", #"line 1: "records" is missing"#), ("- x\n", "line 1: the root is no mapping"),
+        (
+          "name: a.free.test\nrecords: [{type: A, value: 192.0.2.9}]\n",
+          "name already registered: a.free.test, by an older file"
+        ),
+        ("name: c.free.test\nrecords: [{type: A, value: 192.0.2}]\n", #"line 2: invalid A value "192.0.2": invalid IPv4 address"#),
+      ] {
+        try gateway.root.write(broken, to: "records/37-1-c.yaml")
+        try await eventually {
+          try gateway.logged("file moved to quarantine").last?["reason"].string
+        } until: {
+          $0 == reason
+        }
+        #expect(try gateway.files(in: "records")["37-1-c.yaml"] == nil)
+      }
+      // One that has a record gets it back.
+      try gateway.root.write("broken: [\n", to: "records/37-1-b.yaml")
+      try await eventually {
+        try gateway.files(in: "records")["37-1-b.yaml"]?.content
+      } until: {
+        $0?.contains("192.0.2.2") == true
+      }
+      try FileManager.default.removeItem(atPath: gateway.root.file("records/37-1-a.yaml"))
+      try await eventually {
+        try await knot.ask("a.free.test", "A").status
+      } until: {
+        $0 == "NXDOMAIN"
+      }
+      #expect(try await knot.data("b.free.test", "A") == ["192.0.2.2"])
+    }
+  }
+
+  // MARK: The parent
+
+  @Test(.enabled(if: getuid() == 0, "port 53 takes root"))
+  func zoneIsTakenOnlyWhenItsParentSaysSo() async throws {
+    let (authority, resolver) = (LoopbackAddress.next(), LoopbackAddress.next())
+    let records = [
+      "@ NS ns", "ns A \(authority)", "mine NS \(Knot.nameserver).", "other NS ns.somebody.test.", "plain A 192.0.2.1",
+    ]
+    try await Unbound.withServer(at: authority, .authority(zone: "parent.test", records: records)) { _ in
+      try await Unbound.withServer(at: resolver, .resolver(hints: ["parent.test": authority])) { _ in
+        let flags = try Knot.flags("--resolver", resolver).filter { $0 != "--no-domain-check" }
+        try await GatewayProcess.withGateway(flags, prepare: Knot.prepare) { gateway in
+          try await Knot.withServer(for: gateway) { knot in
+            try await expectDelegation(gateway, knot)
+          }
+        }
+      }
+    }
+  }
+
+  private func expectDelegation(_ gateway: GatewayProcess, _ knot: Knot) async throws {
+    #expect(try await setZone(gateway, "37-1-mine", "mine.parent.test").callError == nil)
+    #expect(try await knot.data("mine.parent.test", "NS") == ["\(Knot.nameserver)."])
+    let reason = "is not delegated to this gateway: its NS records at its parent are"
+    #expect(
+      try await setZone(gateway, "37-1-other", "other.parent.test").callError
+        == "other.parent.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
+    #expect(
+      try await setZone(gateway, "37-1-plain", "plain.parent.test").callError
+        == "plain.parent.test is not delegated to this gateway: it has no NS records at its parent, "
+        + "and none is \(Knot.nameserver)")
+    #expect(try gateway.files(in: "zones").count == 2)
+  }
+
+  // MARK: The command line
+
+  @Test func commandLineDoesAllOfIt() async throws {
+    try await Knot.withNode { gateway, knot in
+      @Sendable func ctl(_ arguments: String...) async throws -> Command.Outcome {
+        try await Command.run(
+          Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+      }
+      let set = try await ctl("dns", "set-zone", "37-1-zone", "example.test")
+      #expect(set.standardOutput.hasPrefix("example.test NS \(Knot.nameserver).\nexample.test DS "))
+      #expect(
+        try await ctl(
+          "dns", "set", "37-1-web", "web.example.test", "--a", "192.0.2.7", "192.0.2.8", "--aaaa", "2001:db8::1",
+          "--record", "MX 10 mail.example.test.", "--ttl", "60"
+        ).status == .code(0))
+      #expect(try await knot.data("web.example.test", "A") == ["192.0.2.7", "192.0.2.8"])
+      let records = try await ctl("dns", "records", "web.example.test")
+      #expect(
+        records.standardOutput == """
+          NAME              TTL  TYPE  WORKLOAD  VALUE
+          web.example.test  60   A     37-1-web  192.0.2.7
+          web.example.test  60   A     37-1-web  192.0.2.8
+          web.example.test  60   AAAA  37-1-web  2001:db8::1
+          web.example.test  60   MX    37-1-web  10 mail.example.test.
+
+          """)
+      let zones = try await ctl("--json", "dns", "zones")
+      #expect(try JSON(parsing: zones.standardOutput).array?.map(\.["Domain"]) == ["example.test", "free.test"])
+      let refused = try await ctl("dns", "set", "37-1-x", "x.example.test", "--a", "192.0.2")
+      #expect(refused.status == .code(1))
+      #expect(refused.standardError.contains(#"invalid A value "192.0.2": invalid IPv4 address"#), "\(refused)")
+      #expect(try await ctl("dns", "delete", "37-1-web").status == .code(0))
+      #expect(try await ctl("dns", "delete-zone", "37-1-zone").status == .code(0))
+      #expect(try await knot.ask("example.test", "SOA").status == "REFUSED")
+    }
+  }
+
+  @Test func withDNSOffThereIsNoSuchObject() async throws {
+    try await GatewayProcess.withGateway { gateway in
+      let objects = try await gateway.caller.status().data["objects"]
+      #expect(objects.array?.contains { $0["name"] == "dns" } != true, "\(objects)")
+      let names = try gateway.files().keys
+      #expect(!names.contains { $0.hasPrefix("knot") || $0.hasPrefix("records") || $0.hasPrefix("zones") })
+    }
+  }
+
+  // MARK: The stream
+
+  @Test func changesAreTold() async throws {
+    try await Knot.withNode { gateway, _ in
+      let events = try await gateway.caller.events(5, of: "Changes", object: "dns@0.0.1", module: "gateway") {
+        _ = try await setZone(gateway, "37-1-zone", "example.test")
+        _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
+        _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.8"))
+        _ = try await call(gateway, "DeleteZone", "37-1-zone")
+      }
+      #expect(
+        events.map { "\($0["Kind"].string ?? "") \($0["Action"].string ?? "") \($0["Name"].string ?? "")" } == [
+          "zone set example.test", "records set web.example.test", "records replaced web.example.test",
+          "records deleted web.example.test", "zone deleted example.test",
+        ])
+    }
+  }
+}
