@@ -107,6 +107,8 @@ let package = Package(
       exclude: ["zbus.tsv"], swiftSettings: settings),
     .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "System", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "DNSZonesTests", dependencies: ["DNSZones", "Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"], swiftSettings: settings),
     .testTarget(
       name: "ProxyConfigTests", dependencies: ["ProxyConfig", "Records", "System", "TestSupport"],

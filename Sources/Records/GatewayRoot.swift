@@ -23,6 +23,8 @@ public struct GatewayRoot: Sendable {
   public var dnsRecords: String { "\(path)/records" }
   /// All that is knotd's.
   public var knot: String { "\(path)/knot" }
+  /// How far the serials of zones have come.
+  public var serials: String { "\(path)/serials" }
   /// What was counted of each workload's traffic.
   public var traffic: String { "\(path)/traffic.msgpack" }
   /// Traefik's static configuration.

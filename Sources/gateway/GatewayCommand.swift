@@ -209,7 +209,7 @@ struct GatewayCommand: AsyncParsableCommand {
     guard let configuration = dns.configuration(in: root) else { return nil }
     try await KnotSetup(configuration, logger: logger).apply()
     return try DNS(
-      dns.node, root: root, server: KnotServer(configuration, logger: logger),
+      dns.node, root: root, server: KnotServer(configuration, serials: root.serials, logger: logger),
       delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), logger: logger)
   }
 

@@ -28,7 +28,10 @@ public final class KnotServer: Sendable {
   private struct Served {
     /// Of the socket by which it was seen.
     var socket: FileStamp
+    var serials: ZoneSerials
     var zones: [Domain: ServedZone] = [:]
+    /// Why knotd refused what was last to be changed in a zone.
+    var refusals: [Domain: String] = [:]
   }
 
   struct ServedZone {
@@ -42,6 +45,8 @@ public final class KnotServer: Sendable {
   }
 
   private let configuration: KnotConfiguration
+  /// Where it is kept how far serials have come.
+  private let serials: String
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
   private let writer = GroupWriter<CheckedContinuation<Convergence, Never>>("knot")
@@ -51,9 +56,12 @@ public final class KnotServer: Sendable {
 
   private var socket: String { configuration.socket }
 
-  /// - Parameter configuration: what knotd was started with, or would be today.
-  public init(_ configuration: KnotConfiguration, logger: Logger) {
+  /// - Parameters:
+  ///   - configuration: what knotd was started with, or would be today.
+  ///   - serials: the path of a file in which it is kept how far the serials of zones have come.
+  public init(_ configuration: KnotConfiguration, serials: String, logger: Logger) {
     self.configuration = configuration
+    self.serials = serials
     self.logger = logger
   }
 
@@ -105,8 +113,10 @@ public final class KnotServer: Sendable {
   private func convergeNow() -> Convergence {
     let problem: String?
     do throws(KnotControl.ControlError) {
-      try bringUpToDate()
-      problem = nil
+      let refusals = try bringUpToDate().sorted { $0.key < $1.key }
+      problem = refusals.first.map {
+        "\($0.key): \($0.value)" + (refusals.count > 1 ? ", and \(refusals.count - 1) more" : "")
+      }
     } catch {
       // What of it was done is not known.
       served.withLock { $0 = nil }
@@ -124,7 +134,8 @@ public final class KnotServer: Sendable {
     return .served
   }
 
-  private func bringUpToDate() throws(KnotControl.ControlError) {
+  /// - Returns: why zones could not be brought up to date that knotd refuses a change of, the others being so.
+  private func bringUpToDate() throws(KnotControl.ControlError) -> [Domain: String] {
     guard let stamp = (try? FileSystem.status(socket))?.stamp else {
       throw .away("knotd is not running: there is no \(socket)")
     }
@@ -135,15 +146,24 @@ public final class KnotServer: Sendable {
       return known
     }
     let isKnown = known != nil
-    var work = desired.withLock { $0.table.takeWork(everything: !isKnown) }
+    let unsettled = known?.refusals.keys.map { $0 } ?? []
+    var work = desired.withLock { desired in
+      for domain in unsettled { desired.table.doubt(domain) }
+      return desired.table.takeWork(everything: !isKnown)
+    }
     if isKnown, work.isEmpty {
       served.withLock { [known] in $0 = known }
-      return
+      return [:]
     }
     let control = try KnotControl(socket, timeout: Self.timeout)
-    var state = known ?? Served(socket: stamp)
+    var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serials))
     known = nil
-    if !isKnown {
+    if isKnown {
+      // What it was last seen with has another serial by now.
+      for (domain, work) in work where work.names == nil && state.zones[domain] != nil {
+        state.zones[domain] = try Self.read(domain, control)
+      }
+    } else {
       if try control.bringUpToDate(configuration.settings) {
         logger.warning("knotd takes its configuration in when it is started again")
       }
@@ -151,9 +171,11 @@ public final class KnotServer: Sendable {
       for domain in state.zones.keys where work[domain] == nil { work[domain] = ZoneTable.Work(zone: nil, names: nil) }
     }
     try Self.arrange(control, &state.zones, work)
-    try Self.write(control, &state.zones, work)
+    state.refusals = try Self.write(control, &state, work)
+    try Self.readSigners(control, &state.zones, work)
     desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
     served.withLock { [state] in $0 = state }
+    return state.refusals
   }
 
   // MARK: Reading
@@ -167,31 +189,38 @@ public final class KnotServer: Sendable {
       }
       zones[domain] = ServedZone()
     }
-    for domain in zones.keys {
-      var text = ""
-      let errors = try control.run("zone-read", [.init(zone: "\(domain).")]) { unit in
-        guard let owner = unit.owner, let ttl = unit.ttl, let type = unit.type, let data = unit.data,
-          !KnotConfiguration.signingTypes.contains(type)
-        else { return }
-        text += "\(owner) \(ttl) IN \(type) \(data)\n"
-      }
-      // A zone without records is none to knotd.
-      guard errors.isEmpty else { continue }
-      do throws(ZoneText.Fault) {
-        for record in try ZoneText.records(of: text) {
-          if record.type == RecordData.authorityType {
-            zones[domain]?.authority = RecordData(wire: record.data, type: nil)
-          } else {
-            let type = RecordType.allCases.first { $0.code == record.type }
-            zones[domain]?.names[ZoneText.name(record.owner), default: NameContent()].insert(
-              RecordData(wire: record.data, type: type), type: record.type, ttl: record.ttl)
-          }
-        }
-      } catch {
-        throw .refused(command: "zone-read", reason: "\(domain): \(error.reason)")
-      }
-    }
+    for domain in zones.keys { zones[domain] = try read(domain, control) }
     return zones
+  }
+
+  /// All that is in a zone.
+  private static func read(
+    _ domain: Domain, _ control: borrowing KnotControl
+  ) throws(KnotControl.ControlError) -> ServedZone {
+    var zone = ServedZone()
+    var text = ""
+    let errors = try control.run("zone-read", [.init(zone: "\(domain).")]) { unit in
+      guard let owner = unit.owner, let ttl = unit.ttl, let type = unit.type, let data = unit.data,
+        !KnotConfiguration.signingTypes.contains(type)
+      else { return }
+      text += "\(owner) \(ttl) IN \(type) \(data)\n"
+    }
+    // A zone without records is none to knotd.
+    guard errors.isEmpty else { return zone }
+    do throws(ZoneText.Fault) {
+      for record in try ZoneText.records(of: text) {
+        if record.type == RecordData.authorityType {
+          zone.authority = RecordData(wire: record.data, type: nil)
+        } else {
+          let type = RecordType.allCases.first { $0.code == record.type }
+          zone.names[ZoneText.name(record.owner), default: NameContent()].insert(
+            RecordData(wire: record.data, type: type), type: record.type, ttl: record.ttl)
+        }
+      }
+    } catch {
+      throw .refused(command: "zone-read", reason: "\(domain): \(error.reason)")
+    }
+    return zone
   }
 
   // MARK: Writing
@@ -222,16 +251,49 @@ public final class KnotServer: Sendable {
   }
 
   /// Has the zones have the records that they are to have, each in one step.
+  ///
+  /// - Returns: why knotd refuses the change of a zone, which then is as it was.
   private static func write(
-    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
-  ) throws(KnotControl.ControlError) {
+    _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) -> [Domain: String] {
     var changes: [Domain: ZoneChange] = [:]
     for (domain, work) in work {
-      guard let zone = work.zone, let served = zones[domain] else { continue }
-      let change = ZoneChange(of: domain, from: served, to: zone, names: work.names)
+      guard let zone = work.zone, let served = state.zones[domain] else { continue }
+      let change = ZoneChange(of: domain, from: served, to: zone, names: work.names, serials: state.serials)
       if !change.isEmpty { changes[domain] = change }
     }
-    if changes.isEmpty { return try readSigners(control, &zones, work) }
+    if changes.isEmpty { return [:] }
+    do throws(FileError) {
+      let zones = state.zones
+      try state.serials.advance(changes.reduce(into: [:]) { $0[$1.key] = .some(zones[$1.key]?.serial) })
+    } catch {
+      throw .refused(command: "serial", reason: "\(error)")
+    }
+    var refusals: [Domain: String] = [:]
+    // Together, and where one of them is refused each by itself: it harms no other.
+    do throws(KnotControl.ControlError) {
+      try commit(control, changes)
+    } catch {
+      guard case .refused = error else { throw error }
+      for (domain, change) in changes {
+        do throws(KnotControl.ControlError) {
+          try commit(control, [domain: change])
+        } catch {
+          guard case .refused = error else { throw error }
+          refusals[domain] = "\(error)"
+        }
+      }
+    }
+    for (domain, change) in changes where refusals[domain] == nil {
+      guard let zone = work[domain]?.zone else { continue }
+      change.note(in: &state.zones[domain, default: ServedZone()], zone)
+    }
+    return refusals
+  }
+
+  private static func commit(
+    _ control: borrowing KnotControl, _ changes: [Domain: ZoneChange]
+  ) throws(KnotControl.ControlError) {
     let open: [KnotControl.Unit] = changes.keys.map { .init(zone: "\($0).") }
     if try !control.run("zone-begin", open).isEmpty {
       // What a gateway left open when it was killed, or an operator has in hand.
@@ -243,14 +305,9 @@ public final class KnotServer: Sendable {
       try control.demand("zone-set", changes.values.flatMap(\.additions))
       try control.demand("zone-commit", open)
     } catch {
-      _ = try control.run("zone-abort", open)
+      if case .refused = error { _ = try control.run("zone-abort", open) }
       throw error
     }
-    for (domain, change) in changes {
-      guard let zone = work[domain]?.zone else { continue }
-      change.note(in: &zones[domain, default: ServedZone()], zone)
-    }
-    try readSigners(control, &zones, work)
   }
 
   /// What the parents of those zones are to have that are new, or were not known.

@@ -12,8 +12,13 @@ struct ZoneChange {
 
   var isEmpty: Bool { removals.isEmpty && additions.isEmpty }
 
-  /// - Parameter names: those that may differ; nil for all.
-  init(of domain: Domain, from served: KnotServer.ServedZone, to zone: ZoneTable.Zone, names: Set<String>?) {
+  /// - Parameters:
+  ///   - names: those that may differ; nil for all.
+  ///   - serials: how far serials have come.
+  init(
+    of domain: Domain, from served: KnotServer.ServedZone, to zone: ZoneTable.Zone, names: Set<String>?,
+    serials: ZoneSerials
+  ) {
     self.domain = domain
     self.names = names
     let candidates = names ?? Set(served.names.keys).union(zone.names.keys)
@@ -33,20 +38,19 @@ struct ZoneChange {
         }
       }
     }
-    // Without another change the serial goes up by itself; where there is none yet, it begins with the time, so that it is
-    // never less than before.
+    // The serial goes up by itself, unless what is said besides it changes, or it is less than it was.
     let serial = served.authority?.serial
-    let authority = zone.head.authority(domain, serial: serial ?? UInt32(truncatingIfNeeded: UTCTime.now.seconds))
-    if authority == served.authority {
-      self.authority = served.authority
+    let correction = names != nil ? nil : serial.flatMap { serials.correction(of: domain, served: $0) }
+    if let served = served.authority, correction == nil, zone.head.authority(domain, serial: serial ?? 0) == served {
+      authority = served
     } else {
-      let next = serial.map { $0 &+ 1 } ?? UInt32(truncatingIfNeeded: UTCTime.now.seconds)
+      let next = correction ?? serial.map { $0 &+ 1 } ?? serials.first(of: domain)
       let new = zone.head.authority(domain, serial: next)
       if let served = served.authority {
         removals.append(.init(zone: "\(domain).", owner: "\(domain).", type: "SOA", data: served.generic))
       }
       additions.append(.init(zone: "\(domain).", owner: "\(domain).", ttl: "3600", type: "SOA", data: new.generic))
-      self.authority = new
+      authority = new
     }
     self.removals = removals
     self.additions = additions

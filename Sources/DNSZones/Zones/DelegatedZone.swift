@@ -23,7 +23,7 @@ public struct DelegatedZone: StoredRecord {
 
   public init(file: Span<UInt8>, of workload: WorkloadID) throws(FileMismatch) {
     let root = try YAMLNode(document: file)
-    let domain = try root.fields(["domain"])[0].required("domain", in: root)
+    let domain = try root.members(["domain"])[0].required("domain", in: root)
     self.workload = workload
     let text = try domain.string
     self.domain = try domain.checked(Result { () throws(InvalidValue) in try Domain(text) })

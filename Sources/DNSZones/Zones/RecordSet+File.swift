@@ -30,11 +30,11 @@ extension RecordSet: StoredRecord {
 
   public init(file: Span<UInt8>, of workload: WorkloadID) throws(FileMismatch) {
     let root = try YAMLNode(document: file)
-    let fields = try root.fields(["name", "records"])
+    let fields = try root.members(["name", "records"])
     let (name, records) = (try fields[0].required("name", in: root), try fields[1].required("records", in: root))
     var found: [Record] = []
     for element in try records.elements {
-      let parts = try element.fields(["type", "ttl", "value"])
+      let parts = try element.members(["type", "ttl", "value"])
       let type = try parts[0].required("type", in: element).string
       let ttl = try parts[1]?.wholeNumber
       let value = try parts[2].required("value", in: element).string

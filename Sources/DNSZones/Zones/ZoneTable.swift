@@ -93,6 +93,9 @@ public struct ZoneTable: Sendable {
     zones[domain]?.names[name.description] = content.isEmpty ? nil : content
   }
 
+  /// What is served of a zone is not what was known.
+  mutating func doubt(_ domain: Domain) { changed[domain] = .some(nil) }
+
   private mutating func mark(_ name: RecordName, in domain: Domain) {
     switch changed[domain] {
     case .some(.none): break

@@ -15,6 +15,18 @@ extension YAMLNode {
     self = YAMLDocument(nodes: reader.nodes, text: reader.text).root
   }
 
+  /// The values of a mapping that has no other keys than `names`, in any case.
+  package func members<let count: Int>(
+    _ names: InlineArray<count, StaticString>
+  ) throws(FileMismatch) -> InlineArray<count, YAMLNode?> {
+    try forEachField { (key, _) throws(FileMismatch) in
+      guard names.indices.contains(where: { key.isKey(names[$0]) }) else {
+        throw key.mismatch("\(key.quotedText) is not known here")
+      }
+    }
+    return try fields(names)
+  }
+
   /// A whole number from 0 on.
   package var wholeNumber: Int {
     get throws(FileMismatch) {

@@ -148,7 +148,7 @@ package struct YAMLNode {
   /// What is wrong with a value that no route has here.
   package var otherValue: FileMismatch { mismatch("not what a route has here") }
 
-  private var quotedText: String {
+  var quotedText: String {
     node.isScalar ? quoted(String(decoding: bytes, as: UTF8.self)) : "such key"
   }
 }

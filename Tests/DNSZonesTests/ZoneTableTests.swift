@@ -1,0 +1,62 @@
+import Records
+import Testing
+
+@testable import DNSZones
+
+/// Which zone a name is in, and what is to be done when something changes.
+@Suite(.timeLimit(.minutes(5)))
+struct ZoneTableTests {
+  private let head = ZoneTable.ZoneHead(nameservers: [RecordName(try! Domain("ns.gateway.test"))], owner: "37")
+
+  private func set(_ name: String, _ value: String = "192.0.2.7") throws -> RecordSet {
+    try RecordSet(
+      workload: WorkloadID("37-1-w"), name: RecordName(name), records: [RecordSet.Record(.a, value: value)])
+  }
+
+  @Test func theSmallestZoneIsTheNames() throws {
+    var table = ZoneTable()
+    for zone in ["example.test", "deep.example.test"] { table.add(try Domain(zone), head) }
+    for (name, zone) in [
+      ("example.test", "example.test"), ("a.b.example.test", "example.test"), ("*.example.test", "example.test"),
+      ("a.deep.example.test", "deep.example.test"), ("*.deep.example.test", "deep.example.test"),
+      ("notdeep.example.test", "example.test"), ("evilexample.test", nil), ("other.test", nil),
+    ] {
+      #expect(table.zone(of: try RecordName(name))?.rawValue == zone, "\(name)")
+    }
+  }
+
+  @Test func workIsWhatHasChanged() throws {
+    var table = ZoneTable()
+    let (domain, other) = (try Domain("example.test"), try Domain("other.test"))
+    table.add(domain, head)
+    table.add(other, head)
+    try table.set(set("a.example.test"))
+    let whole = table.takeWork(everything: false)
+    #expect(whole.count == 2 && whole[domain]?.names == nil)
+    #expect(whole[domain]?.zone?.names.keys.sorted() == ["__owner__.example.test", "a.example.test", "example.test"])
+    #expect(table.takeWork(everything: false).isEmpty)
+
+    try table.set(set("b.example.test"))
+    table.clear(try RecordName("a.example.test"))
+    let part = table.takeWork(everything: false)
+    #expect(part.count == 1 && part[domain]?.names == ["a.example.test", "b.example.test"])
+    #expect(part[domain]?.zone?.names.keys.sorted() == ["b.example.test"])
+
+    table.remove(other)
+    #expect(table.takeWork(everything: false)[other]?.zone == nil)
+    #expect(table.takeWork(everything: true).keys.sorted() == [domain])
+  }
+
+  /// The zone's own NS records stay, whatever a workload sets at its apex.
+  @Test func apexKeepsWhatIsTheGateways() throws {
+    var table = ZoneTable()
+    let domain = try Domain("example.test")
+    table.add(domain, head)
+    try table.set(set("example.test"))
+    var types = table.takeWork(everything: true)[domain]?.zone?.names["example.test"]?.types.keys.sorted()
+    #expect(types == [1, 2])
+    table.clear(RecordName(domain))
+    types = table.takeWork(everything: true)[domain]?.zone?.names["example.test"]?.types.keys.sorted()
+    #expect(types == [2])
+  }
+}
