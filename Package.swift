@@ -143,7 +143,7 @@ if Context.environment["FUZZ"] != nil {
   package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
   package.targets.append(
     .target(
-      name: "Fuzz", dependencies: ["GatewayClient", "GatewayModule", "ProxyConfig", "RPC"], path: "Fuzz/Targets",
+      name: "Fuzz", dependencies: ["DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records"], path: "Fuzz/Targets",
       swiftSettings: settings
     ))
 }

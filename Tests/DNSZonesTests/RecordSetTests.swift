@@ -19,7 +19,8 @@ struct RecordSetTests {
     (.cname, "Web.Example.test", "03776562076578616d706c65047465737400"), (.cname, ".", "00"), (.cname, "@", "00"),
     (.mx, "65 A.b", "00410161016200"), (.srv, "1 65 3 A.", "000100410003016100"),
     (.txt, #"ab "c d""#, "02616203632064"), (.txt, #""\065\"""#, "024122"), (.txt, "\"\"", "00"),
-    (.caa, #"0 issue "CA.test""#, "0005697373756543412e74657374"), (.https, "1 A.b alpn=h2", "0001016101620000010003026832"),
+    (.caa, #"0 issue "CA.test""#, "0005697373756543412e74657374"),
+    (.https, "1 A.b alpn=h2", "0001016101620000010003026832"),
     (.a, "\\# 4 c0000207", "c0000207"),
   ])
   func dataIsWhatGoesOverTheWire(type: RecordType, value: String, hex: String) throws {
@@ -46,8 +47,13 @@ struct RecordSetTests {
     ("name: w.example.test\nrecords: {}\n", "line 2: a sequence is needed"),
     ("name: w.example.test\nrecords: [{type: A}]\n", #"line 2: "value" is missing"#),
     ("name: w.example.test\nrecords: [{type: A, value: 192.0.2.7, ttl: x}]\n", "line 2: a whole number is needed"),
-    ("name: w.example.test\nrecords: [{type: A, value: 192.0.2.7, class: CH}]\n", #"line 2: "class" is not known here"#),
-    ("name: w.example.test\nrecords: []\n", #"line 1: invalid records of "w.example.test": at least one is needed; DeleteRecords takes them away"#),
+    (
+      "name: w.example.test\nrecords: [{type: A, value: 192.0.2.7, class: CH}]\n", #"line 2: "class" is not known here"#
+    ),
+    (
+      "name: w.example.test\nrecords: []\n",
+      #"line 1: invalid records of "w.example.test": at least one is needed; DeleteRecords takes them away"#
+    ),
   ])
   func fileThatIsNoneSaysWhy(text: String, reason: String) {
     let error = #expect(throws: FileMismatch.self) {
@@ -65,7 +71,9 @@ struct RecordSetTests {
     #expect(throws: InvalidValue.self) { try RecordName("xy\(longest)") }
     #expect(throws: InvalidValue.self) { try RecordName("*.\(longest)") }
     #expect(try RecordName("*.\(longest.dropFirst())").description.utf8.count == 253)
-    for text in ["", ".", "*", "*.test", "a..test", "a.*.test", "a*.test", "**.a.test", "a\n.test", "a b.test", "-.-.0"] {
+    for text in [
+      "", ".", "*", "*.test", "a..test", "a.*.test", "a*.test", "**.a.test", "a\n.test", "a b.test", "-.-.0",
+    ] {
       #expect(throws: InvalidValue.self, "\(text)") { try RecordName(text) }
     }
   }

@@ -388,6 +388,8 @@ struct DNSTests {
   private func expectDelegation(_ gateway: GatewayProcess, _ knot: Knot) async throws {
     #expect(try await setZone(gateway, "37-1-mine", "mine.parent.test").callError == nil)
     #expect(try await knot.data("mine.parent.test", "NS") == ["\(Knot.nameserver)."])
+    let list = try await call(gateway, "Zones").data.array ?? []
+    #expect(list.map(\.["Delegated"]) == [.null, true], "free.test cannot be looked up")
     let reason = "is not delegated to this gateway: its NS records at its parent are"
     #expect(
       try await setZone(gateway, "37-1-other", "other.parent.test").callError
@@ -418,11 +420,13 @@ struct DNSTests {
       let records = try await ctl("dns", "records", "web.example.test")
       #expect(
         records.standardOutput == """
-          NAME              TTL  TYPE  WORKLOAD  VALUE
-          web.example.test  60   A     37-1-web  192.0.2.7
-          web.example.test  60   A     37-1-web  192.0.2.8
-          web.example.test  60   AAAA  37-1-web  2001:db8::1
-          web.example.test  60   MX    37-1-web  10 mail.example.test.
+          NAME                    TTL   TYPE  WORKLOAD   VALUE
+          example.test            3600  NS    (gateway)  ns1.gateway.test.
+          __owner__.example.test  600   TXT   (gateway)  "{\\"owner\\":\\"37\\"}"
+          web.example.test        60    A     37-1-web   192.0.2.7
+          web.example.test        60    A     37-1-web   192.0.2.8
+          web.example.test        60    AAAA  37-1-web   2001:db8::1
+          web.example.test        60    MX    37-1-web   10 mail.example.test.
 
           """)
       let zones = try await ctl("--json", "dns", "zones")

@@ -14,6 +14,9 @@ public struct ZoneTable: Sendable {
       self.owner = owner
     }
 
+    /// The value of the TXT record `__owner__`, in presentation format: JSON, as TFGateway writes it.
+    public var ownerText: String { "{\"owner\":\"\(owner)\"}".zoneText }
+
     /// Of the records that every zone has, those under its own name.
     fileprivate var apex: NameContent {
       var content = NameContent()
@@ -60,7 +63,7 @@ public struct ZoneTable: Sendable {
     changed[domain] = .some(nil)
     refresh(RecordName(domain), in: domain, set: nil)
     var owner = NameContent()
-    if let data = try? RecordData("{\"owner\":\"\(head.owner)\"}".zoneText, type: .txt) {
+    if let data = try? RecordData(head.ownerText, type: .txt) {
       owner.insert(data, type: RecordType.txt.code, ttl: 600)
     }
     zones[domain]?.names["__owner__.\(domain)"] = owner

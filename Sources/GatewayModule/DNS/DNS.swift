@@ -46,6 +46,7 @@ public struct DNS: Sendable {
         await CurrentCall.releaseWorker()
         try await delegations?.verify(zone.domain, isDelegatedTo: node.nameservers)
         try await store.set(zone)
+        if delegations != nil { store.note(zone.domain, isDelegated: true) }
       }
       await converge()
       return ZoneDelegation(
@@ -108,7 +109,7 @@ public struct DNS: Sendable {
     return zones.sorted { $0.1 < $1.1 }.map { workload, domain in
       ZoneInfo(
         workload: workload, domain: domain.rawValue, managed: workload.isEmpty, serial: serials[domain] ?? 0,
-        records: counts[domain] ?? 0, ds: server.delegationSigners(of: domain), delegated: nil)
+        records: counts[domain] ?? 0, ds: server.delegationSigners(of: domain), delegated: store.isDelegated(domain))
     }
   }
 
@@ -119,14 +120,21 @@ public struct DNS: Sendable {
       throw InvalidValue("domain", domain.rawValue, "it is in no zone of this gateway")
     }
     await CurrentCall.releaseWorker()
-    let sets = store.records.records.filter { set in server.withTable { $0.zone(of: set.name) } == zone }
-    return sets.sorted { $0.name < $1.name }.flatMap { set in
-      set.records.map { record in
-        RecordInfo(
-          workload: set.workload.rawValue, name: set.name.description, type: record.type.rawValue, ttl: record.ttl,
-          value: record.value)
-      }
+    let own = [
+      RecordInfo(workload: "", name: "__owner__.\(zone)", type: "TXT", ttl: 600, value: store.ownerText(of: zone))
+    ]
+    let servers = node.nameservers.map {
+      RecordInfo(workload: "", name: zone.rawValue, type: "NS", ttl: 3600, value: "\($0).")
     }
+    let sets = store.records.records.filter { set in server.withTable { $0.zone(of: set.name) } == zone }
+    return servers + own
+      + sets.sorted { $0.name < $1.name }.flatMap { set in
+        set.records.map { record in
+          RecordInfo(
+            workload: set.workload.rawValue, name: set.name.description, type: record.type.rawValue, ttl: record.ttl,
+            value: record.value)
+        }
+      }
   }
 
   /// What becomes of zones and records from now on.
@@ -139,6 +147,19 @@ public struct DNS: Sendable {
     await withTaskGroup(of: Void.self) { [store] group in
       group.addTask { await store.zones.watch() }
       group.addTask { await store.records.watch() }
+    }
+  }
+
+  /// Looks again and again whether the parents of zones still name this gateway, until the task is cancelled.
+  func followDelegations() async {
+    guard let delegations else { return }
+    while !Task.isCancelled {
+      for domain in store.zones.records.map(\.domain) + node.managed where !Task.isCancelled {
+        // What cannot be told now stays as it was.
+        guard let isDelegated = try? await delegations.isDelegated(domain, to: node.nameservers) else { continue }
+        store.note(domain, isDelegated: isDelegated)
+      }
+      try? await Task.sleep(for: .seconds(600))
     }
   }
 

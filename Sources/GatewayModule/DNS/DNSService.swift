@@ -13,6 +13,7 @@ public struct DNSService: Service {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { await dns.followFiles() }
         group.addTask { await dns.keepServing() }
+        group.addTask { await dns.followDelegations() }
       }
     }
   }

@@ -19,6 +19,8 @@ final class ZoneStore: Sendable {
   private let server: KnotServer
   let zones: RecordStore<DelegatedZone>
   let records: RecordStore<RecordSet>
+  /// Whether the parents of zones name this gateway, as far as is known.
+  private let delegated = Mutex<[Domain: Bool]>([:])
 
   init(
     _ node: DNSNode, root: GatewayRoot, server: KnotServer, logger: Logger,
@@ -123,6 +125,15 @@ final class ZoneStore: Sendable {
   func set(_ zone: DelegatedZone) async throws {
     if let old = zones[zone.workload], old.domain != zone.domain { try await deleteRecords(in: old.domain) }
     try await zones.set(zone)
+  }
+
+  func note(_ domain: Domain, isDelegated: Bool) { delegated.withLock { $0[domain] = isDelegated } }
+
+  func isDelegated(_ domain: Domain) -> Bool? { delegated.withLock { $0[domain] } }
+
+  /// What the record `__owner__` of a zone says, in presentation format.
+  func ownerText(of domain: Domain) -> String {
+    node.head(owner: zones.record(claiming: domain).map { String($0.workload.user) } ?? "").ownerText
   }
 
   func deleteZone(of workload: WorkloadID) async throws {
