@@ -104,6 +104,45 @@ struct DNSTests {
     }
   }
 
+  /// By TCP, in any case, and where an answer is larger than a question allows.
+  @Test func answersAreThoseThatStrangersExpect() async throws {
+    try await Knot.withNode { gateway, knot in
+      let texts = (0..<20).map { Self.record("TXT", "\"\(String(repeating: "x", count: 200))\($0)\"") }
+      let reply = try await call(
+        gateway, "SetRecords", "37-1-w", ["Name": "large.free.test", "Records": .array(texts)])
+      #expect(reply.callError == nil)
+      #expect(try await knot.ask("large.free.test", "TXT", "+tcp").records.count == 20)
+      // dig goes on by TCP by itself, unless it is told not to.
+      let cut = try await knot.ask("large.free.test", "TXT", "+ignore", "+bufsize=512")
+      #expect(cut.flags.contains("tc") && cut.records.count < 20)
+      let odd = try await knot.ask("lArGe.FrEe.TeSt", "TXT", "+tcp")
+      #expect(odd.isAuthoritative && odd.records.first?.name == "lArGe.FrEe.TeSt.")
+      #expect(try await knot.ask("elsewhere.test", "A").status == "REFUSED")
+      // A chain inside the zone is followed, and one that leads out of it is not.
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("CNAME", "b.free.test"))
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await setRecords(gateway, "37-1-c", "c.free.test", Self.record("CNAME", "elsewhere.test"))
+      #expect(try await knot.ask("a.free.test", "A").records.map(\.data) == ["b.free.test.", "192.0.2.1"])
+      #expect(try await knot.ask("c.free.test", "A").records.map(\.data) == ["elsewhere.test."])
+    }
+  }
+
+  /// A flag that knotd reads at its start alone is in effect when it is started after the gateway.
+  @Test func addressThatChangesIsTheOneOfTheNextStart() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.kill()
+      let port = try FreePort.next()
+      try await gateway.restart(adding: ["--dns-address", "127.0.0.1:\(port)"])
+      try await knot.start(at: port)
+      try await eventually {
+        try await knot.data("a.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.1"]
+      }
+    }
+  }
+
   @Test func unsignedZonesAreServedToo() async throws {
     try await Knot.withNode(["--no-dnssec"]) { gateway, knot in
       #expect(try await setZone(gateway, "37-1-zone", "example.test").data["DS"] == [])
@@ -138,6 +177,10 @@ struct DNSTests {
     (
       "38-1-w", "a.sub.free.test", [record("A", "192.0.2.7")],
       #"invalid name "a.sub.free.test": sub.free.test is delegated by 37-1-sub"#
+    ),
+    (
+      "38-1-w", "other.free.test", [record("NS", "ns.test")],
+      #"invalid records of "other.free.test": a.other.free.test below it is held by 37-1-below"#
     ),
     (
       "37-1-w", "example.test", [record("CNAME", "a.test")],
@@ -188,6 +231,7 @@ struct DNSTests {
       _ = try await setZone(gateway, "37-1-zone", "example.test")
       _ = try await setRecords(gateway, "37-1-taken", "taken.free.test", Self.record("A", "192.0.2.1"))
       _ = try await setRecords(gateway, "37-1-sub", "sub.free.test", Self.record("NS", "ns.elsewhere.test"))
+      _ = try await setRecords(gateway, "37-1-below", "a.other.free.test", Self.record("A", "192.0.2.1"))
       let before = try gateway.files(in: "records")
       for (workload, name, records, text) in Self.refusals {
         let reply = try await call(

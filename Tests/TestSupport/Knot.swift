@@ -21,7 +21,8 @@ public final class Knot: Fixture {
   }
 
   private let gateway: GatewayProcess
-  private let port: UInt16
+  private let place: Mutex<UInt16>
+  private var port: UInt16 { place.withLock { $0 } }
   private let directory: TemporaryDirectory
   private let process: Mutex<ChildProcess>
 
@@ -52,7 +53,7 @@ public final class Knot: Fixture {
   private init(_ gateway: GatewayProcess, _ directory: TemporaryDirectory) throws {
     self.gateway = gateway
     self.directory = directory
-    port = UInt16(gateway.port("--dns-address"))!
+    place = Mutex(UInt16(gateway.port("--dns-address"))!)
     process = Mutex(try Self.launch(gateway, log: directory.file("knot.log")))
   }
 
@@ -76,7 +77,10 @@ public final class Knot: Fixture {
   }
 
   /// Starts it again, once it has ended, and waits until it answers.
-  public func start() async throws {
+  ///
+  /// - Parameter port: where it is to answer; nil for where it did.
+  public func start(at port: UInt16? = nil) async throws {
+    if let port { place.withLock { $0 = port } }
     try process.withLock { $0 = try Self.launch(gateway, log: directory.file("knot.log")) }
     try await answers()
   }

@@ -33,6 +33,16 @@ public struct KnotConfiguration: Hashable, Sendable {
   /// The directories that it writes into.
   public var directories: [String] { ["run", "db", "zones"].map { "\(directory)/\($0)" } }
 
+  /// Whether a knotd answers at its control socket.
+  public var isRunning: Bool {
+    do throws(KnotControl.ControlError) {
+      _ = try KnotControl(socket, timeout: .seconds(5))
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /// An item of a section, such as `listen` of `server`.
   struct Setting: Hashable, Sendable {
     let section: String

@@ -79,6 +79,7 @@ public struct DNS: Sendable {
             RecordType(record.type), ttl: record.ttl.flatMap { $0 == 0 ? nil : $0 }, value: record.value)
         })
       try zone.check(set)
+      try store.checkNamesBelow(set)
       await CurrentCall.releaseWorker()
       try await store.set(set)
       await converge()

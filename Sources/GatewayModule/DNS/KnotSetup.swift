@@ -23,8 +23,7 @@ public struct KnotSetup: Sendable {
     public let description: String
   }
 
-  /// Makes what is not there. A database that is there is left as it is: knotd, which may be running, is brought up to date once it
-  /// answers.
+  /// Makes what is not there. Where knotd runs, its database is left as it is: it is brought up to date over its control socket.
   ///
   /// - Throws: ``KnotSetupError``, or `FileError`.
   public func apply() async throws {
@@ -33,11 +32,13 @@ public struct KnotSetup: Sendable {
       try give(path)
     }
     let bytes = Array(configuration.text.utf8)
-    if try FileSystem.content(of: configuration.file, limit: 1 << 20) != bytes {
+    let isChanged = try FileSystem.content(of: configuration.file, limit: 1 << 20) != bytes
+    if isChanged {
       try FileSystem.replace(configuration.file, with: bytes, mode: 0o640)
       try give(configuration.file)
     }
-    guard try FileSystem.find("\(configuration.database)/data.mdb") == nil else { return }
+    let isThere = try FileSystem.find("\(configuration.database)/data.mdb") != nil
+    if isThere, !isChanged || configuration.isRunning { return }
     // Complete when it appears: knotd may be waiting for it.
     let staged = "\(configuration.database).new"
     for name in (try? FileSystem.names(in: staged)) ?? [] { try FileSystem.remove("\(staged)/\(name)") }
@@ -48,7 +49,11 @@ public struct KnotSetup: Sendable {
     }
     for name in try FileSystem.names(in: staged) { try give("\(staged)/\(name)") }
     try give(staged)
-    try FileSystem.rename(staged, to: configuration.database, replacing: true)
+    if isThere {
+      try FileSystem.exchange(staged, with: configuration.database)
+    } else {
+      try FileSystem.rename(staged, to: configuration.database, replacing: true)
+    }
     try FileSystem.syncDirectory(configuration.directory)
     logger.info("knotd's configuration made", metadata: ["database": "\(configuration.database)"])
   }

@@ -21,6 +21,8 @@ final class ZoneStore: Sendable {
   let records: RecordStore<RecordSet>
   /// Whether the parents of zones name this gateway, as far as is known.
   private let delegated = Mutex<[Domain: Bool]>([:])
+  /// The zones that are being written.
+  private let coming = Mutex<Set<Domain>>([])
 
   init(
     _ node: DNSNode, root: GatewayRoot, server: KnotServer, logger: Logger,
@@ -111,6 +113,10 @@ final class ZoneStore: Sendable {
   /// Throws when a zone would be inside another one, or around it.
   func checkIsFree(_ zone: DelegatedZone) throws {
     try zones.checkOwner(of: zone)
+    let coming = coming.withLock { $0 }
+    for domain in coming where domain != zone.domain && (zone.domain.isInside(domain) || domain.isInside(zone.domain)) {
+      throw InvalidValue("domain", zone.domain.rawValue, "the zone \(domain) is held by another workload")
+    }
     for managed in node.managed where zone.domain.isInside(managed) || managed.isInside(zone.domain) {
       throw InvalidValue("domain", zone.domain.rawValue, "\(managed) is the operator's")
     }
@@ -123,6 +129,10 @@ final class ZoneStore: Sendable {
 
   /// Puts a zone in place; records in the one that its workload had go.
   func set(_ zone: DelegatedZone) async throws {
+    // From here on others see that it comes.
+    coming.withLock { _ = $0.insert(zone.domain) }
+    defer { coming.withLock { _ = $0.remove(zone.domain) } }
+    try checkIsFree(zone)
     if let old = zones[zone.workload], old.domain != zone.domain { try await deleteRecords(in: old.domain) }
     try await zones.set(zone)
   }
@@ -146,7 +156,23 @@ final class ZoneStore: Sendable {
   }
 
   private func deleteRecords(in domain: Domain) async throws {
-    for set in records.records where set.name.domain.isInside(domain) { try await records.delete(set.workload) }
+    // All at once, so that they share what it costs to put that on disk.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for set in records.records where set.name.domain.isInside(domain) {
+        group.addTask { [records] in try await records.delete(set.workload) }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Throws when records would delegate names away that other users hold.
+  func checkNamesBelow(_ set: RecordSet) throws(InvalidValue) {
+    guard set.has(.ns) else { return }
+    for other in records.records where other.workload.user != set.workload.user {
+      let isBelow = other.name != set.name && other.name.domain.isInside(set.name.domain)
+      guard isBelow, !set.name.isWildcard else { continue }
+      throw InvalidValue("records of", set.name.description, "\(other.name) below it is held by \(other.workload)")
+    }
   }
 
   /// Puts records in place.

@@ -186,6 +186,8 @@ public final class RecordStore<Content: StoredRecord>: Sendable {
       }
     }
     if !edits.isEmpty {
+      // Somebody may have taken it away.
+      try? FileSystem.makeDirectory(files.staging, mode: 0o755)
       for (edit, outcome) in zip(edits, files.apply(edits.map(\.edit))) { settle(edit.job, outcome) }
     }
     for case .scan(let names, let continuation) in jobs {
