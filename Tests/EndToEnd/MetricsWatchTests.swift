@@ -51,11 +51,12 @@ struct MetricsWatchTests {
           // Each interval is a line; the rate of one of them is that of a request.
           _ = try await watch.line { $0.contains("1-shop") }
           try await request()
+          // In a short interval a few bytes are a high rate, too.
           let line = try await watch.line { line in
-            (try? JSON(parsing: line))?["Workloads"][0]["ResponseRate"].number.map { $0 > 100_000 } ?? false
+            (try? JSON(parsing: line))?["Workloads"][0]["Response"].number.map { $0 >= 100_000 } ?? false
           }
           let shop = try JSON(parsing: line)["Workloads"][0]
-          #expect(shop["Workload"] == "1-shop" && shop["Response"].number! >= 100_000)
+          #expect(shop["Workload"] == "1-shop" && shop["ResponseRate"].number! > 0)
           watch.signal(SIGINT)
           let status = try await watch.exit()
           #expect(status == .code(0))
