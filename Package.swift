@@ -143,7 +143,8 @@ if Context.environment["FUZZ"] != nil {
   package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
   package.targets.append(
     .target(
-      name: "Fuzz", dependencies: ["DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records"], path: "Fuzz/Targets",
+      name: "Fuzz", dependencies: ["DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records"],
+      path: "Fuzz/Targets",
       swiftSettings: settings
     ))
 }

@@ -207,7 +207,7 @@ public final class KnotServer: Sendable {
     }
     // A zone without records is none to knotd.
     guard errors.isEmpty else { return zone }
-    do throws(ZoneText.Fault) {
+    do throws(ZoneText.ScanFault) {
       for record in try ZoneText.records(of: text) {
         if record.type == RecordData.authorityType {
           zone.authority = RecordData(wire: record.data, type: nil)

@@ -15,10 +15,10 @@ struct RecordData: Hashable, Sendable, Comparable {
     }
     guard !value.isEmpty else { throw refuse("it is empty") }
     guard value.utf8.count <= 1 << 16 else { throw refuse("it is longer than 65,536 bytes") }
-    do throws(ZoneText.Fault) {
+    do throws(ZoneText.ScanFault) {
       let records = try ZoneText.records(of: ". 3600 IN \(type) \(value)\n")
       guard records.count == 1, records[0].type == type.code else {
-        throw ZoneText.Fault(line: 1, reason: "not one record")
+        throw ZoneText.ScanFault(line: 1, reason: "not one record")
       }
       bytes = Self.canonical(records[0].data, type: type)
     } catch {

@@ -14,14 +14,14 @@ enum ZoneText {
   }
 
   /// A fault in a text, in zscanner's words.
-  struct Fault: Error {
+  struct ScanFault: Error {
     /// From 1.
     let line: Int
     let reason: String
   }
 
   /// The records of a text.
-  static func records(of text: String) throws(Fault) -> [ScannedRecord] {
+  static func records(of text: String) throws(ScanFault) -> [ScannedRecord] {
     final class Collector {
       var records: [ScannedRecord] = []
     }
@@ -42,7 +42,7 @@ enum ZoneText {
         return problem.map { String(cString: $0) }
       }
     }
-    if let problem { throw Fault(line: Int(line), reason: problem) }
+    if let problem { throw ScanFault(line: Int(line), reason: problem) }
     return collector.records
   }
 

@@ -14,7 +14,7 @@ extension RouteStore {
         let known = state.withLock { $0.index.routes.map(\.fileName) }
         names = Array(Set(try directory.names().files).union(known))
       case .unsettled:
-        if state.withLock({ !$0.untold.isEmpty }), (try? directory.files.sync()) != nil { tellUntold() }
+        if state.withLock({ $0.hasNews }), (try? directory.files.sync()) != nil { tellNews() }
         names = state.withLock { Array(Set($0.stuck.keys).union($0.owed.map(\.fileName))) }
       case .loss:
         try directory.files.make()
@@ -72,10 +72,7 @@ extension RouteStore {
     case .adopt(let route, let stamp, let isCurrent, let isOnHold):
       // Somebody else's file may not be on disk yet; at the start it has had the time.
       let action = state.withLock { state in
-        defer {
-          state.untold[route.workload] = nil
-          state.owed.remove(route.workload)
-        }
+        defer { state.debts[route.workload] = nil }
         state.index.adopt(route, isDurable: isStart, isCurrent: isCurrent, isOnHold: isOnHold, stamp: stamp)
         if isOnHold, let name = route.certifiedName { state.held.insert(name) }
         return state.action(route, replacing: known)
@@ -95,7 +92,7 @@ extension RouteStore {
       }
       state.withLock { state in
         state.index.remove(workload)
-        state.untold[workload] = nil
+        state.debts[workload] = nil
       }
       if let known { onEvent(Event(known, .deleted)) }
       logger.notice("route gone: its file was removed", metadata: ["workload": "\(workload)", "file": "\(file.name)"])
@@ -130,19 +127,19 @@ extension RouteStore {
       case .durable(let stamp):
         state.withLock { state in
           state.index.adopt(route, isDurable: true, isOnHold: file.isOnHold, stamp: stamp)
-          state.owed.remove(workload)
+          state.pay(workload)
         }
         logger.notice("route written again", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
       case .unsynced(let stamp, let error):
         state.withLock { state in
           state.index.adopt(route, isDurable: false, isOnHold: file.isOnHold, stamp: stamp)
-          state.owed.remove(workload)
+          state.pay(workload)
         }
         logger.error("route not synced", metadata: ["workload": "\(workload)", "reason": "\(error)"])
       case .failed(let error):
         let isNew = state.withLock { state in
           state.index.doubt(workload)
-          return state.owed.insert(workload).inserted
+          return state.owe(workload)
         }
         guard isNew else { continue }
         logger.error(

@@ -2,13 +2,30 @@ import ProxyConfig
 import System
 
 extension RouteStore {
+  /// What is still to be done for a workload's route.
+  enum Debt: Equatable {
+    /// Its change is made and could not be synced; to be told once it is.
+    case news(Event.Action)
+    /// Its file was removed, which could not be synced, so that it may be back after a power cut; to be told as well.
+    case removal
+    /// Its file has to be written again and could not be; what is then to be told, if anything.
+    case file(news: Event.Action?)
+
+    /// What is to be told.
+    var action: Event.Action? {
+      switch self {
+      case .news(let action): action
+      case .removal: .deleted
+      case .file(let action): action
+      }
+    }
+  }
+
   /// All that changes, behind the store's lock.
   struct Contents {
     var index = RouteIndex()
-    /// What is still to be told of changes that are made and could not be synced: `deleted` of a route whose file is gone.
-    var untold: [WorkloadID: Event.Action] = [:]
-    /// Whose files have to be written again and could not be.
-    var owed: Set<WorkloadID> = []
+    /// By workload.
+    var debts: [WorkloadID: Debt] = [:]
     /// The files that could not be put away, and why.
     var stuck: [String: FileError] = [:]
     /// Why files were moved to quarantine, by their names there.
@@ -21,7 +38,7 @@ extension RouteStore {
     /// What a route that is in place means to those who know of `known`; nil for no news.
     func action(_ route: Route, replacing known: Route?) -> Event.Action? {
       // Who was not told that it is gone knows it still.
-      if let action = untold[route.workload], action != .deleted { return action }
+      if let action = debts[route.workload]?.action, action != .deleted { return action }
       return known == nil ? .set : known == route ? nil : .replaced
     }
 
@@ -65,12 +82,35 @@ extension RouteStore {
     /// The workload's file is gone, and may be back after a power cut.
     mutating func leave(_ workload: WorkloadID) {
       index.doubt(workload)
-      untold[workload] = .deleted
+      debts[workload] = .removal
     }
 
+    /// The workload's file has to be written again.
+    ///
+    /// - Returns: whether that is new.
+    mutating func owe(_ workload: WorkloadID) -> Bool {
+      if case .file = debts[workload] { return false }
+      debts[workload] = .file(news: debts[workload]?.action)
+      return true
+    }
+
+    /// The workload's file was written again.
+    mutating func pay(_ workload: WorkloadID) {
+      if case .file(let news) = debts[workload] { debts[workload] = news.map { .news($0) } }
+    }
+
+    /// Whether something is to be told once it is synced.
+    var hasNews: Bool { debts.values.contains { $0.action != nil } }
+
+    /// The workloads whose files have to be written again.
+    var owed: [WorkloadID] { debts.keys.filter { if case .file = debts[$0] { true } else { false } } }
+
     func expectation(of workload: WorkloadID) -> FileExpectation {
-      if untold[workload] == .deleted { return .nothing }
-      return owed.contains(workload) ? .fileLater : .file
+      switch debts[workload] {
+      case .removal: .nothing
+      case .file: .fileLater
+      case .news, nil: .file
+      }
     }
   }
 

@@ -53,17 +53,14 @@ extension RouteStore {
           if let action = state.action(route, replacing: known) {
             news.append(Event(route, action, replacing: known))
           }
-          state.untold[route.workload] = nil
-          state.owed.remove(route.workload)
+          state.debts[route.workload] = nil
         case (.write(let route), .unsynced(let stamp, _)):
           state.index.confirm(route, isDurable: false, isOnHold: isOnHold, stamp: stamp)
-          state.untold[route.workload] = state.action(route, replacing: known)
-          state.owed.remove(route.workload)
+          state.debts[route.workload] = state.action(route, replacing: known).map { .news($0) }
         case (.write(let route), .failed): state.index.abandon(route)
         case (.remove(let workload), .durable):
           state.index.remove(workload)
-          state.untold[workload] = nil
-          state.owed.remove(workload)
+          state.debts[workload] = nil
           if let known { news.append(Event(known, .deleted)) }
         // A power cut may bring the file back: the domain stays taken until that is synced.
         case (.remove(let workload), .unsynced): if known != nil { state.leave(workload) }
@@ -73,19 +70,20 @@ extension RouteStore {
     }
     for event in news { onEvent(event) }
     // What was not synced before was now.
-    if outcomes.contains(where: { if case .durable = $0 { true } else { false } }) { tellUntold() }
+    if outcomes.contains(where: { if case .durable = $0 { true } else { false } }) { tellNews() }
     return outcomes
   }
 
   /// Tells of what was done and not synced, now that the directory is.
-  func tellUntold() {
-    let untold = state.withLock { $0.untold }
+  func tellNews() {
+    let untold = state.withLock { $0.debts.compactMapValues(\.action) }
     if untold.isEmpty { return }
     let news = untold.compactMap { workload, action -> Event? in
       // One that is back, with the whole directory, was not withdrawn after all.
       let isBack = action == .deleted && directory.files.has(workload.fileName)
       return state.withLock { state in
-        state.untold[workload] = nil
+        // A file that has to be written again still has to be.
+        state.debts[workload] = if case .file = state.debts[workload] { .file(news: nil) } else { nil }
         guard let route = state.index[workload], !isBack else { return nil }
         if action == .deleted { state.index.remove(workload) } else { state.index.trust(workload) }
         return Event(route, action)

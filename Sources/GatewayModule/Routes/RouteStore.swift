@@ -265,7 +265,7 @@ public final class RouteStore: Sendable {
 
   /// Whether there is something to be tried again, by ``reconcile(_:)``.
   var isUnsettled: Bool {
-    state.withLock { !$0.untold.isEmpty || !$0.owed.isEmpty || !$0.stuck.isEmpty }
+    state.withLock { !$0.debts.isEmpty || !$0.stuck.isEmpty }
   }
 
   /// The workloads whose files are as an earlier version wrote them.
