@@ -27,6 +27,13 @@ public struct KnotSetup: Sendable {
   ///
   /// - Throws: ``KnotSetupError``, or `FileError`.
   public func apply() async throws {
+    guard
+      configuration.directory.unicodeScalars.allSatisfy({
+        (0x20..<0x7f).contains($0.value) && !"\"\\".unicodeScalars.contains($0)
+      })
+    else {
+      throw KnotSetupError(description: "\(quoted(configuration.directory)) cannot be said in knotd's configuration")
+    }
     for path in [configuration.directory] + configuration.directories {
       try FileSystem.makeDirectory(path, mode: 0o750)
       try give(path)
@@ -42,8 +49,8 @@ public struct KnotSetup: Sendable {
     // Complete when it appears: knotd may be waiting for it.
     let staged = "\(configuration.database).new"
     for name in (try? FileSystem.names(in: staged)) ?? [] { try FileSystem.remove("\(staged)/\(name)") }
-    let knotc = try program("knotc")
-    let command = ShellCommand("exec '\(knotc)' -C '\(staged)' conf-import '\(configuration.file)' >/dev/null")
+    let arguments = [try program("knotc"), "-C", staged, "conf-import", configuration.file]
+    let command = ShellCommand(#"exec "$0" "$@" >/dev/null"#, arguments: arguments)
     if let problem = try await command.run(within: Self.limit) {
       throw KnotSetupError(description: "knotc cannot make \(configuration.database): \(problem)")
     }
