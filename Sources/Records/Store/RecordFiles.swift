@@ -6,11 +6,14 @@ package struct RecordFiles: Sendable {
   /// A file as it is to be written.
   package struct Writing: Sendable {
     package let name: String
-    package let bytes: [UInt8]
+    /// Made when it is written: of many files few are in memory at a time.
+    package let bytes: @Sendable () -> [UInt8]
     /// When it is to have been modified, in nanoseconds since the epoch; nil for now.
     package let modified: Int64?
 
-    package init(name: String, bytes: [UInt8], modified: Int64? = nil) {
+    package init(
+      name: String, bytes: @autoclosure @escaping @Sendable () -> [UInt8], modified: Int64? = nil
+    ) {
       self.name = name
       self.bytes = bytes
       self.modified = modified
@@ -163,7 +166,7 @@ package struct RecordFiles: Sendable {
     let written = edits.map { edit -> Result<UnsyncedFile, FileError>? in
       guard case .write(let file, _) = edit else { return nil }
       return Result { () throws(FileError) in
-        try UnsyncedFile(file.bytes, at: stagingPath(file.name), mode: mode, modified: file.modified)
+        try UnsyncedFile(file.bytes(), at: stagingPath(file.name), mode: mode, modified: file.modified)
       }
     }
     var synced = UnsyncedFile.sync(written.compactMap { try? $0?.get() }).makeIterator()
