@@ -80,6 +80,10 @@ struct DocumentationTests {
     for name in methods {
       #expect(document.contains("\n### `\(name)(") || document.contains("\n### \(name)\n"), "\(name)")
     }
+    let dns = try #require(document.firstRange(of: "### `dns@0.0.1`")).lowerBound
+    let names = try Self.text("Sources/GatewayClient/DNSObject.swift").matches(of: #/static let \w+ = "([A-Z]\w+)"/#)
+    #expect(names.count == 7)
+    for name in names { #expect(document[dns...].contains("`\(name.1)`"), "\(name.1)") }
   }
 
   @Test("The rule that each refused value breaks is there", arguments: BadInputTests.groups)

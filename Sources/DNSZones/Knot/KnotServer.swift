@@ -46,7 +46,7 @@ public final class KnotServer: Sendable {
 
   private let configuration: KnotConfiguration
   /// Where it is kept how far serials have come.
-  private let serials: String
+  private let serialsPath: String
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
   private let writer = GroupWriter<CheckedContinuation<Convergence, Never>>("knot")
@@ -61,7 +61,7 @@ public final class KnotServer: Sendable {
   ///   - serials: the path of a file in which it is kept how far the serials of zones have come.
   public init(_ configuration: KnotConfiguration, serials: String, logger: Logger) {
     self.configuration = configuration
-    self.serials = serials
+    serialsPath = serials
     self.logger = logger
   }
 
@@ -69,9 +69,6 @@ public final class KnotServer: Sendable {
   public func withTable<Result>(_ body: (inout ZoneTable) -> Result) -> Result {
     desired.withLock { body(&$0.table) }
   }
-
-  /// Why knotd does not serve all that it is to; nil when it does, as far as is known.
-  public var problem: String? { desired.withLock { $0.problem } }
 
   /// Has knotd serve what the table says, together with what others ask for meanwhile.
   public func converge() async -> Convergence {
@@ -156,7 +153,7 @@ public final class KnotServer: Sendable {
       return [:]
     }
     let control = try KnotControl(socket, timeout: Self.timeout)
-    var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serials))
+    var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serialsPath))
     known = nil
     if isKnown {
       // What it was last seen with has another serial by now.

@@ -103,8 +103,11 @@ public struct DNS: Sendable {
     await CurrentCall.releaseWorker()
     let serials = await server.serials()
     var counts: [Domain: Int] = [:]
-    for set in store.records.records {
-      if let zone = server.withTable({ $0.zone(of: set.name) }) { counts[zone, default: 0] += set.records.count }
+    let sets = store.records.records
+    server.withTable { table in
+      for set in sets {
+        if let zone = table.zone(of: set.name) { counts[zone, default: 0] += set.records.count }
+      }
     }
     let zones = store.zones.records.map { ($0.workload.rawValue, $0.domain) } + node.managed.map { ("", $0) }
     return zones.sorted { $0.1 < $1.1 }.map { workload, domain in
@@ -127,7 +130,8 @@ public struct DNS: Sendable {
     let servers = node.nameservers.map {
       RecordInfo(workload: "", name: zone.rawValue, type: "NS", ttl: 3600, value: "\($0).")
     }
-    let sets = store.records.records.filter { set in server.withTable { $0.zone(of: set.name) } == zone }
+    let all = store.records.records
+    let sets = server.withTable { table in all.filter { table.zone(of: $0.name) == zone } }
     return servers + own
       + sets.sorted { $0.name < $1.name }.flatMap { set in
         set.records.map { record in
