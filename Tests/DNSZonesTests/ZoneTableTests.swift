@@ -59,4 +59,51 @@ struct ZoneTableTests {
     types = table.takeWork(everything: true)[domain]?.zone?.names["example.test"]?.types.keys.sorted()
     #expect(types == [2])
   }
+
+  /// Of several who say something of a name the gateway comes first, then the workload.
+  @Test func whoSaysItDecidesWhatIsServed() throws {
+    var table = ZoneTable()
+    let domain = try Domain("example.test")
+    func served(_ name: String) -> [String] {
+      table.records(in: domain).filter { $0.name == name }.map { "\($0.origin) \($0.record.type) \($0.record.value)" }
+    }
+    // Before its zone.
+    try table.give("a.example.test", [RecordSet.Record(.a, value: "192.0.2.1")], by: .hash)
+    table.add(domain, head)
+    #expect(served("a.example.test") == ["hash A 192.0.2.1"])
+    try table.set(set("a.example.test"))
+    #expect(served("a.example.test") == ["workload A 192.0.2.7"])
+    try table.setOwn([RecordName("a.example.test"): [RecordSet.Record(.txt, value: "x")]])
+    #expect(served("a.example.test") == ["gateway TXT x", "workload A 192.0.2.7"])
+    try table.setOwn([RecordName("a.example.test"): [RecordSet.Record(.cname, value: "b.test")]])
+    #expect(served("a.example.test") == ["gateway CNAME b.test"])
+    table.setOwn([:])
+    table.clear(try RecordName("a.example.test"))
+    #expect(served("a.example.test") == ["hash A 192.0.2.1"])
+    table.give("a.example.test", [], by: .hash)
+    #expect(served("a.example.test").isEmpty)
+  }
+
+  /// A zone that comes takes its names from the one around it, and one that goes gives them back.
+  @Test func namesGoWithTheirZones() throws {
+    var table = ZoneTable()
+    let (outer, inner) = (try Domain("example.test"), try Domain("in.example.test"))
+    try table.set(set("a.in.example.test"))
+    table.add(outer, head)
+    try table.set(set("*.in.example.test"))
+    func names(_ domain: Domain) -> [String] { table.records(in: domain).filter { $0.origin == .workload }.map(\.name) }
+    let both = ["*.in.example.test", "a.in.example.test"]
+    #expect(names(outer) == both)
+    table.setZone(inner, head, by: .hash)
+    #expect(names(outer).isEmpty && names(inner) == both)
+    table.add(inner, head)
+    table.setZone(inner, nil, by: .hash)
+    #expect(names(inner) == both)
+    table.remove(inner)
+    #expect(names(outer) == both && names(inner).isEmpty)
+    table.remove(outer)
+    #expect(names(outer).isEmpty)
+    table.add(outer, head)
+    #expect(names(outer) == both)
+  }
 }

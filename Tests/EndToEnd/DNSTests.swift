@@ -30,6 +30,12 @@ struct DNSTests {
     try await call(gateway, "SetZone", .string(workload), ["Domain": .string(domain)])
   }
 
+  /// What kept zones from being served, beside that knotd was not there yet.
+  private func problems(_ gateway: GatewayProcess) throws -> [String] {
+    try gateway.logged("zones are not served as they are to be").compactMap(\.["reason"].string)
+      .filter { !$0.hasPrefix("knotd is not running") }
+  }
+
   // MARK: What is set is answered
 
   @Test func recordsOfEveryTypeAreAnsweredAsSoonAsTheCallIs() async throws {
@@ -76,7 +82,9 @@ struct DNSTests {
       let signer = try #require(reply.data["DS"].array?.first?.string)
       #expect(signer.contains(" 13 2 "))
       #expect(try await knot.data("example.test", "NS") == ["\(Knot.nameserver)."])
-      #expect(try await knot.data("__owner__.example.test", "TXT") == [#""{\"owner\":\"37\"}""#])
+      #expect(try await knot.data("__owner__.example.test", "TXT") == [
+          #""{\"identity\":\"\#(Knot.nameserver)\",\"owner\":\"37\"}""#
+        ])
       let soa = try await knot.data("example.test", "SOA")
       #expect(soa.first?.hasPrefix("\(Knot.nameserver). hostmaster.example.test. ") == true)
       _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
@@ -363,6 +371,52 @@ struct DNSTests {
     }
   }
 
+  @Test func zoneThatAStrangerHasHarmsNoOtherAndIsServedOnceItIsFree() async throws {
+    try await Knot.withNode { gateway, knot in
+      // At its start the gateway ends what somebody has begun in knotd and not finished.
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("conf-begin")
+      try await knot.control("conf-set", "zone[example.test]")
+      try await knot.control("conf-set", "zone[example.test].storage", gateway.root.file("knot/zones"))
+      try await knot.control("conf-commit")
+      #expect(try await setZone(gateway, "37-1-zone", "example.test").callError == nil)
+      #expect(try await setZone(gateway, "37-1-other", "other.test").callError == nil)
+      _ = try await setRecords(gateway, "37-1-c", "a.other.test", Self.record("A", "192.0.2.1"))
+      #expect(try await knot.data("a.other.test", "A") == ["192.0.2.1"])
+      #expect(try problems(gateway) == ["example.test: knotd has a zone of that name that is not the gateway's"])
+      _ = try await setRecords(gateway, "37-1-b", "b.example.test", Self.record("A", "192.0.2.2"))
+      try await knot.control("conf-begin")
+      try await knot.control("conf-unset", "zone[example.test]")
+      try await knot.control("conf-commit")
+      try await eventually {
+        try await knot.data("b.example.test", "A")
+      } until: {
+        $0 == ["192.0.2.2"]
+      }
+      try await eventually { try gateway.logged("zones are served as they are to be").count == 2 }
+    }
+  }
+
+  /// What somebody else has changed meanwhile is read again before anything is told to be wrong.
+  @Test func changeThatSomebodyElseHasMadeAlreadyIsTakenIn() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("zone-begin", Knot.managed)
+      try await knot.control("zone-unset", Knot.managed, "a", "A")
+      try await knot.control("zone-set", Knot.managed, "by-hand", "60", "A", "192.0.2.66")
+      try await knot.control("zone-commit", Knot.managed)
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2"))
+      #expect(try await call(gateway, "DeleteRecords", "37-1-a").callError == nil)
+      #expect(try await knot.data("b.free.test", "A") == ["192.0.2.2"])
+      #expect(try problems(gateway) == [])
+      try await eventually {
+        try await knot.ask("by-hand.free.test", "A").status
+      } until: {
+        $0 == "NXDOMAIN"
+      }
+    }
+  }
+
   @Test func filesThatPeopleChangeAreTakenInOrPutAway() async throws {
     try await Knot.withNode { gateway, knot in
       _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
@@ -465,8 +519,8 @@ struct DNSTests {
       #expect(
         records.standardOutput == """
           NAME                    TTL   TYPE  WORKLOAD   VALUE
+          __owner__.example.test  600   TXT   (gateway)  "{\\"identity\\":\\"ns1.gateway.test\\",\\"owner\\":\\"37\\"}"
           example.test            3600  NS    (gateway)  ns1.gateway.test.
-          __owner__.example.test  600   TXT   (gateway)  "{\\"owner\\":\\"37\\"}"
           web.example.test        60    A     37-1-web   192.0.2.7
           web.example.test        60    A     37-1-web   192.0.2.8
           web.example.test        60    AAAA  37-1-web   2001:db8::1

@@ -63,16 +63,16 @@ struct KnotControl: ~Copyable {
     cknot_close(control)
   }
 
-  /// Runs a command once for each of `units`, and hands over each part of the answer.
+  /// Runs a command once for each of `units`, until one is refused, and hands over each part of the answer.
   ///
-  /// - Returns: the errors of those that were refused, in the order they came.
+  /// - Returns: the one that was refused, with its error; none where all is well.
   func run(
     _ command: String, _ units: [Unit] = [Unit()], flags: String? = nil, _ take: (Unit) -> Void = { _ in }
-  ) throws(ControlError) -> [String] {
+  ) throws(ControlError) -> [Unit] {
     if units.isEmpty { return [] }
     for unit in units { try send(command, flags, unit) }
     try check(cknot_send(control, cknot_kind_block, nil))
-    var errors: [String] = []
+    var refused: [Unit] = []
     while true {
       var kind = cknot_kind_end
       var parts = [UnsafePointer<CChar>?](repeating: nil, count: Int(cknot_parts))
@@ -85,18 +85,27 @@ struct KnotControl: ~Copyable {
           zone: part(cknot_part_zone), owner: part(cknot_part_owner), ttl: part(cknot_part_ttl),
           type: part(cknot_part_type), data: part(cknot_part_data), filter: part(cknot_part_filter))
         unit.error = part(cknot_part_error)
-        if let error = unit.error { errors.append(unit.zone.map { "\($0): \(error)" } ?? error) } else { take(unit) }
-      case cknot_kind_block: return errors
+        if unit.error != nil { refused.append(unit) } else { take(unit) }
+      case cknot_kind_block: return refused
       default: throw .away("knotd ended the conversation in \(command)")
       }
     }
+  }
+
+  /// The same, and goes on with those that come after a refused one.
+  func runEach(_ command: String, _ units: [Unit], flags: String? = nil) throws(ControlError) -> [Unit] {
+    var refused: [Unit] = []
+    for unit in units { refused += try run(command, [unit], flags: flags) }
+    return refused
   }
 
   /// The same for a command that must not be refused.
   func demand(
     _ command: String, _ units: [Unit] = [Unit()], flags: String? = nil, _ take: (Unit) -> Void = { _ in }
   ) throws(ControlError) {
-    if let error = try run(command, units, flags: flags, take).first { throw .refused(command: command, reason: error) }
+    guard let refused = try run(command, units, flags: flags, take).first, let error = refused.error else { return }
+    let place = refused.zone ?? refused.identifier
+    throw .refused(command: command, reason: place.map { "\($0): \(error)" } ?? error)
   }
 
   private func send(_ command: String, _ flags: String?, _ unit: Unit) throws(ControlError) {

@@ -32,6 +32,19 @@ public final class KnotServer: Sendable {
     var zones: [Domain: ServedZone] = [:]
     /// Why knotd refused what was last to be changed in a zone.
     var refusals: [Domain: String] = [:]
+    /// The zones that somebody else may have changed: the next time all of them is looked at.
+    var doubtful: Set<Domain> = []
+
+    /// What has to be done to the zones.
+    func changes(_ work: [Domain: ZoneTable.Work]) -> [Domain: ZoneChange] {
+      var changes: [Domain: ZoneChange] = [:]
+      for (domain, work) in work {
+        guard let zone = work.zone, let served = zones[domain] else { continue }
+        let change = ZoneChange(of: domain, from: served, to: zone, names: work.names, serials: serials)
+        if !change.isEmpty { changes[domain] = change }
+      }
+      return changes
+    }
   }
 
   struct ServedZone {
@@ -143,7 +156,7 @@ public final class KnotServer: Sendable {
       return known
     }
     let isKnown = known != nil
-    let unsettled = known?.refusals.keys.map { $0 } ?? []
+    let unsettled = known.map { $0.doubtful.union($0.refusals.keys) } ?? []
     var work = desired.withLock { desired in
       for domain in unsettled { desired.table.doubt(domain) }
       return desired.table.takeWork(everything: !isKnown)
@@ -155,6 +168,7 @@ public final class KnotServer: Sendable {
     let control = try KnotControl(socket, timeout: Self.timeout)
     var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serialsPath))
     known = nil
+    state.doubtful = []
     if isKnown {
       // What it was last seen with has another serial by now.
       for (domain, work) in work where work.names == nil && state.zones[domain] != nil {
@@ -167,8 +181,8 @@ public final class KnotServer: Sendable {
       state.zones = try Self.read(control)
       for domain in state.zones.keys where work[domain] == nil { work[domain] = ZoneTable.Work(zone: nil, names: nil) }
     }
-    try Self.arrange(control, &state.zones, work)
-    state.refusals = try Self.write(control, &state, work)
+    state.refusals = try Self.arrange(control, &state.zones, work)
+    try Self.write(control, &state, work)
     try Self.readSigners(control, &state.zones, work)
     desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
     served.withLock { [state] in $0 = state }
@@ -196,14 +210,14 @@ public final class KnotServer: Sendable {
   ) throws(KnotControl.ControlError) -> ServedZone {
     var zone = ServedZone()
     var text = ""
-    let errors = try control.run("zone-read", [.init(zone: "\(domain).")]) { unit in
+    let refused = try control.run("zone-read", [.init(zone: "\(domain).")]) { unit in
       guard let owner = unit.owner, let ttl = unit.ttl, let type = unit.type, let data = unit.data,
         !KnotConfiguration.signingTypes.contains(type)
       else { return }
       text += "\(owner) \(ttl) IN \(type) \(data)\n"
     }
     // A zone without records is none to knotd.
-    guard errors.isEmpty else { return zone }
+    guard refused.isEmpty else { return zone }
     do throws(ZoneText.ScanFault) {
       for record in try ZoneText.records(of: text) {
         if record.type == RecordData.authorityType {
@@ -223,69 +237,79 @@ public final class KnotServer: Sendable {
   // MARK: Writing
 
   /// Has knotd have the zones that it is to have, and no other of ours.
+  ///
+  /// - Returns: why it does not take a zone.
   private static func arrange(
     _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
-  ) throws(KnotControl.ControlError) {
-    let wanted = work.keys.filter { work[$0]?.zone != nil && zones[$0] == nil }
+  ) throws(KnotControl.ControlError) -> [Domain: String] {
+    func zone(_ domain: Domain) -> KnotControl.Unit { .init(section: "zone", identifier: "\(domain).") }
+    var wanted = Set(work.keys.filter { work[$0]?.zone != nil && zones[$0] == nil })
     let unwanted = work.keys.filter { work[$0]?.zone == nil && zones[$0] != nil }
-    guard !wanted.isEmpty || !unwanted.isEmpty else { return }
+    guard !wanted.isEmpty || !unwanted.isEmpty else { return [:] }
+    var refusals: [Domain: String] = [:]
     try control.beginConfiguration()
     do throws(KnotControl.ControlError) {
-      try control.demand("conf-unset", unwanted.map { .init(section: "zone", identifier: "\($0).") })
-      try control.demand("conf-set", wanted.map { .init(section: "zone", identifier: "\($0).") })
+      try control.demand("conf-unset", unwanted.map(zone))
+      for refused in try control.runEach("conf-set", wanted.map(zone)) {
+        // One that somebody else has made: it harms no other.
+        guard let domain = refused.identifier.flatMap({ try? Domain($0) }), wanted.remove(domain) != nil else {
+          throw .refused(command: "conf-set", reason: refused.error ?? "")
+        }
+        refusals[domain] = "knotd has a zone of that name that is not the gateway's"
+      }
       try control.demand(
         "conf-set",
         wanted.map { .init(section: "zone", item: "template", identifier: "\($0).", data: KnotConfiguration.template) })
-      try control.demand("conf-commit")
+      if wanted.isEmpty, unwanted.isEmpty {
+        try control.demand("conf-abort")
+      } else {
+        try control.demand("conf-commit")
+      }
     } catch {
       _ = try control.run("conf-abort")
       throw error
     }
     // What it remembers of a zone that it no longer has would be there again when the zone is.
-    _ = try control.run("zone-purge", unwanted.map { .init(zone: "\($0).", filter: nil) }, flags: "OF")
+    _ = try control.runEach("zone-purge", unwanted.map { .init(zone: "\($0).") }, flags: "OF")
     for domain in unwanted { zones[domain] = nil }
     for domain in wanted { zones[domain] = ServedZone() }
+    return refusals
   }
 
-  /// Has the zones have the records that they are to have, each in one step.
-  ///
-  /// - Returns: why knotd refuses the change of a zone, which then is as it was.
+  /// Has the zones have the records that they are to have, each in one step. A zone of which knotd refuses that stays as it was.
   private static func write(
     _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
-  ) throws(KnotControl.ControlError) -> [Domain: String] {
-    var changes: [Domain: ZoneChange] = [:]
-    for (domain, work) in work {
-      guard let zone = work.zone, let served = state.zones[domain] else { continue }
-      let change = ZoneChange(of: domain, from: served, to: zone, names: work.names, serials: state.serials)
-      if !change.isEmpty { changes[domain] = change }
-    }
-    if changes.isEmpty { return [:] }
+  ) throws(KnotControl.ControlError) {
+    var changes = state.changes(work)
+    if changes.isEmpty { return }
     do throws(FileError) {
       let zones = state.zones
       try state.serials.advance(changes.reduce(into: [:]) { $0[$1.key] = .some(zones[$1.key]?.serial) })
     } catch {
       throw .refused(command: "serial", reason: "\(error)")
     }
-    var refusals: [Domain: String] = [:]
-    // Together, and where one of them is refused each by itself: it harms no other.
     do throws(KnotControl.ControlError) {
       try commit(control, changes)
     } catch {
       guard case .refused = error else { throw error }
-      for (domain, change) in changes {
+      // Each by itself, then: one that is refused harms no other. Some have been changed, others by somebody else perhaps.
+      for domain in changes.keys {
+        state.zones[domain] = try read(domain, control)
+        changes[domain] = state.changes(work.filter { $0.key == domain })[domain]
+        state.doubtful.insert(domain)
+        guard let change = changes[domain] else { continue }
         do throws(KnotControl.ControlError) {
           try commit(control, [domain: change])
         } catch {
           guard case .refused = error else { throw error }
-          refusals[domain] = "\(error)"
+          state.refusals[domain] = "\(error)"
+          changes[domain] = nil
         }
       }
     }
-    for (domain, change) in changes where refusals[domain] == nil {
-      guard let zone = work[domain]?.zone else { continue }
-      change.note(in: &state.zones[domain, default: ServedZone()], zone)
+    for (domain, change) in changes {
+      if let zone = work[domain]?.zone { change.note(in: &state.zones[domain, default: ServedZone()], zone) }
     }
-    return refusals
   }
 
   private static func commit(
@@ -294,7 +318,7 @@ public final class KnotServer: Sendable {
     let open: [KnotControl.Unit] = changes.keys.map { .init(zone: "\($0).") }
     if try !control.run("zone-begin", open).isEmpty {
       // What a gateway left open when it was killed, or an operator has in hand.
-      _ = try control.run("zone-abort", open)
+      _ = try control.runEach("zone-abort", open)
       try control.demand("zone-begin", open)
     }
     do throws(KnotControl.ControlError) {
@@ -302,7 +326,7 @@ public final class KnotServer: Sendable {
       try control.demand("zone-set", changes.values.flatMap(\.additions))
       try control.demand("zone-commit", open)
     } catch {
-      if case .refused = error { _ = try control.run("zone-abort", open) }
+      if case .refused = error { _ = try control.runEach("zone-abort", open) }
       throw error
     }
   }

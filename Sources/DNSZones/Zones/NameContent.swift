@@ -10,7 +10,16 @@ struct NameContent: Hashable, Sendable {
 
   private(set) var types: [UInt16: TypeContent] = [:]
 
+  init() {}
+
+  init(_ records: [RecordSet.Record]) {
+    for record in records { insert(record.data, type: record.type.code, ttl: UInt32(record.ttl)) }
+  }
+
   var isEmpty: Bool { types.isEmpty }
+
+  /// Whether it is another name for something, which stands alone (RFC 1034, 3.6.2).
+  var isAlias: Bool { types[RecordType.cname.code] != nil }
 
   mutating func insert(_ data: RecordData, type: UInt16, ttl: UInt32) {
     var content = types[type] ?? TypeContent(ttl: ttl, data: [])

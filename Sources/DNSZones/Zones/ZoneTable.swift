@@ -6,24 +6,27 @@ public struct ZoneTable: Sendable {
   public struct ZoneHead: Hashable, Sendable {
     /// The gateway's name servers, the first of which is the zone's primary; at least one.
     public let nameservers: [RecordName]
-    /// Who may set records in it; empty for the operator, in whose zones everybody may.
-    public let owner: String
+    /// Who may set records in it; empty for the operator, in whose zones everybody may, and nil where the gateway does not say.
+    public let owner: String?
 
-    public init(nameservers: [RecordName], owner: String) {
+    public init(nameservers: [RecordName], owner: String?) {
       self.nameservers = nameservers
       self.owner = owner
     }
 
-    /// The value of the TXT record `__owner__`, in presentation format: JSON, as TFGateway writes it.
-    public var ownerText: String { "{\"owner\":\"\(owner)\"}".zoneText }
+    /// The name that says whose a zone is.
+    static func ownerName(in domain: Domain) -> String { "__owner__.\(domain)" }
 
-    /// Of the records that every zone has, those under its own name.
-    fileprivate var apex: NameContent {
-      var content = NameContent()
-      for name in nameservers {
-        content.insert(RecordData(wire: wire(name.description), type: .ns), type: RecordType.ns.code, ttl: 3600)
-      }
-      return content
+    /// The records that every zone has under its own name.
+    fileprivate var apex: [RecordSet.Record] {
+      nameservers.map { RecordSet.Record(unchecked: .ns, ttl: 3600, value: "\($0).") }
+    }
+
+    /// Those that say whose it is: JSON, as TFGateway writes it. The gateway's identity is the name of its first name server.
+    fileprivate var ownership: [RecordSet.Record] {
+      guard let owner else { return [] }
+      let text = "{\"identity\":\"\(nameservers.first?.description ?? "")\",\"owner\":\"\(owner)\"}"
+      return [RecordSet.Record(unchecked: .txt, ttl: 600, value: text.zoneText)]
     }
 
     /// The start of the zone's authority (RFC 1035, 3.3.13) but for its serial: with times in seconds.
@@ -35,21 +38,46 @@ public struct ZoneTable: Sendable {
     }
   }
 
+  /// Who has a zone served. Where several do, it is served as the first of them says.
+  enum ZoneOrigin: CaseIterable, Hashable, Sendable {
+    /// A workload by its record, or the operator.
+    case record
+    case hash
+    /// A challenge, in no other zone.
+    case challenge
+  }
+
+  /// Who says what stands under a name.
+  public enum NameOrigin: Hashable, Sendable {
+    /// The gateway itself: what the others say of the same types does not count, nor anything beside an alias.
+    case gateway
+    case workload
+    /// Nothing of it counts where a workload says something.
+    case hash
+  }
+
   struct Zone: Sendable {
-    var head: ZoneHead
-    /// By name, in text.
-    var names: [String: NameContent] = [:]
+    fileprivate var heads: [ZoneOrigin: ZoneHead]
+    /// What is served, by name, in text.
+    fileprivate(set) var names: [String: NameContent] = [:]
+
+    var head: ZoneHead { ZoneOrigin.allCases.lazy.compactMap { [heads] in heads[$0] }.first! }
   }
 
   private(set) var zones: [Domain: Zone] = [:]
+  private var given: [NameOrigin: [String: [RecordSet.Record]]] = [:]
+  /// The names that are in no zone.
+  private var orphans: Set<String> = []
   /// The names to look at; nil for a zone that is new, or is no more.
   private(set) var changed: [Domain: Set<String>?] = [:]
 
   public init() {}
 
   /// The zone that a name is in: the smallest one.
-  public func zone(of name: RecordName) -> Domain? {
-    var candidate: Domain? = name.domain
+  public func zone(of name: RecordName) -> Domain? { zone(around: name.domain) }
+
+  private func zone(around domain: Domain?) -> Domain? {
+    var candidate = domain
     while let domain = candidate {
       if zones[domain] != nil { return domain }
       candidate = domain.parent
@@ -57,56 +85,133 @@ public struct ZoneTable: Sendable {
     return nil
   }
 
-  /// A zone is to be served, with no records but those that every zone has.
-  public mutating func add(_ domain: Domain, _ head: ZoneHead) {
-    zones[domain] = Zone(head: head)
-    changed[domain] = .some(nil)
-    refresh(RecordName(domain), in: domain, set: nil)
-    var owner = NameContent()
-    if let data = try? RecordData(head.ownerText, type: .txt) {
-      owner.insert(data, type: RecordType.txt.code, ttl: 600)
+  private func zone(of name: String) -> Domain? {
+    // Its labels may be such as no domain has: asterisks.
+    var rest = name[...]
+    while !rest.isEmpty {
+      if let domain = try? Domain(rest) { return zone(around: domain) }
+      rest = rest.drop { $0 != "." }.dropFirst()
     }
-    zones[domain]?.names["__owner__.\(domain)"] = owner
+    return nil
   }
 
-  /// A zone is no longer to be served, nor anything in it.
-  public mutating func remove(_ domain: Domain) {
-    guard zones.removeValue(forKey: domain) != nil else { return }
+  // MARK: Zones
+
+  /// A zone is to be served, with what is set in it and what every zone has.
+  public mutating func add(_ domain: Domain, _ head: ZoneHead) { setZone(domain, head, by: .record) }
+
+  /// A zone is no longer to be served.
+  public mutating func remove(_ domain: Domain) { setZone(domain, nil, by: .record) }
+
+  /// - Parameter head: nil where it is not to be served on behalf of `origin`.
+  mutating func setZone(_ domain: Domain, _ head: ZoneHead?, by origin: ZoneOrigin) {
+    let old = zones[domain]
+    guard old?.heads[origin] != head else { return }
+    if old != nil {
+      zones[domain]!.heads[origin] = head
+      if zones[domain]!.heads.isEmpty {
+        zones[domain] = nil
+        for name in old!.names.keys { refresh(name) }
+      }
+    } else if let head {
+      let outer = zone(around: domain.parent)
+      zones[domain] = Zone(heads: [origin: head])
+      let others = outer.flatMap { zones[$0]?.names.keys.map { $0 } } ?? []
+      for name in orphans.filter({ $0.isInside(domain) }) + others.filter({ $0.isInside(domain) }) {
+        refresh(name)
+        guard let outer, zones[outer]!.names.removeValue(forKey: name) != nil else { continue }
+        mark(name, in: outer)
+      }
+    }
+    // After that, so that no name is looked at alone.
     changed[domain] = .some(nil)
+    guard zones[domain] != nil else { return }
+    refresh(domain.rawValue)
+    refresh(ZoneHead.ownerName(in: domain))
   }
 
-  /// What is served under a name from now on, where it is in a zone.
-  public mutating func set(_ set: RecordSet) {
-    guard let domain = zone(of: set.name) else { return }
-    refresh(set.name, in: domain, set: set)
-    mark(set.name, in: domain)
-  }
+  // MARK: Names
+
+  /// What a workload has set is served under a name from now on, where it is in a zone.
+  public mutating func set(_ set: RecordSet) { give(set.name.description, set.records, by: .workload) }
 
   /// Nothing that a workload has set is served under a name any more.
-  public mutating func clear(_ name: RecordName) {
-    guard let domain = zone(of: name) else { return }
-    refresh(name, in: domain, set: nil)
+  public mutating func clear(_ name: RecordName) { give(name.description, [], by: .workload) }
+
+  /// Has the gateway itself say these records, and no other.
+  public mutating func setOwn(_ records: [RecordName: [RecordSet.Record]]) {
+    let new = Dictionary(uniqueKeysWithValues: records.map { ($0.key.description, $0.value) })
+    for name in given[.gateway, default: [:]].keys where new[name] == nil { give(name, [], by: .gateway) }
+    for (name, records) in new { give(name, records, by: .gateway) }
+  }
+
+  mutating func give(_ name: String, _ records: [RecordSet.Record], by origin: NameOrigin) {
+    let records = records.isEmpty ? nil : records
+    guard given[origin]?[name] != records else { return }
+    given[origin, default: [:]][name] = records
+    refresh(name)
+  }
+
+  private mutating func refresh(_ name: String) {
+    let domain = zone(of: name)
+    let content = content(of: name, in: domain)
+    guard let domain else {
+      if content.isEmpty { orphans.remove(name) } else { orphans.insert(name) }
+      return
+    }
+    orphans.remove(name)
+    zones[domain]!.names[name] = content.isEmpty ? nil : content
     mark(name, in: domain)
   }
 
-  private mutating func refresh(_ name: RecordName, in domain: Domain, set: RecordSet?) {
-    guard let zone = zones[domain] else { return }
-    var content = set?.content ?? NameContent()
-    if name == RecordName(domain) { content.merge(zone.head.apex) }
-    zones[domain]?.names[name.description] = content.isEmpty ? nil : content
+  /// What the gateway itself says of a name, in a zone.
+  private func ownRecords(of name: String, in domain: Domain?) -> [RecordSet.Record] {
+    let own = given[.gateway]?[name] ?? []
+    guard let domain, let head = zones[domain]?.head else { return own }
+    if name == domain.rawValue { return head.apex + own }
+    return name == ZoneHead.ownerName(in: domain) ? head.ownership + own : own
+  }
+
+  private func content(of name: String, in domain: Domain?) -> NameContent {
+    var content = NameContent(ownRecords(of: name, in: domain))
+    let others = NameContent(given[.workload]?[name] ?? given[.hash]?[name] ?? [])
+    if content.isEmpty { return others }
+    if !content.isAlias, !others.isAlias { content.merge(others) }
+    return content
+  }
+
+  /// A record that is served.
+  public struct Listed: Sendable {
+    /// In text, without a dot at its end.
+    public let name: String
+    public let origin: NameOrigin
+    public let record: RecordSet.Record
+  }
+
+  /// All records of a zone, by name; of a name those of the gateway itself come first.
+  public func records(in domain: Domain) -> [Listed] {
+    guard let zone = zones[domain] else { return [] }
+    return zone.names.keys.sorted().flatMap { name in
+      let own = ownRecords(of: name, in: domain).map { Listed(name: name, origin: .gateway, record: $0) }
+      let origin = given[.workload]?[name] == nil ? NameOrigin.hash : .workload
+      let others = (given[origin]?[name] ?? []).filter { record in
+        zone.names[name]?.types[record.type.code]?.data.contains(record.data) == true
+      }
+      return own + others.map { Listed(name: name, origin: origin, record: $0) }
+    }
   }
 
   /// What is served of a zone is not what was known.
   mutating func doubt(_ domain: Domain) { changed[domain] = .some(nil) }
 
-  private mutating func mark(_ name: RecordName, in domain: Domain) {
+  private mutating func mark(_ name: String, in domain: Domain) {
     switch changed[domain] {
     case .some(.none): break
     case .some(.some(var names)):
       changed[domain] = .some([])
-      names.insert(name.description)
+      names.insert(name)
       changed[domain] = names
-    case .none: changed[domain] = [name.description]
+    case .none: changed[domain] = [name]
     }
   }
 
@@ -146,6 +251,13 @@ func wire(_ name: String) -> [UInt8] {
 }
 
 extension String {
+  /// Whether this name is the domain's or below it.
+  fileprivate func isInside(_ domain: Domain) -> Bool {
+    let (bytes, zone) = (utf8, domain.rawValue.utf8)
+    guard bytes.count > zone.count else { return self == domain.rawValue }
+    return bytes.suffix(zone.count).elementsEqual(zone) && bytes.dropLast(zone.count).last == UInt8(ascii: ".")
+  }
+
   /// The text as one string of a TXT record in presentation format.
   fileprivate var zoneText: String {
     "\"" + replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""

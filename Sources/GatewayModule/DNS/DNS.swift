@@ -124,22 +124,18 @@ public struct DNS: Sendable {
       throw InvalidValue("domain", domain.rawValue, "it is in no zone of this gateway")
     }
     await CurrentCall.releaseWorker()
-    let own = [
-      RecordInfo(workload: "", name: "__owner__.\(zone)", type: "TXT", ttl: 600, value: store.ownerText(of: zone))
-    ]
-    let servers = node.nameservers.map {
-      RecordInfo(workload: "", name: zone.rawValue, type: "NS", ttl: 3600, value: "\($0).")
-    }
-    let all = store.records.records
-    let sets = server.withTable { table in all.filter { table.zone(of: $0.name) == zone } }
-    return servers + own
-      + sets.sorted { $0.name < $1.name }.flatMap { set in
-        set.records.map { record in
-          RecordInfo(
-            workload: set.workload.rawValue, name: set.name.description, type: record.type.rawValue, ttl: record.ttl,
-            value: record.value)
+    return server.withTable { $0.records(in: zone) }.map { listed in
+      let holder: String =
+        switch listed.origin {
+        case .gateway: ""
+        case .workload:
+          (try? RecordName(listed.name)).flatMap(store.records.record(claiming:))?.workload.rawValue ?? ""
+        case .hash: "hash:\(zone)."
         }
-      }
+      return RecordInfo(
+        workload: holder, name: listed.name, type: listed.record.type.rawValue, ttl: listed.record.ttl,
+        value: listed.record.value)
+    }
   }
 
   /// What becomes of zones and records from now on.

@@ -14,7 +14,7 @@ public struct DNSNode: Sendable {
   }
 
   /// What a zone of a user's, or of the operator's, is served with.
-  func head(owner: String) -> ZoneTable.ZoneHead {
-    ZoneTable.ZoneHead(nameservers: nameservers.map(RecordName.init), owner: owner)
+  func head(owner: some StringProtocol) -> ZoneTable.ZoneHead {
+    ZoneTable.ZoneHead(nameservers: nameservers.map(RecordName.init), owner: String(owner))
   }
 }

@@ -37,11 +37,7 @@ final class ZoneStore: Sendable {
         for domain in zones.domains {
           let zone = sources.zones.withLock { $0 }?.record(claiming: domain)
           server.withTable { table in
-            if zone == nil { return table.remove(domain) }
-            table.add(domain, node.head(owner: zone.map { String($0.workload.user) } ?? ""))
-            for set in sources.records.withLock({ $0 })?.records ?? [] where set.name.domain.isInside(domain) {
-              table.set(set)
-            }
+            if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
           }
         }
         onEvent(DNSEvent(zones))
@@ -65,7 +61,7 @@ final class ZoneStore: Sendable {
     }
     sources.records.withLock { $0 = records }
     server.withTable { table in
-      for zone in zones.records { table.add(zone.domain, node.head(owner: String(zone.workload.user))) }
+      for zone in zones.records { table.add(zone.domain, node.head(owner: zone.workload.user)) }
       for set in records.records { table.set(set) }
     }
     self.node = node
@@ -140,11 +136,6 @@ final class ZoneStore: Sendable {
   func note(_ domain: Domain, isDelegated: Bool) { delegated.withLock { $0[domain] = isDelegated } }
 
   func isDelegated(_ domain: Domain) -> Bool? { delegated.withLock { $0[domain] } }
-
-  /// What the record `__owner__` of a zone says, in presentation format.
-  func ownerText(of domain: Domain) -> String {
-    node.head(owner: zones.record(claiming: domain).map { String($0.workload.user) } ?? "").ownerText
-  }
 
   func deleteZone(of workload: WorkloadID) async throws {
     guard let zone = zones[workload] else { return }
