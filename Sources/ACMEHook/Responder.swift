@@ -13,6 +13,8 @@ public struct Responder {
 
   /// How long until a challenge is answered, or counts as failed.
   private static let limit = Duration.seconds(5)
+  /// How long until knotd answers it, which the gateway tells: also one that is just being started again.
+  private static let knotLimit = Duration.seconds(30)
   /// How long to wait for other hooks, each of which takes its own ``limit`` at most and much less when all is well.
   private static let turnLimit = Duration.seconds(60)
 
@@ -49,7 +51,8 @@ public struct Responder {
     }
   }
 
-  /// Ends a challenge; one that is not pending is fine. Returns when the name server has taken that in, or has ended.
+  /// Ends a challenge; one that is not pending is fine. Returns when the name server has taken that in, or has ended; where that is
+  /// knotd, at once.
   ///
   /// - Throws: ``InvalidChallenge`` when it is none, or not this node's, with nothing changed; another error when the name
   ///   server is not as it should be.
@@ -114,10 +117,33 @@ public struct Responder {
   private func carryOut(
     _ action: ChallengeRecords.ServerAction, _ records: ChallengeRecords, in zone: ChallengeZone, waits: Bool = true
   ) throws {
+    if !zone.knot.isEmpty {
+      // One port 53, one server.
+      try server.stop()
+      if waits, action == .serve { try awaitKnot(records, in: zone) }
+      return
+    }
     switch action {
     case .stop: try server.stop()
     case .serve: try serve(records, in: zone, waits: waits)
     }
+  }
+
+  /// The gateway has seen the records change, and tells knotd.
+  private func awaitKnot(_ records: ChallengeRecords, in zone: ChallengeZone) throws {
+    let deadline = ContinuousClock.now + Self.knotLimit
+    for server in zone.knot {
+      let expectation = Expectation(addresses: [server.address], port: server.port, records: records)
+      guard let shortfall = expectation.shortfall(at: deadline, of: nil) else { continue }
+      throw HookError("knotd, to which the gateway says what to answer, does not, or one of them is not running: \(shortfall)")
+    }
+  }
+
+  /// The values that are pending, by name.
+  public static func pending(in root: GatewayRoot) throws -> [Domain: [String]] {
+    let records = try ChallengeRecords.read(from: StateDirectory(root: root)) { _ in }
+    return Dictionary(
+      uniqueKeysWithValues: records.names.map { ($0.name, records.values(of: $0).map(\.rawValue)) })
   }
 
   private func serve(_ records: ChallengeRecords, in zone: ChallengeZone, waits: Bool) throws {

@@ -9,18 +9,24 @@ public import System
 ///     address 185.206.122.30
 ///     address 2a10:b600::30
 ///     port 53
+///
+/// Where the node's DNS is served by knotd, to which the gateway says what is pending, there is a line for each of its addresses
+/// before the port, `knotd 185.206.122.30:53`.
 public struct ChallengeZone: Hashable, Sendable {
   /// The node's domain, if it has one.
   public var domain: Domain?
   /// The node's public addresses, where the challenges are answered.
   public var addresses: [IPAddress]
-  /// 1 to 65535; the world asks on 53.
+  /// 1 to 65535; the world asks on 53. Not used where knotd answers.
   public var port: UInt16
+  /// Where knotd answers; none where the hook has a server of its own.
+  public var knot: [Endpoint]
 
-  public init(domain: Domain?, addresses: [IPAddress], port: UInt16 = 53) {
+  public init(domain: Domain?, addresses: [IPAddress], port: UInt16 = 53, knot: [Endpoint] = []) {
     self.domain = domain
     self.addresses = addresses
     self.port = port
+    self.knot = knot
   }
 
   /// Puts the zone where the hook reads it, in a private directory; a file that says the same already is not touched.
@@ -80,7 +86,8 @@ public struct ChallengeZone: Hashable, Sendable {
   private static let limit = 1 << 16
 
   package func encoded() -> [UInt8] {
-    let lines = (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" } + ["port \(port)"]
+    let lines = (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" }
+      + knot.map { "knotd \($0)" } + ["port \(port)"]
     return Array(lines.map { "\($0)\n" }.joined().utf8)
   }
 
@@ -107,6 +114,7 @@ public struct ChallengeZone: Hashable, Sendable {
     switch words[0] {
     case "domain": domain = try Domain(words[1])
     case "address": addresses.append(try IPAddress(words[1]))
+    case "knotd": knot.append(try Endpoint(words[1]))
     case "port": port = UInt16(words[1]) ?? 0
     default: return false
     }

@@ -39,7 +39,8 @@ struct DNSOptions: ParsableArguments {
       : KnotConfiguration(addresses: addresses, directory: root.knot, signs: !skipsSigning, user: KnotSetup.user)
   }
 
-  var node: DNSNode { DNSNode(nameservers: nameservers, managed: domains) }
+  /// - Parameter issuer: the only certificate authority for the node's own domain; nil for any.
+  func node(issuer: String?) -> DNSNode { DNSNode(nameservers: nameservers, managed: domains, issuer: issuer) }
 
   func validate() throws {
     if addresses.isEmpty {

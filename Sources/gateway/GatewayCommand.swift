@@ -153,12 +153,12 @@ struct GatewayCommand: AsyncParsableCommand {
       network = .bus(NetworkModule(client: client, logger: logger))
     }
     let certificates = acme.certificates == nil ? nil : CertificateStorage(root, logger: logger)
-    services += try traefikServices(for: network, root, lock, certificates, logger)
+    let zones = try await serveDNS(root, store, logger)
+    services += try traefikServices(for: network, root, lock, certificates, zones, logger)
     let scrape = TraefikScrape(address: traefikAddress, namespace: namespace)
     let renewal = RouteRenewal(store, traefik: scrape, logger: logger)
     // The restart is a service's, which does not run yet.
     if traefikRestart != nil, try FileSystem.find(root.restartDue) != nil { await renewal.renewAtOnce() }
-    let zones = try await serveDNS(root, logger)
     try ServiceManager.tellReady()
     services.append(RouteWatch(store, root: root, logger: logger))
 
@@ -178,7 +178,7 @@ struct GatewayCommand: AsyncParsableCommand {
       description: NodeDescription(
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
         authority: acme.certificates?.authority, certificates: certificateWatch),
-      allowsLoopbackBackends: allowLoopbackBackends)
+      dns: zones, allowsLoopbackBackends: allowLoopbackBackends)
     var server = RPCServer(module: GatewayObject.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
     if let zones {
@@ -205,18 +205,24 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   /// Takes over zones and records, and makes what knotd needs at its start; nil where DNS is off.
-  private func serveDNS(_ root: GatewayRoot, _ logger: Logger) async throws -> DNS? {
+  private func serveDNS(_ root: GatewayRoot, _ routes: RouteStore, _ logger: Logger) async throws -> DNS? {
     guard let configuration = dns.configuration(in: root) else { return nil }
     try await KnotSetup(configuration, logger: logger).apply()
-    return try DNS(
-      dns.node, root: root, server: KnotServer(configuration, serials: root.serials, logger: logger),
-      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), logger: logger)
+    let zones = try DNS(
+      dns.node(issuer: acme.certificates?.authority.issuer), root: root,
+      server: KnotServer(configuration, serials: root.serials, logger: logger),
+      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), routes: routes, logger: logger)
+    // Until it is known, the public network is what it was.
+    if let last = try? ChallengeZone.read(from: root) {
+      zones.follow(PublicNetwork(domain: last.domain, addresses: last.addresses))
+    }
+    return zones
   }
 
   /// Writes what Traefik needs at its start, and what keeps that in step with the public network.
   private func traefikServices(
     for network: PublicNetworkSource, _ root: GatewayRoot, _ lock: RootLock, _ storage: CertificateStorage?,
-    _ logger: Logger
+    _ zones: DNS?, _ logger: Logger
   ) throws -> [any Service] {
     let certificates = acme.certificates
     // Before Traefik starts.
@@ -243,12 +249,16 @@ struct GatewayCommand: AsyncParsableCommand {
       if try zone.repair() {
         logger.notice("the hook's zone was changed by somebody else: written again", metadata: ["root": "\(root.path)"])
       }
+      // Pending ones are seen here too: this runs whenever something happens in the hook's directory.
+      if let zones { zones.follow(challenges: try Responder.pending(in: root)) }
       try storage?.repair()
       try setup.repair()
     }
+    let knot = dns.addresses
     @Sendable func follow(_ network: PublicNetwork) throws {
       // In this order: Traefik, once it is restarted, may run the hook at once.
-      try zone.install(ChallengeZone(domain: network.domain, addresses: network.addresses))
+      try zone.install(ChallengeZone(domain: network.domain, addresses: network.addresses, knot: knot))
+      zones?.follow(network)
       try setup.apply(network)
     }
     let services: [any Service] = [tidying, setup, watch]

@@ -82,7 +82,8 @@ struct DNSTests {
       let signer = try #require(reply.data["DS"].array?.first?.string)
       #expect(signer.contains(" 13 2 "))
       #expect(try await knot.data("example.test", "NS") == ["\(Knot.nameserver)."])
-      #expect(try await knot.data("__owner__.example.test", "TXT") == [
+      #expect(
+        try await knot.data("__owner__.example.test", "TXT") == [
           #""{\"identity\":\"\#(Knot.nameserver)\",\"owner\":\"37\"}""#
         ])
       let soa = try await knot.data("example.test", "SOA")

@@ -62,7 +62,7 @@ public final class KnotServer: Sendable {
   private let serialsPath: String
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
-  private let writer = GroupWriter<CheckedContinuation<Convergence, Never>>("knot")
+  private let writer = GroupWriter<CheckedContinuation<Convergence, Never>?>("knot")
   private let logger: Logger
   /// For each command.
   private static let timeout = Duration.seconds(30)
@@ -85,11 +85,16 @@ public final class KnotServer: Sendable {
 
   /// Has knotd serve what the table says, together with what others ask for meanwhile.
   public func converge() async -> Convergence {
-    await withCheckedContinuation { continuation in
-      writer.submit(continuation) { [self] group in
-        let result = convergeNow()
-        for continuation in group { continuation.resume(returning: result) }
-      }
+    await withCheckedContinuation { submit($0) }
+  }
+
+  /// The same, and nobody waits for it.
+  public func convergeSoon() { submit(nil) }
+
+  private func submit(_ continuation: CheckedContinuation<Convergence, Never>?) {
+    writer.submit(continuation) { [self] group in
+      let result = convergeNow()
+      for continuation in group { continuation?.resume(returning: result) }
     }
   }
 

@@ -31,6 +31,20 @@ public struct RecordName: Hashable, Sendable, Comparable, CustomStringConvertibl
     isWildcard = false
   }
 
+  /// The wildcard for what is directly below a domain, which has at most 251 bytes.
+  package init(wildcardIn domain: Domain) {
+    self.domain = domain
+    isWildcard = true
+  }
+
+  /// The name without its first labels, as many as begin with `_` or are `*`: what is said under those (RFC 8552), a
+  /// certificate authority's challenge above all, is believed of this one. nil where less than a domain is left.
+  package var subject: Domain? {
+    var subject: Domain? = domain
+    while let name = subject, name.rawValue.hasPrefix("_") { subject = name.parent }
+    return subject
+  }
+
   public static func < (a: Self, b: Self) -> Bool {
     (a.domain, a.isWildcard ? 1 : 0) < (b.domain, b.isWildcard ? 1 : 0)
   }

@@ -28,7 +28,7 @@ public struct RecordSet: Hashable, Sendable {
     }
 
     /// What nobody else has given: a value that is one of its type, with any TTL.
-    init(unchecked type: RecordType, ttl: Int, value: String) {
+    package init(unchecked type: RecordType, ttl: Int, value: String) {
       self.type = type
       self.ttl = ttl
       self.value = value

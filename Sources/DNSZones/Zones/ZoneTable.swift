@@ -31,7 +31,8 @@ public struct ZoneTable: Sendable {
 
     /// The start of the zone's authority (RFC 1035, 3.3.13) but for its serial: with times in seconds.
     func authority(_ domain: Domain, serial: UInt32) -> RecordData {
-      let numbers: [UInt32] = [serial, 3600, 900, 1_209_600, 300]
+      // That a name is not there is remembered for a minute: who has just set one need not wait longer.
+      let numbers: [UInt32] = [serial, 3600, 900, 1_209_600, 60]
       let bytes = numbers.flatMap { number in stride(from: 24, through: 0, by: -8).map { UInt8(number >> $0 & 0xff) } }
       return RecordData(
         wire: wire(nameservers.first?.description ?? domain.rawValue) + wire("hostmaster.\(domain)") + bytes, type: nil)
@@ -75,6 +76,11 @@ public struct ZoneTable: Sendable {
 
   /// The zone that a name is in: the smallest one.
   public func zone(of name: RecordName) -> Domain? { zone(around: name.domain) }
+
+  /// The same where it is one in which workloads set records.
+  public func zoneForWorkloads(of name: RecordName) -> Domain? {
+    zone(of: name).flatMap { zones[$0]?.heads[.record] == nil ? nil : $0 }
+  }
 
   private func zone(around domain: Domain?) -> Domain? {
     var candidate = domain
@@ -139,7 +145,20 @@ public struct ZoneTable: Sendable {
   public mutating func clear(_ name: RecordName) { give(name.description, [], by: .workload) }
 
   /// Has the gateway itself say these records, and no other.
-  public mutating func setOwn(_ records: [RecordName: [RecordSet.Record]]) {
+  ///
+  /// - Parameter challenges: the names that are to be in a zone, be it one of their own, which is served as `head` says.
+  public mutating func setOwn(
+    _ records: [RecordName: [RecordSet.Record]], challenges: Set<Domain> = [], _ head: ZoneHead? = nil
+  ) {
+    let alone = challenges.filter { challenge in
+      var domain: Domain? = challenge
+      while let candidate = domain, zones[candidate]?.heads[.record] == nil { domain = candidate.parent }
+      return domain == nil
+    }
+    for domain in zones.keys where zones[domain]!.heads[.challenge] != nil && !alone.contains(domain) {
+      setZone(domain, nil, by: .challenge)
+    }
+    for domain in alone { setZone(domain, head, by: .challenge) }
     let new = Dictionary(uniqueKeysWithValues: records.map { ($0.key.description, $0.value) })
     for name in given[.gateway, default: [:]].keys where new[name] == nil { give(name, [], by: .gateway) }
     for (name, records) in new { give(name, records, by: .gateway) }

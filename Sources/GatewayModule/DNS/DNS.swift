@@ -22,16 +22,38 @@ public struct DNS: Sendable {
   ///   - node: what the operator has said.
   ///   - server: what is to serve the zones.
   ///   - delegations: looks up whether a domain is delegated to this gateway; nil lets every domain pass.
+  ///   - routes: of whose domains nobody else's records say anything.
   /// - Throws: `FileError` when the root cannot be read or written.
   public init(
-    _ node: DNSNode, root: GatewayRoot, server: KnotServer, delegations: DelegationCheck?, logger: Logger
+    _ node: DNSNode, root: GatewayRoot, server: KnotServer, delegations: DelegationCheck?, routes: RouteStore,
+    logger: Logger
   ) throws {
     let events = EventBroadcast<DNSEvent>(logger: logger)
     self.node = node
     self.server = server
     self.delegations = delegations
     self.events = events
-    store = try ZoneStore(node, root: root, server: server, logger: logger) { events.tell($0) }
+    store = try ZoneStore(
+      node, root: root, server: server, logger: logger, routeOwner: { routes.owner(of: $0) },
+      onEvent: { events.tell($0) })
+  }
+
+  /// The node's public network is this, by which its own domain and its name server are found.
+  public func follow(_ network: PublicNetwork) {
+    store.follow(network)
+    server.convergeSoon()
+  }
+
+  /// Certificate authorities are to find these values, by name, and no others.
+  public func follow(challenges: [Domain: [String]]) {
+    store.follow(challenges)
+    server.convergeSoon()
+  }
+
+  /// Throws when records of another user's say where a domain is.
+  func checkIsFree(_ domain: Domain, for workload: WorkloadID) throws(DomainTaken) {
+    guard let holder = store.holder(of: domain), holder.user != workload.user else { return }
+    throw DomainTaken(domain: domain)
   }
 
   // MARK: Zones

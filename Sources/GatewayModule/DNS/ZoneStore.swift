@@ -11,8 +11,56 @@ final class ZoneStore: Sendable {
   private final class Sources: Sendable {
     let records = Mutex<RecordStore<RecordSet>?>(nil)
     let zones = Mutex<RecordStore<DelegatedZone>?>(nil)
+    /// Who has set records that are believed of a name, its own or such as a certificate authority's challenge.
+    let subjects = Mutex<[Domain: Set<WorkloadID>]>([:])
     /// One change after the other, whichever of the two tells: the table is read from what is there by then.
     let order = Mutex(())
+
+    func note(_ event: RecordStore<RecordSet>.Event) {
+      let (old, new): (RecordSet?, RecordSet?) =
+        switch event {
+        case .set(let set, let old): (old, set)
+        case .deleted(let set): (set, nil)
+        case .quarantined: (nil, nil)
+        }
+      if let old, old.name.subject != new?.name.subject { release(old.name, old.workload) }
+      if let new, let subject = new.name.subject {
+        subjects.withLock { _ = $0[subject, default: []].insert(new.workload) }
+      }
+    }
+
+    func release(_ name: RecordName, _ workload: WorkloadID) {
+      guard let subject = name.subject else { return }
+      subjects.withLock { subjects in
+        subjects[subject]?.remove(workload)
+        if subjects[subject]?.isEmpty == true { subjects[subject] = nil }
+      }
+    }
+  }
+
+  /// What the gateway itself says, which depends on what is known of the node.
+  private final class OwnRecords: Sendable {
+    private let state = Mutex<(network: PublicNetwork?, challenges: [Domain: [String]])>((nil, [:]))
+    private let node: DNSNode
+    private let server: KnotServer
+
+    init(_ node: DNSNode, _ server: KnotServer) {
+      self.node = node
+      self.server = server
+    }
+
+    /// Has the table say it, after a change of that or of the zones.
+    func tell(network: PublicNetwork? = nil, challenges: [Domain: [String]]? = nil) {
+      state.withLock { state in
+        if let network { state.network = network }
+        if let challenges { state.challenges = challenges }
+        let network = state.network ?? PublicNetwork(domain: nil, addresses: [])
+        var names = Set(state.challenges.keys)
+        if let domain = network.domain, let name = try? Domain("_acme-challenge.\(domain)") { names.insert(name) }
+        let records = node.ownRecords(network, challenges: state.challenges)
+        server.withTable { $0.setOwn(records, challenges: names, node.head(owner: String?.none)) }
+      }
+    }
   }
 
   private let node: DNSNode
@@ -23,12 +71,17 @@ final class ZoneStore: Sendable {
   private let delegated = Mutex<[Domain: Bool]>([:])
   /// The zones that are being written.
   private let coming = Mutex<Set<Domain>>([])
+  private let own: OwnRecords
+  private let sources: Sources
+  /// Who has a route to a domain of the node's.
+  private let routeOwner: @Sendable (Domain) -> WorkloadID?
 
   init(
     _ node: DNSNode, root: GatewayRoot, server: KnotServer, logger: Logger,
-    onEvent: @escaping @Sendable (DNSEvent) -> Void
+    routeOwner: @escaping @Sendable (Domain) -> WorkloadID?, onEvent: @escaping @Sendable (DNSEvent) -> Void
   ) throws {
     let sources = Sources()
+    let own = OwnRecords(node, server)
     server.withTable { table in
       for domain in node.managed { table.add(domain, node.head(owner: "")) }
     }
@@ -39,12 +92,14 @@ final class ZoneStore: Sendable {
           server.withTable { table in
             if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
           }
+          own.tell()
         }
         onEvent(DNSEvent(zones))
       }
     }
     @Sendable func take(_ records: RecordStore<RecordSet>.Event) {
       sources.order.withLock { _ in
+        sources.note(records)
         for name in records.names {
           let set = sources.records.withLock { $0 }?.record(claiming: name)
           server.withTable { table in
@@ -64,11 +119,22 @@ final class ZoneStore: Sendable {
       for zone in zones.records { table.add(zone.domain, node.head(owner: zone.workload.user)) }
       for set in records.records { table.set(set) }
     }
+    for set in records.records { sources.note(.set(set, replacing: nil)) }
+    own.tell()
+    self.sources = sources
     self.node = node
     self.server = server
     self.zones = zones
     self.records = records
+    self.own = own
+    self.routeOwner = routeOwner
   }
+
+  /// What the node's domain and its addresses are.
+  func follow(_ network: PublicNetwork) { own.tell(network: network) }
+
+  /// What certificate authorities are to find, by name.
+  func follow(_ challenges: [Domain: [String]]) { own.tell(challenges: challenges) }
 
   /// A zone, and who may do what in it.
   struct ZoneRules {
@@ -87,14 +153,19 @@ final class ZoneStore: Sendable {
   /// The zone that a name is in, when the workload may set records there.
   func zone(for name: RecordName, _ workload: WorkloadID) throws(InvalidValue) -> ZoneRules {
     func refuse(_ rule: String) -> InvalidValue { InvalidValue("name", name.description, rule) }
-    guard let domain = server.withTable({ $0.zone(of: name) }) else { throw refuse("it is in no zone of this gateway") }
+    guard let domain = server.withTable({ $0.zoneForWorkloads(of: name) }) else {
+      throw refuse("it is in no zone of this gateway")
+    }
     let zone = zones.record(claiming: domain)
     if let zone, zone.workload.user != workload.user {
       throw refuse("only workloads of user \(zone.workload.user) set records in \(domain)")
     }
+    let isManaged = zone == nil
     let isOwn =
-      ["__owner__.\(domain)"] + (zone == nil ? [domain.rawValue, "*.\(domain)", "_acme-challenge.\(domain)"] : [])
-    guard !isOwn.contains(name.description) else { throw refuse("it is the gateway's own") }
+      isManaged
+      ? name.subject == domain || name == node.nameservers.first.map { RecordName($0) }
+      : name.description == "__owner__.\(domain)"
+    guard !isOwn else { throw refuse("it is the gateway's own") }
     // From the name's parent up to the zone's apex.
     var above = name.isWildcard ? name.domain : name.domain.parent
     while let ancestor = above, ancestor != domain, ancestor.isInside(domain) {
@@ -103,7 +174,7 @@ final class ZoneStore: Sendable {
       }
       above = ancestor.parent
     }
-    return ZoneRules(domain: domain, isManaged: zone == nil)
+    return ZoneRules(domain: domain, isManaged: isManaged)
   }
 
   /// Throws when a zone would be inside another one, or around it.
@@ -166,11 +237,34 @@ final class ZoneStore: Sendable {
     }
   }
 
+  /// Who has set records that are believed of a domain.
+  func holder(of domain: Domain) -> WorkloadID? { sources.subjects.withLock { $0[domain]?.min() } }
+
+  /// Notes that records come which are believed of a name: only of one that nobody else's workload holds.
+  private func claimSubject(of set: RecordSet) throws {
+    try records.checkOwner(of: set)
+    guard let subject = set.name.subject else { return }
+    let holder = sources.subjects.withLock { subjects in
+      if let holder = subjects[subject]?.first(where: { $0.user != set.workload.user }) { return holder as WorkloadID? }
+      if let owner = routeOwner(subject), owner.user != set.workload.user { return owner }
+      subjects[subject, default: []].insert(set.workload)
+      return nil
+    }
+    guard let holder else { return }
+    throw InvalidValue("name", set.name.description, "\(subject) is held by \(holder)")
+  }
+
   /// Puts records in place.
   func set(_ set: RecordSet) async throws {
-    try await records.set(set)
+    try claimSubject(of: set)
+    do {
+      try await records.set(set)
+    } catch {
+      if records[set.workload]?.name.subject != set.name.subject { sources.release(set.name, set.workload) }
+      throw error
+    }
     // Its zone may have gone meanwhile.
-    if server.withTable({ $0.zone(of: set.name) }) == nil {
+    if server.withTable({ $0.zoneForWorkloads(of: set.name) }) == nil {
       try await records.delete(set.workload)
       throw InvalidValue("name", set.name.description, "it is in no zone of this gateway")
     }

@@ -12,6 +12,7 @@ public struct Gateway: Sendable {
   private let domainCheck: DomainCheck?
   private let meter: TrafficMeter
   private let description: NodeDescription
+  private let dns: DNS?
   private let allowsLoopbackBackends: Bool
   private let turns = WorkloadTurns()
 
@@ -22,11 +23,12 @@ public struct Gateway: Sendable {
   ///   - domainCheck: looks up where an FQDN points; nil lets every FQDN pass.
   ///   - meter: what went through Traefik.
   ///   - description: what it was started with.
+  ///   - dns: in which others may hold a name; nil where the node serves no names.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
     store: RouteStore, events: RouteEvents, network: PublicNetworkSource, domainCheck: DomainCheck?,
     meter: TrafficMeter,
-    description: NodeDescription, allowsLoopbackBackends: Bool = false
+    description: NodeDescription, dns: DNS? = nil, allowsLoopbackBackends: Bool = false
   ) {
     self.store = store
     self.events = events
@@ -34,6 +36,7 @@ public struct Gateway: Sendable {
     self.domainCheck = domainCheck
     self.meter = meter
     self.description = description
+    self.dns = dns
     self.allowsLoopbackBackends = allowsLoopbackBackends
   }
 
@@ -52,6 +55,7 @@ public struct Gateway: Sendable {
         tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), kind: .named,
         backends: request.backends,
         httpBackends: request.httpBackends ?? [], under: policy(node))
+      try dns?.checkIsFree(route.domain, for: workload)
       try await publish(route)
       return route.domain.rawValue
     }

@@ -177,6 +177,9 @@ public final class RouteStore: Sendable {
   /// How many routes there are.
   var count: Int { state.withLock { $0.index.count } }
 
+  /// Whose route a domain leads to.
+  func owner(of domain: Domain) -> WorkloadID? { state.withLock { $0.index.owner(of: domain) } }
+
   /// The route of a workload.
   func route(of workload: WorkloadID) -> Route? { state.withLock { $0.index[workload] } }
 

@@ -138,6 +138,19 @@ public struct CertificateAuthority: Hashable, Sendable, CustomStringConvertible 
   /// For trials: its certificates are trusted by nobody, and its limits are generous.
   public static let letsEncryptStaging = Self(directory: "https://acme-staging-v02.api.letsencrypt.org/directory")
 
+  /// The name by which CAA records allow it to issue (RFC 8659, 4.2), as its own documentation says; nil where that is not known
+  /// here.
+  public var issuer: String? {
+    let host = directory.dropFirst("https://".count).prefix { $0 != "/" && $0 != ":" }
+    return Self.issuers[host.lowercased()]
+  }
+
+  private static let issuers = [
+    "acme-v02.api.letsencrypt.org": "letsencrypt.org", "acme-staging-v02.api.letsencrypt.org": "letsencrypt.org",
+    "acme.zerossl.com": "sectigo.com", "api.buypass.com": "buypass.com", "acme.ssl.com": "ssl.com",
+    "dv.acme-v02.api.pki.goog": "pki.goog",
+  ]
+
   /// Reads an `https://` URL, or the word `staging` for ``letsEncryptStaging``.
   ///
   /// - Throws: `InvalidValue` for any other scheme, more than 2,048 bytes, and spaces, quotes or what is not ASCII.
