@@ -207,10 +207,11 @@ struct GatewayCommand: AsyncParsableCommand {
   /// Takes over zones and records, and makes what knotd needs at its start; nil where DNS is off.
   private func serveDNS(_ root: GatewayRoot, _ routes: RouteStore, _ logger: Logger) async throws -> DNS? {
     guard let configuration = dns.configuration(in: root) else { return nil }
-    try await KnotSetup(configuration, logger: logger).apply()
+    let setup = KnotSetup(configuration, logger: logger)
+    try await setup.apply()
     let zones = try DNS(
       dns.node(issuer: acme.certificates?.authority.issuer), root: root,
-      server: KnotServer(configuration, serials: root.serials, logger: logger),
+      server: KnotServer(configuration, serials: root.serials, logger: logger, prepare: setup.makeDirectories),
       delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), routes: routes, logger: logger)
     // Until it is known, the public network is what it was.
     if let last = try? ChallengeZone.read(from: root) {

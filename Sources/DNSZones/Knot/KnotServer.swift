@@ -63,6 +63,8 @@ public final class KnotServer: Sendable {
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
   private let writer = GroupWriter<CheckedContinuation<Convergence, Never>?>("knot")
+  /// Makes the directories that knotd needs.
+  private let prepare: @Sendable () throws -> Void
   private let logger: Logger
   /// For each command.
   private static let timeout = Duration.seconds(30)
@@ -72,9 +74,14 @@ public final class KnotServer: Sendable {
   /// - Parameters:
   ///   - configuration: what knotd was started with, or would be today.
   ///   - serials: the path of a file in which it is kept how far the serials of zones have come.
-  public init(_ configuration: KnotConfiguration, serials: String, logger: Logger) {
+  ///   - prepare: makes the directories that knotd needs, where they are missing.
+  public init(
+    _ configuration: KnotConfiguration, serials: String, logger: Logger,
+    prepare: @escaping @Sendable () throws -> Void = {}
+  ) {
     self.configuration = configuration
     serialsPath = serials
+    self.prepare = prepare
     self.logger = logger
   }
 
@@ -127,7 +134,8 @@ public final class KnotServer: Sendable {
 
   private func convergeNow() -> Convergence {
     let problem: String?
-    do throws(KnotControl.ControlError) {
+    do {
+      try prepare()
       let refusals = try bringUpToDate().sorted { $0.key < $1.key }
       problem = refusals.first.map {
         "\($0.key): \($0.value)" + (refusals.count > 1 ? ", and \(refusals.count - 1) more" : "")
@@ -275,7 +283,7 @@ public final class KnotServer: Sendable {
       throw error
     }
     // What it remembers of a zone that it no longer has would be there again when the zone is.
-    _ = try control.runEach("zone-purge", unwanted.map { .init(zone: "\($0).") }, flags: "OF")
+    _ = try control.runEach("zone-purge", unwanted.map { .init(zone: "\($0).", filter: "o") }, flags: "F")
     for domain in unwanted { zones[domain] = nil }
     for domain in wanted { zones[domain] = ServedZone() }
     return refusals
