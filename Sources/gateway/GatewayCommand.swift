@@ -31,7 +31,8 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
     .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
-    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"), .toggle("no-dnssec"),
+    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"),
+    .list("dns-secondary"), .option("dns-transfer-key"), .toggle("no-dnssec"),
     .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -206,7 +207,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   /// Takes over zones and records, and makes what knotd needs at its start; nil where DNS is off.
   private func serveDNS(_ root: GatewayRoot, _ routes: RouteStore, _ logger: Logger) async throws -> DNS? {
-    guard let configuration = dns.configuration(in: root) else { return nil }
+    guard let configuration = try dns.configuration(in: root) else { return nil }
     let setup = KnotSetup(configuration, logger: logger)
     try await setup.apply()
     let zones = try DNS(

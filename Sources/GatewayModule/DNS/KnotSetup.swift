@@ -39,7 +39,8 @@ public struct KnotSetup: Sendable {
     let bytes = Array(configuration.text.utf8)
     let isChanged = try FileSystem.content(of: configuration.file, limit: 1 << 20) != bytes
     if isChanged {
-      try FileSystem.replace(configuration.file, with: bytes, mode: 0o640)
+      // It may have a secret in it.
+      try FileSystem.replace(configuration.file, with: bytes, mode: 0o600)
       try give(configuration.file)
     }
     let isThere = try FileSystem.find("\(configuration.database)/data.mdb") != nil
