@@ -100,6 +100,9 @@ struct DNSNodeTests {
         ]
       try await GatewayProcess.withGateway(flags, prepare: Knot.prepare) { gateway in
         try await Knot.withServer(for: gateway) { knot in
+          let challenge = "_acme-challenge.\(zone)"
+          // Traefik, which asks for it at once, does not ask again soon.
+          try await eventually { try await knot.ask(challenge, "TXT").status == "NOERROR" }
           try await gateway.withTraefikAsInstalled(environment: pebble.environment) { _ in
             try await HTTPBackend.withServer("hats") { hats in
               try await gateway.setName("1-shop", "shop", hats.url)
@@ -114,7 +117,7 @@ struct DNSNodeTests {
           }
           // Nothing of it is left, nor was there ever another server.
           try await eventually {
-            try await knot.data("_acme-challenge.\(zone)", "TXT")
+            try await knot.data(challenge, "TXT")
           } until: {
             $0 == (inOwnZone ? [#""no challenge is pending""#] : [])
           }

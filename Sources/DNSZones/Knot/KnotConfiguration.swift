@@ -5,6 +5,8 @@ public import System
 public struct KnotConfiguration: Hashable, Sendable {
   /// Of the zones that are ours.
   static let template = "gateway"
+  /// Of those of them that are read from files, once: knotd loads many at the same time.
+  static let loadTemplate = "gateway-load"
   /// Of the catalog zone.
   static let catalogTemplate = "gateway-catalog"
   /// Who may copy zones.
@@ -65,6 +67,8 @@ public struct KnotConfiguration: Hashable, Sendable {
   public var database: String { "\(directory)/confdb" }
   /// The file that the database is made of.
   public var file: String { "\(directory)/knot.conf" }
+  /// A zone's file, while it is loaded from one.
+  func zoneFile(_ domain: Domain) -> String { "\(directory)/zones/\(domain).zone" }
   /// The directories that it writes into.
   public var directories: [String] { ["run", "db", "zones"].map { "\(directory)/\($0)" } }
 
@@ -100,7 +104,7 @@ public struct KnotConfiguration: Hashable, Sendable {
 
   /// All that is set; of everything else knotd has its own defaults.
   var settings: [Setting] {
-    let (policy, template) = ("gateway", Self.template)
+    let policy = "gateway"
     var settings = [
       Setting("server", nil, "rundir", "\(directory)/run"),
       Setting("server", nil, "user", user.map { ["\($0):\($0)"] } ?? []),
@@ -134,16 +138,21 @@ public struct KnotConfiguration: Hashable, Sendable {
       // RFC 9276, 3.1.
       Setting("policy", policy, "nsec3-iterations", "0"), Setting("policy", policy, "nsec3-salt-length", "0"),
       Setting("policy", policy, "cds-cdnskey-publish", "always"),
-      Setting("template", template, "storage", "\(directory)/zones"),
-      Setting("template", template, "zonefile-sync", "-1"), Setting("template", template, "zonefile-load", "none"),
-      Setting("template", template, "journal-content", "all"),
-      Setting("template", template, "serial-policy", "unixtime"),
-      Setting("template", template, "dnssec-signing", signs ? "on" : "off"),
-      Setting("template", template, "dnssec-policy", policy),
-      Setting("template", template, "notify", remotes), Setting("template", template, "acl", acl),
-      Setting("template", template, "catalog-role", catalog.isEmpty ? [] : ["member"]),
-      Setting("template", template, "catalog-zone", catalog),
     ]
+    for template in [Self.template, Self.loadTemplate] {
+      settings += [
+        Setting("template", template, "storage", "\(directory)/zones"),
+        Setting("template", template, "zonefile-sync", "-1"),
+        Setting("template", template, "zonefile-load", template == Self.loadTemplate ? "whole" : "none"),
+        Setting("template", template, "journal-content", "all"),
+        Setting("template", template, "serial-policy", "unixtime"),
+        Setting("template", template, "dnssec-signing", signs ? "on" : "off"),
+        Setting("template", template, "dnssec-policy", policy),
+        Setting("template", template, "notify", remotes), Setting("template", template, "acl", acl),
+        Setting("template", template, "catalog-role", catalog.isEmpty ? [] : ["member"]),
+        Setting("template", template, "catalog-zone", catalog),
+      ]
+    }
     if let name = catalog.first {
       let template = Self.catalogTemplate
       settings += [
@@ -178,10 +187,24 @@ public struct KnotConfiguration: Hashable, Sendable {
 
 extension KnotControl {
   /// Begins a change of the configuration, in the place of one that a gateway left open when it was killed.
-  func beginConfiguration() throws(ControlError) {
+  private func beginConfiguration() throws(ControlError) {
     if try run("conf-begin").isEmpty { return }
     _ = try run("conf-abort")
     try demand("conf-begin")
+  }
+
+  /// Changes the configuration in one step, or not at all.
+  func changeConfiguration(
+    _ body: (borrowing KnotControl) throws(ControlError) -> Void
+  ) throws(ControlError) {
+    try beginConfiguration()
+    do throws(ControlError) {
+      try body(self)
+      try demand("conf-commit")
+    } catch {
+      _ = try run("conf-abort")
+      throw error
+    }
   }
 
   /// Has knotd have these settings.
@@ -209,24 +232,19 @@ extension KnotControl {
       unwanted.append(Unit(section: "zone", identifier: unit.identifier))
     }
     if outdated.isEmpty, unwanted.isEmpty { return false }
-    try beginConfiguration()
-    do throws(ControlError) {
+    try changeConfiguration { control throws(ControlError) in
       for setting in outdated {
         func unit(_ value: String?) -> Unit {
           Unit(section: setting.section, item: setting.item, identifier: setting.identifier, data: value)
         }
         if let identifier = setting.identifier {
           // One that is there already is refused.
-          _ = try run("conf-set", [Unit(section: setting.section, identifier: identifier)])
+          _ = try control.run("conf-set", [Unit(section: setting.section, identifier: identifier)])
         }
-        _ = try run("conf-unset", [unit(nil)])
-        try demand("conf-set", setting.values.map { unit($0) })
+        _ = try control.run("conf-unset", [unit(nil)])
+        try control.demand("conf-set", setting.values.map { unit($0) })
       }
-      try demand("conf-unset", unwanted)
-      try demand("conf-commit")
-    } catch {
-      _ = try run("conf-abort")
-      throw error
+      try control.demand("conf-unset", unwanted)
     }
     return outdated.contains { KnotConfiguration.sectionsOfStart.contains($0.section) }
   }
