@@ -31,8 +31,9 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
     .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
-    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"), .toggle("no-dnssec"),
-    .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
+    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"), .option("dns-redis"),
+    .option("dns-redis-prefix"), .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"),
+    .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
 
@@ -211,7 +212,8 @@ struct GatewayCommand: AsyncParsableCommand {
     let zones = try DNS(
       dns.node(issuer: acme.certificates?.authority.issuer), root: root,
       server: KnotServer(configuration, serials: root.serials, logger: logger),
-      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), routes: routes, logger: logger)
+      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), hashes: dns.hashes, routes: routes,
+      logger: logger)
     // Until it is known, the public network is what it was.
     if let last = try? ChallengeZone.read(from: root) {
       zones.follow(PublicNetwork(domain: last.domain, addresses: last.addresses))
