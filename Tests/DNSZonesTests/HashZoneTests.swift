@@ -25,14 +25,18 @@ struct HashZoneTests {
     let zone = Self.zone([
       (
         "@",
-        #"{"soa":{"ttl":300, "minttl":100, "mbox":"hostmaster.example.test.","ns":"ns1.example.test.","refresh":44,"retry":55,"expire":66},"# 
+        #"{"soa":{"ttl":300, "minttl":100, "mbox":"hostmaster.example.test.","ns":"ns1.example.test.","refresh":44,"#
+          + #""retry":55,"expire":66},"#
           + #""ns":[{"ttl":300,"host":"NS1.example.test."},{"ttl":400,"host":"ns2.example.test"}],"a":[{"ip":"192.0.2.1"}],"#
           + #""caa":[{"flag":0,"tag":"issue","value":"ca.test"}]}"#
       ),
       ("*", #"{"a":[{"ip":"192.0.2.2","ttl":60}]}"#), ("*.Sub", #"{"TXT":[{"Text":"a \"b\\ é"}]}"#),
       ("sub.*", #"{"txt":[{"text":"literal","ttl":0}]}"#),
       ("_ssh._tcp.host1", #"{"srv":[{"ttl":300,"target":"tcp.example.test.","port":123,"priority":10,"weight":100}]}"#),
-      ("host1", #"{"a":[{"ip":"192.0.2.3","ttl":500},{"ip":"192.0.2.4"},{"ip":"192.0.2.3"}],"aaaa":[{"ip":"2001:DB8:0::1"}]}"#),
+      (
+        "host1",
+        #"{"a":[{"ip":"192.0.2.3","ttl":500},{"ip":"192.0.2.4"},{"ip":"192.0.2.3"}],"aaaa":[{"ip":"2001:DB8:0::1"}]}"#
+      ),
       ("host2", #" {"cname" : [ {"host":"x.Example.test"} ] } "#),
       ("host3", #"{"mx":[{"ttl":300,"host":"mail.example.test","preference":65535},{"host":"."}],"a":null}"#),
       ("host4", #"{"ns":[{"host":"ns.elsewhere"}]}"#), ("empty", ""), ("nothing", "{}"),
@@ -82,9 +86,13 @@ struct HashZoneTests {
     ("x", #"{"a" []}"#, ["the value is no JSON: ':' is needed, at byte 6"]),
     ("x", #"{"a":[1 2]}"#, ["the value is no JSON: ',' or ']' is needed, at byte 9"]),
     ("x", #"{"a":[] "b":[]}"#, ["the value is no JSON: ',' or '}' is needed, at byte 9"]),
-    ("x", "{\"txt\":[{\"text\":\"a\nb\"}]}", ["the value is no JSON: a control character stands in a text, at byte 19"]),
+    (
+      "x", "{\"txt\":[{\"text\":\"a\nb\"}]}", ["the value is no JSON: a control character stands in a text, at byte 19"]
+    ),
     ("x", #"{"txt":[{"text":"\x41"}]}"#, ["the value is no JSON: there is no such escape, at byte 20"]),
-    ("x", #"{"txt":[{"text":"\ud800"}]}"#, ["the value is no JSON: a half of a character stands in a text, at byte 24"]),
+    (
+      "x", #"{"txt":[{"text":"\ud800"}]}"#, ["the value is no JSON: a half of a character stands in a text, at byte 24"]
+    ),
     ("x", #"{"txt":[{"text":"\u12"#, ["the value is no JSON: four hexadecimal digits are needed, at byte 20"]),
     ("x", #"{"txt":[{"text":"a"#, ["the value is no JSON: a text does not end, at byte 19"]),
     ("x", #"{"a":[{"ttl":01}]}"#, ["the value is no JSON: ',' or '}' is needed, at byte 15"]),
@@ -95,18 +103,25 @@ struct HashZoneTests {
     ),
     ("x", "[]", ["the value is no JSON object"]), ("x", "null", ["the value is no JSON object"]),
     ("x", String(repeating: " ", count: 65_537), ["it is longer than 65,536 bytes"]),
-    ("x", #"{"a":{"ip":"192.0.2.1"}}"#, ["a: it is no list"]), ("x", #"{"a":["192.0.2.1"]}"#, ["a[0]: it is no JSON object"]),
-    ("x", #"{"tlsa":[],"A\n":[]}"#, [
-      #""a\n" is no type of records that hashes have"#, #""tlsa" is no type of records that hashes have"#,
-    ]),
+    ("x", #"{"a":{"ip":"192.0.2.1"}}"#, ["a: it is no list"]),
+    ("x", #"{"a":["192.0.2.1"]}"#, ["a[0]: it is no JSON object"]),
+    (
+      "x", #"{"tlsa":[],"A\n":[]}"#,
+      [
+        #""a\n" is no type of records that hashes have"#, #""tlsa" is no type of records that hashes have"#,
+      ]
+    ),
     ("x", #"{"a":[{}]}"#, [#"a[0]: "ip" is missing"#]), ("x", #"{"a":[{"ip":""}]}"#, [#"a[0]: "ip" is missing"#]),
     ("x", #"{"a":[{"ip":7}]}"#, [#"a[0]: "ip" is no text"#]),
     ("x", #"{"a":[{"ip":"192.0.2"}]}"#, [#"a[0]: invalid ip "192.0.2": it is no IPv4 address"#]),
     ("x", #"{"a":[{"ip":"::1"}]}"#, [#"a[0]: invalid ip "::1": it is no IPv4 address"#]),
     ("x", #"{"aaaa":[{"ip":"192.0.2.1"}]}"#, [#"aaaa[0]: invalid ip "192.0.2.1": it is no IPv6 address"#]),
-    ("x", #"{"a":[{"ip":"192.0.2.1\n$INCLUDE /etc/passwd"}]}"#, [
-      #"a[0]: invalid ip "192.0.2.1\n$INCLUDE /etc/passwd": it is no IPv4 address"#
-    ]),
+    (
+      "x", #"{"a":[{"ip":"192.0.2.1\n$INCLUDE /etc/passwd"}]}"#,
+      [
+        #"a[0]: invalid ip "192.0.2.1\n$INCLUDE /etc/passwd": it is no IPv4 address"#
+      ]
+    ),
     ("x", ##"{"a":[{"ip":"\\# 4 c0000201"}]}"##, [##"a[0]: invalid ip "\\# 4 c0000201": it is no IPv4 address"##]),
     ("x", #"{"a":[{"ip":"192.0.2.1","ttl":-1}]}"#, [#"a[0]: "ttl" is no whole number from 0 to 2147483647"#]),
     ("x", #"{"a":[{"ip":"192.0.2.1","ttl":2147483648}]}"#, [#"a[0]: "ttl" is no whole number from 0 to 2147483647"#]),
@@ -114,23 +129,31 @@ struct HashZoneTests {
     ("x", #"{"a":[{"ip":"192.0.2.1","ttl":"60"}]}"#, [#"a[0]: "ttl" is no whole number from 0 to 2147483647"#]),
     ("x", #"{"cname":[{"host":"a b"}]}"#, [#"cname[0]: invalid host "a b": \#(part)"#]),
     ("x", #"{"cname":[{"host":"a..b"}]}"#, [#"cname[0]: invalid host "a..b": \#(part)"#]),
-    ("x", #"{"cname":[{"host":"a.\nevil 60 A 192.0.2.66"}]}"#, [
-      #"cname[0]: invalid host "a.\nevil 60 A 192.0.2.66": \#(part)"#
-    ]),
+    (
+      "x", #"{"cname":[{"host":"a.\nevil 60 A 192.0.2.66"}]}"#,
+      [
+        #"cname[0]: invalid host "a.\nevil 60 A 192.0.2.66": \#(part)"#
+      ]
+    ),
     ("x", #"{"ns":[{"host":"a\u0000"}]}"#, [#"ns[0]: invalid host "a\u{0}": \#(part)"#]),
     ("x", #"{"mx":[{"host":"a","preference":65536}]}"#, [#"mx[0]: "preference" is no whole number from 0 to 65535"#]),
     ("x", #"{"mx":[{"preference":1}]}"#, [#"mx[0]: "host" is missing"#]),
     ("x", #"{"srv":[{"target":"a","port":70000}]}"#, [#"srv[0]: "port" is no whole number from 0 to 65535"#]),
     ("x", #"{"srv":[{"port":7}]}"#, [#"srv[0]: "target" is missing"#]),
     ("x", #"{"caa":[{"flag":256,"tag":"issue","value":"x"}]}"#, [#"caa[0]: "flag" is no whole number from 0 to 255"#]),
-    ("x", #"{"caa":[{"tag":"a b","value":"x"}]}"#, [#"caa[0]: invalid tag "a b": it may hold only letters and digits"#]),
+    (
+      "x", #"{"caa":[{"tag":"a b","value":"x"}]}"#, [#"caa[0]: invalid tag "a b": it may hold only letters and digits"#]
+    ),
     ("x", #"{"caa":[{"tag":"issue"}]}"#, [#"caa[0]: "value" is missing"#]),
     ("x", #"{"soa":{"ns":"a.test"}}"#, ["soa: only '@' has one"]),
     ("@", #"{"soa":[]}"#, ["soa: it is no JSON object"]),
-    ("@", #"{"soa":{"ns":"a b","refresh":-1,"expire":"x"}}"#, [
-      #"soa: invalid ns "a b": \#(part)"#, #"soa: "refresh" is no whole number from 0 to 2147483647"#,
-      #"soa: "expire" is no whole number from 0 to 2147483647"#,
-    ]),
+    (
+      "@", #"{"soa":{"ns":"a b","refresh":-1,"expire":"x"}}"#,
+      [
+        #"soa: invalid ns "a b": \#(part)"#, #"soa: "refresh" is no whole number from 0 to 2147483647"#,
+        #"soa: "expire" is no whole number from 0 to 2147483647"#,
+      ]
+    ),
     ("@", #"{"ns":[{"host":"single"}]}"#, [#"ns: invalid domain "single.": it needs at least two labels"#]),
     ("@", #"{"cname":[{"host":"a.test"}]}"#, ["cname: a CNAME cannot stand at the apex of a zone (RFC 1034, 3.6.2)"]),
   ]
@@ -182,7 +205,8 @@ struct HashZoneTests {
 
   /// A text is that text, whatever it would mean in a zone's file.
   @Test(arguments: [
-    #"a" "b"#, #"\"#, #"\065"#, "; comment", "( a", "$INCLUDE /etc/passwd", "a\nevil 60 A 192.0.2.66", "\u{0}\u{7f}", "ü\u{2028}",
+    #"a" "b"#, #"\"#, #"\065"#, "; comment", "( a", "$INCLUDE /etc/passwd", "a\nevil 60 A 192.0.2.66", "\u{0}\u{7f}",
+    "ü\u{2028}",
     " ", "@",
   ])
   func textStaysText(text: String) throws {
@@ -200,7 +224,8 @@ struct HashZoneTests {
     let zone = HashZone(
       Self.domain,
       fields: [
-        ([0xff], Array(Self.address.utf8)), (Array("x".utf8), Array(#"{"txt":[{"text":""#.utf8) + [0xff] + Array(#""}]}"#.utf8)),
+        ([0xff], Array(Self.address.utf8)),
+        (Array("x".utf8), Array(#"{"txt":[{"text":""#.utf8) + [0xff] + Array(#""}]}"#.utf8)),
         (Array("y".utf8), [0xff, 0xfe]), (Array("z".utf8), [0]),
       ], head: Self.head)
     #expect(
@@ -228,7 +253,8 @@ struct HashZoneTests {
 
   @Test(arguments: [
     ("", "", "example.test.", "example.test"), ("", "", "example.test", nil), ("", "", "Example.test.", nil),
-    ("", "", "test.", nil), ("", "", ".", nil), ("", "", "", nil), ("", "", "zone", nil), ("", "", "example.test..", nil),
+    ("", "", "test.", nil), ("", "", ".", nil), ("", "", "", nil), ("", "", "zone", nil),
+    ("", "", "example.test..", nil),
     ("", "", "a b.test.", nil), ("", "", "gateway.manager@0.0.1", nil), ("", "", "*.example.test.", nil),
     ("dns:", "", "dns:example.test.", "example.test"), ("dns:", "", "example.test.", nil),
     ("", ":z", "example.test.:z", "example.test"), ("a", "a", "a", nil), ("a", "a", "aa.b.a", "a.b"),

@@ -324,9 +324,9 @@ struct DNSHashTests {
           !$0.isEmpty
         }
         #expect(away.count == 1 && away[0]["reason"].string?.contains("WRONGPASS") == true)
+        try await redis.command("CONFIG", "RESETSTAT")
         let rights = try await redis.makeUsers(asIn: "docs/dns.md")
         try await redis.command("ACL", "LOG", "RESET")
-        try await redis.command("CONFIG", "RESETSTAT")
         try await expect(knot, "a.hash.test", "192.0.2.1")
         try await redis.command("HSET", "hash.test.", "a", Self.address("192.0.2.2"))
         try await expect(knot, "a.hash.test", "192.0.2.2")
