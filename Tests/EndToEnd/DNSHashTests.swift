@@ -292,23 +292,32 @@ struct DNSHashTests {
     }
   }
 
-  /// Also such as would mean something else to Redis.
+  /// Also such as would mean something else to Redis, in a database of its own.
   @Test func prefixAndSuffixStandAroundTheName() async throws {
-    let address = Self.address("192.0.2.1")
-    try await withNode(
-      ["--dns-redis-prefix", #"d[n]s*\:"#, "--dns-redis-suffix", "?"],
-      filled: [
-        #"d[n]s*\:hash.test.?"#: ["a": address], "hash.test.": ["a": address], #"dns\:other.test.?"#: ["a": address],
-        #"d[n]s*\:other.test.x"#: ["a": address], #"d[n]s*\:x:other.test.?"#: ["a": address],
-      ]
-    ) { redis, gateway, knot in
+    try await RedisServer.withServer { redis in
       try await redis.configure("notify-keyspace-events", "KA")
-      try await expect(knot, "a.hash.test", "192.0.2.1")
-      let zones = try await call(gateway, "Zones").data.array ?? []
-      #expect(zones.map(\.["Domain"]) == [.string(Knot.managed), "hash.test"])
-      #expect(zones.last?["Workload"] == #"hash:d[n]s*\:hash.test.?"#)
-      try await redis.command("HSET", #"d[n]s*\:new.test.?"#, "a", Self.address("192.0.2.2"))
-      try await expect(knot, "a.new.test", "192.0.2.2")
+      func set(_ key: String, _ address: String, database: Int = 3) async throws {
+        try await redis.command("-n", "\(database)", "HSET", key, "a", Self.address(address))
+      }
+      for key in [
+        "hash.test.", #"dns\:other.test.?"#, #"d[n]s*\:other.test.x"#, #"d[n]s*\:x:other.test.?"#,
+        #"d[n]s*\:hash.test.?"#,
+      ] {
+        try await set(key, "192.0.2.1")
+      }
+      try await set(#"d[n]s*\:other.test.?"#, "192.0.2.1", database: 0)
+      let flags = [
+        "--dns-redis", "redis://127.0.0.1:\(redis.port)/3", "--dns-redis-prefix", #"d[n]s*\:"#, "--dns-redis-suffix",
+        "?",
+      ]
+      try await Knot.withNode(flags) { gateway, knot in
+        try await expect(knot, "a.hash.test", "192.0.2.1")
+        let zones = try await call(gateway, "Zones").data.array ?? []
+        #expect(zones.map(\.["Domain"]) == [.string(Knot.managed), "hash.test"])
+        #expect(zones.last?["Workload"] == #"hash:d[n]s*\:hash.test.?"#)
+        try await set(#"d[n]s*\:new.test.?"#, "192.0.2.2")
+        try await expect(knot, "a.new.test", "192.0.2.2")
+      }
     }
   }
 

@@ -94,8 +94,9 @@ final class HashFollower: Sendable {
       state.isStored = false
       return zip(changes, zones).flatMap { change, zone in
         state.contents[change.domain] = zone.1 == nil ? nil : change.content
-        let old = state.faults.updateValue(zone.1?.faults ?? [], forKey: change.domain) ?? []
-        return (zone.1?.faults ?? []).filter { !old.contains($0) }.map { (change.domain, $0) }
+        let (old, faults) = (state.faults[change.domain] ?? [], zone.1?.faults ?? [])
+        state.faults[change.domain] = faults.isEmpty ? nil : faults
+        return faults.filter { !old.contains($0) }.map { (change.domain, $0) }
       }
     }
     for (domain, fault) in new {
