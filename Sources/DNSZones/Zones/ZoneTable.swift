@@ -84,7 +84,7 @@ public struct ZoneTable: Sendable {
     fileprivate(set) var names: [String: NameContent] = [:]
 
     /// Whether it is served for another reason than a challenge.
-    fileprivate var isAnyones: Bool { heads[.record] != nil || heads[.hash] != nil }
+    fileprivate var isServedAnyway: Bool { heads[.record] != nil || heads[.hash] != nil }
 
     var head: ZoneHead { ZoneOrigin.allCases.lazy.compactMap { [heads] in heads[$0] }.first! }
   }
@@ -179,8 +179,8 @@ public struct ZoneTable: Sendable {
 
   /// The zones that are served because there is a hash, and nobody else's, with how many records are in each hash.
   public var hashZones: [Domain: Int] {
-    hashes.filter { zones[$0.key]?.heads[.record] == nil }.mapValues { names in names.values.reduce(0) { $0 + $1.count }
-    }
+    let alone = hashes.filter { zones[$0.key]?.heads[.record] == nil }
+    return alone.mapValues { names in names.values.reduce(0) { $0 + $1.count } }
   }
 
   // MARK: Names
@@ -199,7 +199,7 @@ public struct ZoneTable: Sendable {
   ) {
     let alone = challenges.filter { challenge in
       var domain: Domain? = challenge
-      while let candidate = domain, zones[candidate]?.isAnyones != true { domain = candidate.parent }
+      while let candidate = domain, zones[candidate]?.isServedAnyway != true { domain = candidate.parent }
       return domain == nil
     }
     for domain in zones.keys where zones[domain]!.heads[.challenge] != nil && !alone.contains(domain) {
