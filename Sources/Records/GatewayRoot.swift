@@ -21,6 +21,8 @@ public struct GatewayRoot: Sendable {
   public var zones: String { "\(path)/zones" }
   /// The DNS records that workloads have set.
   public var dnsRecords: String { "\(path)/records" }
+  /// What was last read of the hashes of zones in Redis.
+  public var hashes: String { "\(path)/hashes.msgpack" }
   /// All that is knotd's.
   public var knot: String { "\(path)/knot" }
   /// How far the serials of zones have come.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DNSZones
 import GatewayModule
+import RPC
 import Records
 import System
 
@@ -47,6 +48,35 @@ struct DNSOptions: ParsableArguments {
     name: .customLong("no-dnssec"), help: "Serve zones without signatures; otherwise they are signed (ECDSA P-256).")
   var skipsSigning = false
 
+  // A string, because the parser's own complaint about a value would show its password.
+  @Option(
+    name: .customLong("dns-redis"),
+    help: .init(
+      "A Redis server, in the form of --broker, whose hashes of CoreDNS's plugin redis are served as zones too.",
+      valueName: "url"))
+  var redis: String?
+
+  @Option(
+    name: .customLong("dns-redis-prefix"),
+    help: .init("What stands before a zone's name in the keys of those hashes.", valueName: "text"))
+  var redisPrefix: String?
+
+  @Option(
+    name: .customLong("dns-redis-suffix"), help: .init("What stands behind it.", valueName: "text"))
+  var redisSuffix: String?
+
+  /// nil where no hashes are served.
+  var hashes: HashSource? {
+    get throws {
+      do {
+        let keys = HashKeys(prefix: redisPrefix ?? "", suffix: redisSuffix ?? "")
+        return try redis.map { HashSource(server: try BrokerURL($0), keys: keys) }
+      } catch {
+        throw ValidationError("--dns-redis: \(error)")
+      }
+    }
+  }
+
   /// nil where DNS is off.
   func configuration(in root: GatewayRoot) throws -> KnotConfiguration? {
     guard let nameserver = nameservers.first, !addresses.isEmpty else { return nil }
@@ -67,11 +97,16 @@ struct DNSOptions: ParsableArguments {
       guard nameservers.isEmpty, domains.isEmpty, secondaries.isEmpty else {
         throw ValidationError("--dns-nameserver, --dns-domain and --dns-secondary need --dns-address")
       }
+      guard redis == nil else { throw ValidationError("--dns-redis needs --dns-address") }
     } else if nameservers.isEmpty {
       throw ValidationError("--dns-address needs --dns-nameserver: the names by which others know this name server")
     }
     guard transferKey == nil || !secondaries.isEmpty else {
       throw ValidationError("--dns-transfer-key needs --dns-secondary")
     }
+    guard redis != nil || redisPrefix == nil && redisSuffix == nil else {
+      throw ValidationError("--dns-redis-prefix and --dns-redis-suffix need --dns-redis")
+    }
+    _ = try hashes
   }
 }

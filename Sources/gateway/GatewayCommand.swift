@@ -32,8 +32,9 @@ struct GatewayCommand: AsyncParsableCommand {
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
     .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
     .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"),
-    .list("dns-secondary"), .option("dns-transfer-key"), .toggle("no-dnssec"),
-    .option("acme-propagation"), .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
+    .list("dns-secondary"), .option("dns-transfer-key"), .option("dns-redis"), .option("dns-redis-prefix"),
+    .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"), .option("traefik-restart"),
+    .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
 
@@ -213,7 +214,8 @@ struct GatewayCommand: AsyncParsableCommand {
     let zones = try DNS(
       dns.node(issuer: acme.certificates?.authority.issuer), root: root,
       server: KnotServer(configuration, serials: root.serials, logger: logger, prepare: setup.makeDirectories),
-      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), routes: routes, logger: logger)
+      delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), hashes: dns.hashes, routes: routes,
+      logger: logger)
     // Until it is known, the public network is what it was.
     if let last = try? ChallengeZone.read(from: root) {
       zones.follow(PublicNetwork(domain: last.domain, addresses: last.addresses))

@@ -71,6 +71,16 @@ struct CommandLineTests {
       "The value 'drop' is invalid for '--alias-headers <what>'. Please provide one of 'keep', 'delete' or 'reject'."
     ),
     (
+      ["--dns-redis", "redis://127.0.0.1"], "--dns-redis needs --dns-address"
+    ),
+    (
+      ["--dns-redis-prefix", "x"], "--dns-redis-prefix and --dns-redis-suffix need --dns-redis"
+    ),
+    (
+      ["--dns-address", "127.0.0.1:5353", "--dns-nameserver", "ns.test.test", "--dns-redis", "redis://:secret@x:y"],
+      "--dns-redis: broker URL 'redis://…@x:y': the port must be a number from 1 to 65535"
+    ),
+    (
       ["--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>': there is no such level"
     ),
     (

@@ -6,7 +6,7 @@ public struct RecordSet: Hashable, Sendable {
   /// One of them, as it was given.
   public struct Record: Hashable, Sendable {
     public let type: RecordType
-    /// In seconds, 30 to 604,800.
+    /// In seconds: 30 to 604,800 where a workload has set it.
     public let ttl: Int
     /// In presentation format.
     public let value: String
@@ -21,6 +21,13 @@ public struct RecordSet: Hashable, Sendable {
       guard Self.ttls.contains(ttl) else {
         throw InvalidValue("TTL", "\(ttl)", "it is \(Self.ttls.lowerBound) to \(Self.ttls.upperBound) seconds")
       }
+      self = try Record(type, anyTTL: ttl, value: value)
+    }
+
+    /// With any TTL.
+    ///
+    /// - Throws: `InvalidValue` for a value that knotd's scanner does not take.
+    init(_ type: RecordType, anyTTL ttl: Int, value: String) throws(InvalidValue) {
       self.type = type
       self.ttl = ttl
       self.value = value
@@ -29,14 +36,21 @@ public struct RecordSet: Hashable, Sendable {
 
     /// What nobody else has given: a value that is one of its type, with any TTL.
     package init(unchecked type: RecordType, ttl: Int, value: String) {
-      self.type = type
-      self.ttl = ttl
-      self.value = value
       do throws(InvalidValue) {
-        data = try RecordData(value, type: type)
+        self = try Record(type, anyTTL: ttl, value: value)
       } catch {
         preconditionFailure("\(error)")
       }
+    }
+
+    /// The same with another TTL.
+    func with(ttl: Int) -> Record { Record(type: type, ttl: ttl, value: value, data: data) }
+
+    private init(type: RecordType, ttl: Int, value: String, data: RecordData) {
+      self.type = type
+      self.ttl = ttl
+      self.value = value
+      self.data = data
     }
 
     /// An hour, in seconds.

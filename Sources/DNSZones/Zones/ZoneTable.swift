@@ -2,16 +2,38 @@ public import Records
 
 /// All zones as they are to be served, and what of them has changed since knotd was last brought up to date.
 public struct ZoneTable: Sendable {
-  /// What a zone is served with, beside what workloads set in it.
+  /// What a zone is served with, beside what is set in it.
   public struct ZoneHead: Hashable, Sendable {
-    /// The gateway's name servers, the first of which is the zone's primary; at least one.
+    /// The zone's name servers, the first of which is its primary unless `start` names another; at least one.
     public let nameservers: [RecordName]
     /// Who may set records in it; empty for the operator, in whose zones everybody may, and nil where the gateway does not say.
     public let owner: String?
+    /// In seconds, of the records that name the name servers.
+    let nameserverTTL: Int
+    let start: StartOfAuthority
 
     public init(nameservers: [RecordName], owner: String?) {
+      self.init(nameservers: nameservers, owner: owner, nameserverTTL: 3600, start: StartOfAuthority())
+    }
+
+    init(nameservers: [RecordName], owner: String?, nameserverTTL: Int, start: StartOfAuthority) {
       self.nameservers = nameservers
       self.owner = owner
+      self.nameserverTTL = nameserverTTL
+      self.start = start
+    }
+
+    /// What the start of a zone's authority says (RFC 1035, 3.3.13), times in seconds, but for its serial.
+    struct StartOfAuthority: Hashable, Sendable {
+      /// nil for the first of the name servers.
+      var primary: String?
+      /// nil for `hostmaster` in the zone.
+      var mailbox: String?
+      var refresh: UInt32 = 3600
+      var retry: UInt32 = 900
+      var expire: UInt32 = 1_209_600
+      // That a name is not there is remembered for a minute: who has just set one need not wait longer.
+      var minimum: UInt32 = 60
     }
 
     /// The name that says whose a zone is.
@@ -19,7 +41,7 @@ public struct ZoneTable: Sendable {
 
     /// The records that every zone has under its own name.
     fileprivate var apex: [RecordSet.Record] {
-      nameservers.map { RecordSet.Record(unchecked: .ns, ttl: 3600, value: "\($0).") }
+      nameservers.map { RecordSet.Record(unchecked: .ns, ttl: nameserverTTL, value: "\($0).") }
     }
 
     /// Those that say whose it is: JSON, as TFGateway writes it. The gateway's identity is the name of its first name server.
@@ -29,13 +51,12 @@ public struct ZoneTable: Sendable {
       return [RecordSet.Record(unchecked: .txt, ttl: 600, value: text.zoneText)]
     }
 
-    /// The start of the zone's authority (RFC 1035, 3.3.13) but for its serial: with times in seconds.
+    /// The start of the zone's authority.
     func authority(_ domain: Domain, serial: UInt32) -> RecordData {
-      // That a name is not there is remembered for a minute: who has just set one need not wait longer.
-      let numbers: [UInt32] = [serial, 3600, 900, 1_209_600, 60]
+      let numbers = [serial, start.refresh, start.retry, start.expire, start.minimum]
       let bytes = numbers.flatMap { number in stride(from: 24, through: 0, by: -8).map { UInt8(number >> $0 & 0xff) } }
-      return RecordData(
-        wire: wire(nameservers.first?.description ?? domain.rawValue) + wire("hostmaster.\(domain)") + bytes, type: nil)
+      let primary = start.primary ?? nameservers.first?.description ?? domain.rawValue
+      return RecordData(wire: wire(primary) + wire(start.mailbox ?? "hostmaster.\(domain)") + bytes, type: nil)
     }
   }
 
@@ -78,11 +99,17 @@ public struct ZoneTable: Sendable {
       return text
     }
 
+    /// Whether it is served for another reason than a challenge.
+    fileprivate var isServedAnyway: Bool { heads[.record] != nil || heads[.hash] != nil }
+
     var head: ZoneHead { ZoneOrigin.allCases.lazy.compactMap { [heads] in heads[$0] }.first! }
   }
 
   private(set) var zones: [Domain: Zone] = [:]
+  /// What the gateway says, and what workloads do, of names in any zone.
   private var given: [NameOrigin: [String: [RecordSet.Record]]] = [:]
+  /// What hashes say, of names in their own zones alone.
+  private var hashes: [Domain: [String: [RecordSet.Record]]] = [:]
   /// The names that are in no zone.
   private var orphans: Set<String> = []
   /// The names to look at; nil for a zone that is new, or is no more.
@@ -133,7 +160,9 @@ public struct ZoneTable: Sendable {
       zones[domain]!.heads[origin] = head
       if zones[domain]!.heads.isEmpty {
         zones[domain] = nil
-        for name in old!.names.keys { refresh(name) }
+        // The hash of the zone around it says again what stands there.
+        let outer = zone(around: domain.parent).flatMap { hashes[$0] } ?? [:]
+        for name in Set(old!.names.keys).union(outer.keys.filter { $0.isInside(domain) }) { refresh(name) }
       }
     } else if let head {
       let outer = zone(around: domain.parent)
@@ -152,6 +181,24 @@ public struct ZoneTable: Sendable {
     refresh(ZoneHead.ownerName(in: domain))
   }
 
+  /// The hash of a zone says this from now on, and no longer what it said before.
+  ///
+  /// - Parameter hash: nil where there is none any more.
+  public mutating func setHash(_ domain: Domain, _ hash: HashZone?) {
+    let old = hashes[domain] ?? [:]
+    let new = hash?.names ?? [:]
+    hashes[domain] = hash?.names
+    setZone(domain, hash?.head, by: .hash)
+    guard zones[domain] != nil else { return }
+    for name in Set(old.keys).union(new.keys) where old[name] != new[name] { refresh(name) }
+  }
+
+  /// The zones that are served because there is a hash, and nobody else's, with how many records are in each hash.
+  public var hashZones: [Domain: Int] {
+    let alone = hashes.filter { zones[$0.key]?.heads[.record] == nil }
+    return alone.mapValues { names in names.values.reduce(0) { $0 + $1.count } }
+  }
+
   // MARK: Names
 
   /// What a workload has set is served under a name from now on, where it is in a zone.
@@ -168,7 +215,7 @@ public struct ZoneTable: Sendable {
   ) {
     let alone = challenges.filter { challenge in
       var domain: Domain? = challenge
-      while let candidate = domain, zones[candidate]?.heads[.record] == nil { domain = candidate.parent }
+      while let candidate = domain, zones[candidate]?.isServedAnyway != true { domain = candidate.parent }
       return domain == nil
     }
     for domain in zones.keys where zones[domain]!.heads[.challenge] != nil && !alone.contains(domain) {
@@ -207,9 +254,17 @@ public struct ZoneTable: Sendable {
     return name == ZoneHead.ownerName(in: domain) ? head.ownership + own : own
   }
 
+  /// What is said of a name beside that, and by whom.
+  private func otherRecords(
+    of name: String, in domain: Domain?
+  ) -> (origin: NameOrigin, records: [RecordSet.Record]) {
+    if let records = given[.workload]?[name] { return (.workload, records) }
+    return (.hash, domain.flatMap { hashes[$0]?[name] } ?? [])
+  }
+
   private func content(of name: String, in domain: Domain?) -> NameContent {
     var content = NameContent(ownRecords(of: name, in: domain))
-    let others = NameContent(given[.workload]?[name] ?? given[.hash]?[name] ?? [])
+    let others = NameContent(otherRecords(of: name, in: domain).records)
     if content.isEmpty { return others }
     if !content.isAlias, !others.isAlias { content.merge(others) }
     return content
@@ -228,11 +283,11 @@ public struct ZoneTable: Sendable {
     guard let zone = zones[domain] else { return [] }
     return zone.names.keys.sorted().flatMap { name in
       let own = ownRecords(of: name, in: domain).map { Listed(name: name, origin: .gateway, record: $0) }
-      let origin = given[.workload]?[name] == nil ? NameOrigin.hash : .workload
-      let others = (given[origin]?[name] ?? []).filter { record in
+      let (origin, others) = otherRecords(of: name, in: domain)
+      let served = others.filter { record in
         zone.names[name]?.types[record.type.code]?.data.contains(record.data) == true
       }
-      return own + others.map { Listed(name: name, origin: origin, record: $0) }
+      return own + served.map { Listed(name: name, origin: origin, record: $0) }
     }
   }
 

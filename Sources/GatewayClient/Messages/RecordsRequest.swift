@@ -42,7 +42,7 @@ public struct RecordsRequest: Hashable, Sendable, Codable {
 
 /// A record of a zone, of the list of `Records`.
 public struct RecordInfo: Hashable, Sendable, Codable {
-  /// The workload that has set it; empty for one of the gateway's own.
+  /// The workload that has set it; empty for one of the gateway's own, and `hash:KEY` for one of a hash in Redis.
   public var workload: String
   /// Its full name.
   public var name: String

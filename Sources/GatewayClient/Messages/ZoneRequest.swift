@@ -34,7 +34,7 @@ public struct ZoneDelegation: Hashable, Sendable, Codable {
 
 /// A zone, of the list of `Zones`.
 public struct ZoneInfo: Hashable, Sendable, Codable {
-  /// The workload that has it; empty for a managed one.
+  /// The workload that has it; empty for a managed one, and `hash:KEY` for one that only a hash in Redis has.
   public var workload: String
   /// Its domain.
   public var domain: String
@@ -42,7 +42,7 @@ public struct ZoneInfo: Hashable, Sendable, Codable {
   public var managed: Bool
   /// Of its start of authority (RFC 1982), as knotd serves it; 0 while it serves none.
   public var serial: UInt32
-  /// How many records workloads have set in it.
+  /// How many records workloads have set in it; for one of a hash, those of the hash too.
   public var records: Int
   /// The data of DS records for its parent (RFC 4034, 5.3); empty where it is not signed, or not yet.
   public var ds: [String]

@@ -13,6 +13,7 @@ public struct DNS: Sendable {
   private let store: ZoneStore
   private let server: KnotServer
   private let delegations: DelegationCheck?
+  private let hashes: HashFollower?
   private let events: EventBroadcast<DNSEvent>
   private let turns = WorkloadTurns()
 
@@ -22,11 +23,12 @@ public struct DNS: Sendable {
   ///   - node: what the operator has said.
   ///   - server: what is to serve the zones.
   ///   - delegations: looks up whether a domain is delegated to this gateway; nil lets every domain pass.
+  ///   - hashes: where zones are served from as well; nil for nowhere else.
   ///   - routes: of whose domains nobody else's records say anything.
   /// - Throws: `FileError` when the root cannot be read or written.
   public init(
-    _ node: DNSNode, root: GatewayRoot, server: KnotServer, delegations: DelegationCheck?, routes: RouteStore,
-    logger: Logger
+    _ node: DNSNode, root: GatewayRoot, server: KnotServer, delegations: DelegationCheck?, hashes: HashSource? = nil,
+    routes: RouteStore, logger: Logger
   ) throws {
     let events = EventBroadcast<DNSEvent>(logger: logger)
     self.node = node
@@ -36,6 +38,11 @@ public struct DNS: Sendable {
     store = try ZoneStore(
       node, root: root, server: server, logger: logger, routeOwner: { routes.owner(of: $0) },
       onEvent: { events.tell($0) })
+    self.hashes = hashes.map { [store] source in
+      HashFollower(source, root: root, head: node.head(owner: String?.none), server: server, logger: logger) {
+        store.zonesChanged()
+      }
+    }
   }
 
   /// The node's public network is this, by which its own domain and its name server are found.
@@ -131,7 +138,11 @@ public struct DNS: Sendable {
         if let zone = table.zone(of: set.name) { counts[zone, default: 0] += set.records.count }
       }
     }
-    let zones = store.zones.records.map { ($0.workload.rawValue, $0.domain) } + node.managed.map { ("", $0) }
+    let hashes = server.withTable { $0.hashZones }
+    counts.merge(hashes, uniquingKeysWith: +)
+    let zones =
+      store.zones.records.map { ($0.workload.rawValue, $0.domain) } + node.managed.map { ("", $0) }
+      + hashes.keys.map { (hashHolder(of: $0), $0) }
     return zones.sorted { $0.1 < $1.1 }.map { workload, domain in
       ZoneInfo(
         workload: workload, domain: domain.rawValue, managed: workload.isEmpty, serial: serials[domain] ?? 0,
@@ -152,13 +163,16 @@ public struct DNS: Sendable {
         case .gateway: ""
         case .workload:
           (try? RecordName(listed.name)).flatMap(store.records.record(claiming:))?.workload.rawValue ?? ""
-        case .hash: "hash:\(zone)."
+        case .hash: hashHolder(of: zone)
         }
       return RecordInfo(
         workload: holder, name: listed.name, type: listed.record.type.rawValue, ttl: listed.record.ttl,
         value: listed.record.value)
     }
   }
+
+  /// Who has what a zone's hash says: no workload, but a key.
+  private func hashHolder(of zone: Domain) -> String { "hash:\(hashes?.keys.key(of: zone) ?? "")" }
 
   /// What becomes of zones and records from now on.
   func changes() -> AsyncStream<DNSEvent> { events.listen() }
@@ -172,6 +186,9 @@ public struct DNS: Sendable {
       group.addTask { await store.records.watch() }
     }
   }
+
+  /// Takes in what the hashes in Redis say, until the task is cancelled.
+  func followHashes() async { await hashes?.run() }
 
   /// Looks again and again whether the parents of zones still name this gateway, until the task is cancelled.
   func followDelegations() async {

@@ -14,6 +14,7 @@ public struct DNSService: Service {
         group.addTask { await dns.followFiles() }
         group.addTask { await dns.keepServing() }
         group.addTask { await dns.followDelegations() }
+        group.addTask { await dns.followHashes() }
       }
     }
   }

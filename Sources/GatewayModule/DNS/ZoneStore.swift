@@ -135,6 +135,9 @@ final class ZoneStore: Sendable {
   /// What the node's domain and its addresses are.
   func follow(_ network: PublicNetwork) { own.tell(network: network) }
 
+  /// Zones have come or gone that no file says.
+  func zonesChanged() { own.tell() }
+
   /// What certificate authorities are to find, by name.
   func follow(_ challenges: [Domain: [String]]) { own.tell(challenges: challenges) }
 

@@ -74,16 +74,11 @@ public actor TrafficMeter: Service {
     self.logger = logger
     diagnostics = SocketDiagnostics(namespace: namespace)
     file = TrafficFile(root)
-    do throws(TrafficFile.Damage) {
+    do throws(DamagedFile) {
       stored = try file.load()
     } catch {
       stored = TrafficLedger()
-      var metadata: Logger.Metadata = ["file": "\(root.traffic)", "reason": "\(error.reason)"]
-      switch error.outcome {
-      case .success(let place): metadata["kept"] = "\(place)"
-      case .failure(let failure): metadata["not-kept"] = "\(failure)"
-      }
-      logger.error("traffic totals are damaged: counting begins anew", metadata: metadata)
+      logger.error("traffic totals are damaged: counting begins anew", metadata: error.metadata)
     }
     counts = Mutex(Counts(ledger: stored))
   }

@@ -12,10 +12,12 @@ struct Outage {
   private var since: ContinuousClock.Instant?
   /// Those that were told.
   private var reasons: Set<BrokerError> = []
-  private var wasConnected = false
+  private var wasConnected: Bool
 
-  init(logger: Logger) {
+  /// - Parameter bearsDenial: whether it is an outage as well when the broker denies access from the start.
+  init(logger: Logger, bearsDenial: Bool = false) {
     self.logger = logger
+    wasConnected = bearsDenial
   }
 
   /// An attempt failed, or the connection broke.

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// One connection to the broker: commands out, their replies in, in the same order.
 ///
@@ -173,6 +174,26 @@ final class RedisConnection: @unchecked Sendable {
     return try result.get()
   }
 
+  /// Sends commands in one write and waits for the replies of all.
+  func callEach(_ commands: [[RedisArgument]]) async -> [Result<RedisReply, BrokerError>] {
+    guard !commands.isEmpty else { return [] }
+    return await withCheckedContinuation { continuation in
+      let results = Mutex<[Result<RedisReply, BrokerError>]>([])
+      loop.execute { [self] in
+        for command in commands {
+          send(command) { result in
+            let all = results.withLock { results in
+              results.append(result)
+              return results.count == commands.count ? results : nil
+            }
+            if let all { continuation.resume(returning: all) }
+          }
+        }
+        flush()
+      }
+    }
+  }
+
   /// Whether replies are read from the broker, or left there. To be used on the event loop.
   var isReading = true {
     didSet {
@@ -311,7 +332,8 @@ final class RedisConnection: @unchecked Sendable {
     }
 
     private static func isMessage(_ reply: RedisReply) -> Bool {
-      reply.elements?.first?.bytes?.elementsEqual("message".utf8) ?? false
+      guard let kind = reply.elements?.first?.bytes else { return false }
+      return kind.elementsEqual("message".utf8) || kind.elementsEqual("pmessage".utf8)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

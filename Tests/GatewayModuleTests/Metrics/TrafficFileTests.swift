@@ -63,7 +63,7 @@ struct TrafficFileTests {
       }
       try FileSystem.write(bytes, to: root.traffic, mode: 0o644)
 
-      let damage = try #require(throws: TrafficFile.Damage.self) { try file.load() }
+      let damage = try #require(throws: DamagedFile.self) { try file.load() }
       #expect(try damage.outcome.get() == "\(root.traffic).damaged")
       #expect(try FileSystem.read("\(root.traffic).damaged", limit: 10_000).bytes == bytes)
       if kind == "version" { #expect(damage.reason == "it is of version 2 and not 1") }
