@@ -135,7 +135,8 @@ public struct Responder {
     for server in zone.knot {
       let expectation = Expectation(addresses: [server.address], port: server.port, records: records)
       guard let shortfall = expectation.shortfall(at: deadline, of: nil) else { continue }
-      throw HookError("knotd, to which the gateway says what to answer, does not, or one of them is not running: \(shortfall)")
+      throw HookError(
+        "knotd, to which the gateway says what to answer, does not, or one of them is not running: \(shortfall)")
     }
   }
 

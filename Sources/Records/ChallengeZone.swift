@@ -86,7 +86,8 @@ public struct ChallengeZone: Hashable, Sendable {
   private static let limit = 1 << 16
 
   package func encoded() -> [UInt8] {
-    let lines = (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" }
+    let lines =
+      (domain.map { ["domain \($0)"] } ?? []) + addresses.map { "address \($0)" }
       + knot.map { "knotd \($0)" } + ["port \(port)"]
     return Array(lines.map { "\($0)\n" }.joined().utf8)
   }

@@ -82,7 +82,10 @@ struct DNSSecondaryTests {
   @Test func keyThatIsNoneKeepsTheGatewayFromStarting() async throws {
     for (text, reason) in [
       ("key: [{id: a, algorithm: hmac-md5, secret: \(String(repeating: "A", count: 44))}]", "invalid algorithm"),
-      ("key: [{id: a, algorithm: hmac-sha256, secret: AAAA}]", #"invalid secret "…": it is base64 of at least 16 bytes"#),
+      (
+        "key: [{id: a, algorithm: hmac-sha256, secret: AAAA}]",
+        #"invalid secret "…": it is base64 of at least 16 bytes"#
+      ),
       ("key: [{id: 'a b', algorithm: hmac-sha256, secret: AAAA}]", #"invalid id "a b": it is a domain name"#),
       ("id: a", #""id" is not known here"#),
     ] {

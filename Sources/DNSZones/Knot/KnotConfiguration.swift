@@ -117,7 +117,9 @@ public struct KnotConfiguration: Hashable, Sendable {
     ]
     if let secondaries {
       let key = secondaries.key
-      settings += [Setting("key", key.name, "algorithm", key.algorithm), Setting("key", key.name, "secret", key.secret)]
+      settings += [
+        Setting("key", key.name, "algorithm", key.algorithm), Setting("key", key.name, "secret", key.secret),
+      ]
       for (remote, server) in zip(secondaries.remotes, secondaries.servers) {
         settings += [
           Setting("remote", remote, "address", "\(server.address)@\(server.port)"),

@@ -59,7 +59,7 @@ public struct TransferKey: Hashable, Sendable {
         let digits = values[2].utf8.reversed().drop { $0 == UInt8(ascii: "=") }
         guard digits.count >= 22, values[2].utf8.count.isMultiple(of: 4),
           digits.allSatisfy({ ASCII.isLetterOrDigit($0) || $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/") })
-        // What it is, is nobody's business.
+          // What it is, is nobody's business.
         else { throw InvalidValue("secret", "…", "it is base64 of at least 16 bytes") }
       })
   }
