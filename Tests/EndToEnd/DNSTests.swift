@@ -418,6 +418,35 @@ struct DNSTests {
     }
   }
 
+  /// An operator's own change is waited for, though not without an end.
+  @Test func changeThatAnOperatorHasBegunIsNotEndedAtOnce() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("zone-begin", Knot.managed)
+      try await knot.control("zone-set", Knot.managed, "by-hand", "60", "A", "192.0.2.66")
+      #expect(try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2")).callError == nil)
+      #expect(
+        try problems(gateway)
+          == ["free.test: somebody has begun to change free.test. in knotd, and has not finished"])
+      try await knot.control("zone-commit", Knot.managed)
+      try await eventually {
+        try await knot.data("b.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.2"]
+      }
+      try await knot.control("zone-begin", Knot.managed)
+      try await knot.control("conf-begin")
+      _ = try await setZone(gateway, "37-1-zone", "example.test")
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.3"))
+      try await eventually {
+        try await knot.data("b.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.3"]
+      }
+      #expect(try await knot.ask("example.test", "SOA").status == "NOERROR")
+    }
+  }
+
   @Test func filesThatPeopleChangeAreTakenInOrPutAway() async throws {
     try await Knot.withNode { gateway, knot in
       _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
@@ -533,9 +562,16 @@ struct DNSTests {
       let refused = try await ctl("dns", "set", "37-1-x", "x.example.test", "--a", "192.0.2")
       #expect(refused.status == .code(1))
       #expect(refused.standardError.contains(#"invalid A value "192.0.2": invalid IPv4 address"#), "\(refused)")
+      let waited = try await ctl("dns", "set", "37-1-wild", "*.w.example.test", "--a", "192.0.2.7", "--wait", "30")
+      #expect(waited.status == .code(0))
+      #expect(waited.standardError.contains("*.w.example.test is served after "), "\(waited)")
       #expect(try await ctl("dns", "delete", "37-1-web").status == .code(0))
       #expect(try await ctl("dns", "delete-zone", "37-1-zone").status == .code(0))
       #expect(try await knot.ask("example.test", "SOA").status == "REFUSED")
+      try await knot.kill()
+      let hangs = try await ctl("dns", "set", "37-1-x", "x.free.test", "--a", "192.0.2.7", "--wait", "0.1")
+      #expect(hangs.status == .code(75))
+      #expect(hangs.standardError.contains("x.free.test is not served after "), "\(hangs)")
     }
   }
 
@@ -544,6 +580,11 @@ struct DNSTests {
       let objects = try await gateway.caller.status().data["objects"]
       #expect(objects.array?.contains { $0["name"] == "dns" } != true, "\(objects)")
       let names = try gateway.files().keys
+      let outcome = try await Command.run(
+        Repository.product("gatewayctl"), ["dns", "zones"], environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+      #expect(outcome.status == .code(1))
+      #expect(
+        outcome.standardError == "gatewayctl: this gateway serves no names: it was started without --dns-address\n")
       #expect(!names.contains { $0.hasPrefix("knot") || $0.hasPrefix("records") || $0.hasPrefix("zones") })
     }
   }

@@ -10,11 +10,15 @@ package struct DNSQuery: Sendable {
   /// Whether the server shall ask others for what it does not know.
   package let isRecursive: Bool
 
-  package init(name: Domain, type: DNSRecordType, server: Endpoint, isRecursive: Bool) {
+  /// Whether it is asked over TCP alone.
+  package let usesTCP: Bool
+
+  package init(name: Domain, type: DNSRecordType, server: Endpoint, isRecursive: Bool, usesTCP: Bool = false) {
     self.name = name
     self.type = type
     self.server = server
     self.isRecursive = isRecursive
+    self.usesTCP = usesTCP
   }
 
   /// What dnsmasq sends at most, and no network has to take apart, in bytes.
@@ -24,7 +28,8 @@ package struct DNSQuery: Sendable {
   ///
   /// - Parameter limit: how long to wait for an answer, at least a millisecond.
   package func ask(within limit: Duration) -> DNSReply {
-    let options = DNSChannel.Options(firstTimeout: limit, isRecursive: isRecursive, answerSize: Self.answerSize)
+    var options = DNSChannel.Options(firstTimeout: limit, isRecursive: isRecursive, answerSize: Self.answerSize)
+    options.usesTCP = usesTCP
     guard let channel = try? DNSChannel(to: server, options) else { return .lackOfResources }
     var reply: DNSReply?
     channel.ask(name.rawValue, type) { reply = $0 }

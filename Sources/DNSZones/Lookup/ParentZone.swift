@@ -21,6 +21,9 @@ package struct ParentZone: Sendable {
   /// The names that the domain's NS records have there, in lower case and without a dot at the end; none when it is not delegated.
   package let nameservers: [String]
 
+  /// Those of them whose address the zone says itself (glue).
+  package let namesWithAddress: Set<String>
+
   /// Asks; takes as long as it takes, up to some tens of seconds.
   ///
   /// - Parameters:
@@ -59,6 +62,8 @@ package struct ParentZone: Sendable {
               DNSRecord.all(in: .authority, of: reply.message) + DNSRecord.all(in: .answer, of: reply.message)
             self.zone = zone
             server = address
+            namesWithAddress = Set(
+              DNSRecord.all(in: .additional, of: reply.message).filter { [.a, .aaaa].contains($0.type) }.map(\.owner))
             nameservers = records.filter { $0.type == .ns && $0.owner == domain.rawValue }.map(\.value)
             return
           }
