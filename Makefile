@@ -36,7 +36,7 @@ test: setup ## run all tests, against real servers on loopback; FILTER for some 
 test-loaded: setup ## the same beside four busy loops, to find what fails because it is slow
 	@scripts/test --busy 4 --minutes 120 $(addprefix --filter ,$(FILTER))
 
-chaos: setup build ## kill the gateway and Redis at random while callers work, and look for what was lost (SEED, SECONDS)
+chaos: setup build ## kill the gateway, Redis and knotd at random while callers work, and look for what was lost (SEED, SECONDS)
 	@scripts/chaos $(addprefix --seed ,$(SEED)) $(addprefix --seconds ,$(SECONDS))
 
 fuzz: setup ## feed what comes from outside with made-up bytes, 10 minutes a target (FUZZ_SECONDS)

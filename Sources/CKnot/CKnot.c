@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libknot/control/control.h>
+#include <libknot/error.h>
 #include <libzscanner/scanner.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,4 +83,8 @@ int cknot_receive(struct cknot_control *control, enum cknot_kind *kind, const ch
   memcpy(parts, data, sizeof data);
   *kind = (enum cknot_kind)type;
   return code;
+}
+
+const char *cknot_reason(int error) {
+  return knot_strerror(error);
 }

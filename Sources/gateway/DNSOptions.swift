@@ -29,6 +29,21 @@ struct DNSOptions: ParsableArguments {
     transform: Domain.init)
   var domains: [Domain] = []
 
+  @Option(
+    name: .customLong("dns-secondary"), parsing: .upToNextOption,
+    help: .init(
+      "Name servers that follow this one: they learn of its zones from the catalog zone catalog.NAMESERVER, and copy them.",
+      valueName: "ip[:port]"),
+    transform: { try Endpoint($0, defaultPort: 53) })
+  var secondaries: [Endpoint] = []
+
+  @Option(
+    name: .customLong("dns-transfer-key"),
+    help: .init(
+      "The TSIG key of those name servers, as knotd's configuration has it; made when it is not there. (default: transfer.key in the root)",
+      valueName: "file"))
+  var transferKey: String?
+
   @Flag(
     name: .customLong("no-dnssec"), help: "Serve zones without signatures; otherwise they are signed (ECDSA P-256).")
   var skipsSigning = false
@@ -63,10 +78,15 @@ struct DNSOptions: ParsableArguments {
   }
 
   /// nil where DNS is off.
-  func configuration(in root: GatewayRoot) -> KnotConfiguration? {
-    addresses.isEmpty
-      ? nil
-      : KnotConfiguration(addresses: addresses, directory: root.knot, signs: !skipsSigning, user: KnotSetup.user)
+  func configuration(in root: GatewayRoot) throws -> KnotConfiguration? {
+    guard let nameserver = nameservers.first, !addresses.isEmpty else { return nil }
+    var configuration = KnotConfiguration(
+      addresses: addresses, directory: root.knot, signs: !skipsSigning, user: KnotSetup.user)
+    if !secondaries.isEmpty {
+      let key = try TransferKey(at: transferKey ?? "\(root.path)/transfer.key")
+      configuration.secondaries = try .init(secondaries, key: key, of: nameserver)
+    }
+    return configuration
   }
 
   /// - Parameter issuer: the only certificate authority for the node's own domain; nil for any.
@@ -74,12 +94,15 @@ struct DNSOptions: ParsableArguments {
 
   func validate() throws {
     if addresses.isEmpty {
-      guard nameservers.isEmpty, domains.isEmpty else {
-        throw ValidationError("--dns-nameserver and --dns-domain need --dns-address")
+      guard nameservers.isEmpty, domains.isEmpty, secondaries.isEmpty else {
+        throw ValidationError("--dns-nameserver, --dns-domain and --dns-secondary need --dns-address")
       }
       guard redis == nil else { throw ValidationError("--dns-redis needs --dns-address") }
     } else if nameservers.isEmpty {
       throw ValidationError("--dns-address needs --dns-nameserver: the names by which others know this name server")
+    }
+    guard transferKey == nil || !secondaries.isEmpty else {
+      throw ValidationError("--dns-transfer-key needs --dns-secondary")
     }
     guard redis != nil || redisPrefix == nil && redisSuffix == nil else {
       throw ValidationError("--dns-redis-prefix and --dns-redis-suffix need --dns-redis")

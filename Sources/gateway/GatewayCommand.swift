@@ -31,9 +31,10 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("traefik-address"), .option("netns"), .option("header-timeout"), .option("idle-timeout"),
     .list("trusted-proxy"), .list("proxy-protocol-from"), .toggle("keep-urls"), .option("alias-headers"),
     .option("acme-certificate-hours"), .option("acme-patience"), .option("acme-email"), .option("acme-ca"),
-    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"), .option("dns-redis"),
-    .option("dns-redis-prefix"), .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"),
-    .option("traefik-restart"), .toggle("allow-loopback-backends"), .option("log-level"),
+    .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"),
+    .list("dns-secondary"), .option("dns-transfer-key"), .option("dns-redis"), .option("dns-redis-prefix"),
+    .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"), .option("traefik-restart"),
+    .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
 
@@ -207,11 +208,12 @@ struct GatewayCommand: AsyncParsableCommand {
 
   /// Takes over zones and records, and makes what knotd needs at its start; nil where DNS is off.
   private func serveDNS(_ root: GatewayRoot, _ routes: RouteStore, _ logger: Logger) async throws -> DNS? {
-    guard let configuration = dns.configuration(in: root) else { return nil }
-    try await KnotSetup(configuration, logger: logger).apply()
+    guard let configuration = try dns.configuration(in: root) else { return nil }
+    let setup = KnotSetup(configuration, logger: logger)
+    try await setup.apply()
     let zones = try DNS(
       dns.node(issuer: acme.certificates?.authority.issuer), root: root,
-      server: KnotServer(configuration, serials: root.serials, logger: logger),
+      server: KnotServer(configuration, serials: root.serials, logger: logger, prepare: setup.makeDirectories),
       delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), hashes: dns.hashes, routes: routes,
       logger: logger)
     // Until it is known, the public network is what it was.

@@ -121,10 +121,13 @@ public final class GatewayProcess: Fixture {
 
   /// Starts it again on the same root, once it has ended, and waits until it answers.
   ///
-  /// - Parameter flags: added to those it had.
-  public func start(adding flags: [String] = []) async throws {
+  /// - Parameters:
+  ///   - flags: added to those it had.
+  ///   - dropped: a flag that it had with one value, and has no longer.
+  public func start(adding flags: [String] = [], dropping dropped: String? = nil) async throws {
     try state.withLock { state in
-      let arguments = state.arguments + flags
+      var arguments = state.arguments + flags
+      if let place = dropped.flatMap(arguments.firstIndex(of:)) { arguments.removeSubrange(place...(place + 1)) }
       let process = try Self.launch(
         arguments, environment: environment, wrapper: wrapper, log: directory.file("gateway.log"))
       state = (process, arguments)
@@ -133,10 +136,10 @@ public final class GatewayProcess: Fixture {
   }
 
   /// Ends it in good order and starts it again.
-  public func restart(adding flags: [String] = []) async throws {
+  public func restart(adding flags: [String] = [], dropping dropped: String? = nil) async throws {
     signal(SIGTERM)
     _ = try await exit()
-    try await start(adding: flags)
+    try await start(adding: flags, dropping: dropped)
   }
 
   public func stop() async {

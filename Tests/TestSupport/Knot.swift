@@ -110,6 +110,24 @@ public final class Knot: Fixture {
     return outcome.standardOutput
   }
 
+  /// Has BIND's client copy a zone (AXFR, RFC 5936).
+  ///
+  /// - Parameter key: a file with a TSIG key, as the gateway makes it.
+  /// - Returns: its records, or what dig says.
+  public func copy(_ zone: String, key: String?) async throws -> String {
+    var flags: [String] = []
+    if let key {
+      let text = try String(contentsOfFile: key, encoding: .utf8)
+      let secret = text.split(separator: "\n").first { $0.contains("secret:") }?.split(separator: " ").last ?? ""
+      flags = ["-y", "hmac-sha256:gateway-transfer:\(secret)"]
+    }
+    let outcome = try await Command.run(
+      Repository.program("dig"), ["@127.0.0.1", "-p", "\(port)", "+onesoa"] + flags + ["AXFR", zone])
+    // Without the signatures of the messages.
+    return outcome.standardOutput.split(separator: "\n").filter { !$0.contains("\tTSIG\t") }.joined(separator: "\n")
+      + "\n"
+  }
+
   /// Has BIND's validator look a name up here, from a trust anchor for the zone.
   ///
   /// - Returns: what it prints: answers, and whether they are `fully validated`.

@@ -124,8 +124,6 @@ struct KnotControl: ~Copyable {
     guard code == 0 else { throw .away(Self.reason(code)) }
   }
 
-  private static func reason(_ code: CInt) -> String {
-    // libknot's own codes begin there; nearly always it is the limit on the time.
-    code > -1000 ? String(cString: strerror(-code)) : "no answer in time (libknot \(code))"
-  }
+  /// Nearly always it is the limit on the time.
+  private static func reason(_ code: CInt) -> String { String(cString: cknot_reason(code)) }
 }

@@ -1,3 +1,4 @@
+import Glibc
 public import Logging
 public import Records
 import Synchronization
@@ -30,6 +31,8 @@ public final class KnotServer: Sendable {
     var socket: FileStamp
     var serials: ZoneSerials
     var zones: [Domain: ServedZone] = [:]
+    /// Those that are still to be loaded from files.
+    var loading: Set<Domain> = []
     /// Why knotd refused what was last to be changed in a zone.
     var refusals: [Domain: String] = [:]
     /// The zones that somebody else may have changed: the next time all of them is looked at.
@@ -63,6 +66,8 @@ public final class KnotServer: Sendable {
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
   private let writer = GroupWriter<CheckedContinuation<Convergence, Never>?>("knot")
+  /// Makes the directories that knotd needs.
+  private let prepare: @Sendable () throws -> Void
   private let logger: Logger
   /// For each command.
   private static let timeout = Duration.seconds(30)
@@ -72,9 +77,14 @@ public final class KnotServer: Sendable {
   /// - Parameters:
   ///   - configuration: what knotd was started with, or would be today.
   ///   - serials: the path of a file in which it is kept how far the serials of zones have come.
-  public init(_ configuration: KnotConfiguration, serials: String, logger: Logger) {
+  ///   - prepare: makes the directories that knotd needs, where they are missing.
+  public init(
+    _ configuration: KnotConfiguration, serials: String, logger: Logger,
+    prepare: @escaping @Sendable () throws -> Void = {}
+  ) {
     self.configuration = configuration
     serialsPath = serials
+    self.prepare = prepare
     self.logger = logger
   }
 
@@ -103,11 +113,7 @@ public final class KnotServer: Sendable {
     (try? await writer.run { [self] in
       let control = try KnotControl(socket, timeout: Self.timeout)
       var serials: [Domain: UInt32] = [:]
-      _ = try control.run("zone-status", [.init(filter: "s")]) { unit in
-        guard let zone = unit.zone, let domain = try? Domain(zone), let serial = unit.data.flatMap({ UInt32($0) })
-        else { return }
-        serials[domain] = serial
-      }
+      try Self.readSerials(control, into: &serials)
       return serials
     }) ?? [:]
   }
@@ -127,7 +133,8 @@ public final class KnotServer: Sendable {
 
   private func convergeNow() -> Convergence {
     let problem: String?
-    do throws(KnotControl.ControlError) {
+    do {
+      try prepare()
       let refusals = try bringUpToDate().sorted { $0.key < $1.key }
       problem = refusals.first.map {
         "\($0.key): \($0.value)" + (refusals.count > 1 ? ", and \(refusals.count - 1) more" : "")
@@ -183,10 +190,10 @@ public final class KnotServer: Sendable {
       if try control.bringUpToDate(configuration.settings) {
         logger.warning("knotd takes its configuration in when it is started again")
       }
-      state.zones = try Self.read(control)
+      try Self.read(control, &state)
       for domain in state.zones.keys where work[domain] == nil { work[domain] = ZoneTable.Work(zone: nil, names: nil) }
     }
-    state.refusals = try Self.arrange(control, &state.zones, work)
+    state.refusals = try arrange(control, &state, work)
     try Self.write(control, &state, work)
     try Self.readSigners(control, &state.zones, work)
     desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
@@ -197,16 +204,15 @@ public final class KnotServer: Sendable {
   // MARK: Reading
 
   /// The zones of ours that knotd has, with all that is in them.
-  private static func read(_ control: borrowing KnotControl) throws(KnotControl.ControlError) -> [Domain: ServedZone] {
-    var zones: [Domain: ServedZone] = [:]
+  private static func read(_ control: borrowing KnotControl, _ state: inout Served) throws(KnotControl.ControlError) {
+    var (zones, loading): ([Domain: ServedZone], Set<Domain>) = ([:], [])
     try control.demand("conf-read", [.init(section: "zone", item: "template")]) { unit in
-      guard unit.data == KnotConfiguration.template, let name = unit.identifier, let domain = try? Domain(name) else {
-        return
-      }
-      zones[domain] = ServedZone()
+      guard let domain = unit.identifier.flatMap({ try? Domain($0) }) else { return }
+      if unit.data == KnotConfiguration.loadTemplate { loading.insert(domain) }
+      if unit.data == KnotConfiguration.template || loading.contains(domain) { zones[domain] = ServedZone() }
     }
     for domain in zones.keys { zones[domain] = try read(domain, control) }
-    return zones
+    (state.zones, state.loading) = (zones, loading)
   }
 
   /// All that is in a zone.
@@ -239,21 +245,33 @@ public final class KnotServer: Sendable {
     return zone
   }
 
+  private static func readSerials(
+    _ control: borrowing KnotControl, into serials: inout [Domain: UInt32]
+  ) throws(KnotControl.ControlError) {
+    var found: [Domain: UInt32] = [:]
+    _ = try control.run("zone-status", [.init(filter: "s")]) { unit in
+      guard let domain = unit.zone.flatMap({ try? Domain($0) }) else { return }
+      found[domain] = unit.data.flatMap { UInt32($0) }
+    }
+    serials = found
+  }
+
   // MARK: Writing
 
-  /// Has knotd have the zones that it is to have, and no other of ours.
+  /// Has knotd have the zones that it is to have, and no other of ours. Many new ones come with their records, from files.
   ///
   /// - Returns: why it does not take a zone.
-  private static func arrange(
-    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
+  private func arrange(
+    _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
   ) throws(KnotControl.ControlError) -> [Domain: String] {
     func zone(_ domain: Domain) -> KnotControl.Unit { .init(section: "zone", identifier: "\(domain).") }
-    var wanted = Set(work.keys.filter { work[$0]?.zone != nil && zones[$0] == nil })
-    let unwanted = work.keys.filter { work[$0]?.zone == nil && zones[$0] != nil }
-    guard !wanted.isEmpty || !unwanted.isEmpty else { return [:] }
+    var wanted = Set(work.keys.filter { work[$0]?.zone != nil && state.zones[$0] == nil })
+    let unwanted = work.keys.filter { work[$0]?.zone == nil && state.zones[$0] != nil }
+    guard !wanted.isEmpty || !unwanted.isEmpty || !state.loading.isEmpty else { return [:] }
+    let fromFiles = wanted.count >= Self.many
+    if fromFiles { try writeFiles(of: wanted, &state, work) }
     var refusals: [Domain: String] = [:]
-    try control.beginConfiguration()
-    do throws(KnotControl.ControlError) {
+    try control.changeConfiguration { control throws(KnotControl.ControlError) in
       try control.demand("conf-unset", unwanted.map(zone))
       for refused in try control.runEach("conf-set", wanted.map(zone)) {
         // One that somebody else has made: it harms no other.
@@ -262,23 +280,73 @@ public final class KnotServer: Sendable {
         }
         refusals[domain] = "knotd has a zone of that name that is not the gateway's"
       }
-      try control.demand(
-        "conf-set",
-        wanted.map { .init(section: "zone", item: "template", identifier: "\($0).", data: KnotConfiguration.template) })
-      if wanted.isEmpty, unwanted.isEmpty {
-        try control.demand("conf-abort")
-      } else {
-        try control.demand("conf-commit")
-      }
-    } catch {
-      _ = try control.run("conf-abort")
-      throw error
+      let template = fromFiles ? KnotConfiguration.loadTemplate : KnotConfiguration.template
+      try Self.setTemplate(template, of: wanted, control)
     }
     // What it remembers of a zone that it no longer has would be there again when the zone is.
-    _ = try control.runEach("zone-purge", unwanted.map { .init(zone: "\($0).") }, flags: "OF")
-    for domain in unwanted { zones[domain] = nil }
-    for domain in wanted { zones[domain] = ServedZone() }
+    _ = try control.runEach("zone-purge", unwanted.map { .init(zone: "\($0).", filter: "o") }, flags: "F")
+    for domain in unwanted { state.zones[domain] = nil }
+    state.loading.subtract(unwanted)
+    for domain in wanted { state.zones[domain] = ServedZone() }
+    if fromFiles {
+      try awaitLoads(of: wanted, control, &state, work)
+      state.loading.formUnion(wanted)
+    }
+    let loaded = state.loading
+    if !loaded.isEmpty {
+      // Not from the file again.
+      try control.changeConfiguration { control throws(KnotControl.ControlError) in
+        try Self.setTemplate(KnotConfiguration.template, of: loaded, control)
+      }
+      for domain in loaded { unlink(configuration.zoneFile(domain)) }
+      state.loading = []
+    }
     return refusals
+  }
+
+  private static func setTemplate(
+    _ template: String, of domains: Set<Domain>, _ control: borrowing KnotControl
+  ) throws(KnotControl.ControlError) {
+    try control.demand(
+      "conf-set", domains.map { .init(section: "zone", item: "template", identifier: "\($0).", data: template) })
+  }
+
+  /// From how many new zones on they come from files.
+  private static let many = 8
+
+  private func writeFiles(
+    of domains: Set<Domain>, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) {
+    do throws(FileError) {
+      try state.serials.advance(domains.reduce(into: [:]) { $0[$1] = .some(nil) })
+      for domain in domains {
+        guard let zone = work[domain]?.zone else { continue }
+        let bytes = zone.file(of: domain, serial: state.serials.first(of: domain))
+        try FileSystem.write(bytes, to: configuration.zoneFile(domain), mode: 0o644)
+      }
+    } catch {
+      throw .refused(command: "zone files", reason: "\(error)")
+    }
+  }
+
+  /// Waits until zones are loaded from their files. One that is not in time is written as others are.
+  private func awaitLoads(
+    of domains: Set<Domain>, _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) {
+    let deadline = ContinuousClock.now + Self.timeout + .milliseconds(100) * domains.count
+    while true {
+      var serials: [Domain: UInt32] = [:]
+      try Self.readSerials(control, into: &serials)
+      serials = serials.filter { domains.contains($0.key) }
+      if serials.count == domains.count || .now > deadline {
+        for (domain, serial) in serials {
+          guard let zone = work[domain]?.zone else { continue }
+          state.zones[domain] = ServedZone(authority: zone.head.authority(domain, serial: serial), names: zone.names)
+        }
+        return
+      }
+      usleep(20_000)
+    }
   }
 
   /// Has the zones have the records that they are to have, each in one step. A zone of which knotd refuses that stays as it was.

@@ -83,6 +83,22 @@ public struct ZoneTable: Sendable {
     /// What is served, by name, in text.
     fileprivate(set) var names: [String: NameContent] = [:]
 
+    /// Its file (RFC 1035, 5), in which every record is written as unknown data is (RFC 3597, 5).
+    func file(of domain: Domain, serial: UInt32) -> [UInt8] {
+      var text = Array("\(domain). 3600 IN SOA \(head.authority(domain, serial: serial).generic)\n".utf8)
+      for (name, content) in names {
+        for (type, content) in content.types {
+          let start = Array("\(name). \(content.ttl) IN \(RecordData.typeText(type)) ".utf8)
+          for data in content.data {
+            text += start
+            text += data.generic.utf8
+            text.append(UInt8(ascii: "\n"))
+          }
+        }
+      }
+      return text
+    }
+
     /// Whether it is served for another reason than a challenge.
     fileprivate var isServedAnyway: Bool { heads[.record] != nil || heads[.hash] != nil }
 

@@ -120,7 +120,7 @@ public struct DNS: Sendable {
     let workload = try WorkloadID(workload)
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
-      try await store.records.delete(workload)
+      try await store.deleteRecords(of: workload)
       await converge()
     }
   }

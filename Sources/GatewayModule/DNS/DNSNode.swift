@@ -35,6 +35,12 @@ public struct DNSNode: Sendable {
       records[RecordName(wildcardIn: domain)] = [
         RecordSet.Record(unchecked: .cname, ttl: 3600, value: "\(domain).")
       ]
+      // Without a record it would have the wildcard's, and an ACME client would follow that.
+      if let challenge = try? Domain("_acme-challenge.\(domain)") {
+        records[RecordName(challenge)] = [
+          RecordSet.Record(unchecked: .txt, ttl: 0, value: "\"no challenge is pending\"")
+        ]
+      }
     }
     if let primary = nameservers.first.map({ RecordName($0) }), records[primary] == nil, !addresses.isEmpty {
       records[primary] = addresses

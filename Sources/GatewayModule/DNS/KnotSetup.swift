@@ -34,14 +34,13 @@ public struct KnotSetup: Sendable {
     else {
       throw KnotSetupError(description: "\(quoted(configuration.directory)) cannot be said in knotd's configuration")
     }
-    for path in [configuration.directory] + configuration.directories {
-      try FileSystem.makeDirectory(path, mode: 0o750)
-      try give(path)
-    }
+    try makeDirectories()
+    for path in [configuration.directory] + configuration.directories { try give(path) }
     let bytes = Array(configuration.text.utf8)
     let isChanged = try FileSystem.content(of: configuration.file, limit: 1 << 20) != bytes
     if isChanged {
-      try FileSystem.replace(configuration.file, with: bytes, mode: 0o640)
+      // It may have a secret in it.
+      try FileSystem.replace(configuration.file, with: bytes, mode: 0o600)
       try give(configuration.file)
     }
     let isThere = try FileSystem.find("\(configuration.database)/data.mdb") != nil
@@ -63,6 +62,14 @@ public struct KnotSetup: Sendable {
     }
     try FileSystem.syncDirectory(configuration.directory)
     logger.info("knotd's configuration made", metadata: ["database": "\(configuration.database)"])
+  }
+
+  /// Makes the directories that are not there.
+  public func makeDirectories() throws {
+    for path in [configuration.directory] + configuration.directories where try FileSystem.find(path) == nil {
+      try FileSystem.makeDirectory(path, mode: 0o750)
+      try give(path)
+    }
   }
 
   private func program(_ name: String) throws(KnotSetupError) -> String {

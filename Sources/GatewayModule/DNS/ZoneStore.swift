@@ -72,6 +72,8 @@ final class ZoneStore: Sendable {
   /// The zones that are being written.
   private let coming = Mutex<Set<Domain>>([])
   private let own: OwnRecords
+  /// A change of a workload's records and the end of a zone that they are in come one after the other.
+  private let turns = WorkloadTurns()
   private let sources: Sources
   /// Who has a route to a domain of the node's.
   private let routeOwner: @Sendable (Domain) -> WorkloadID?
@@ -203,8 +205,13 @@ final class ZoneStore: Sendable {
     coming.withLock { _ = $0.insert(zone.domain) }
     defer { coming.withLock { _ = $0.remove(zone.domain) } }
     try checkIsFree(zone)
-    if let old = zones[zone.workload], old.domain != zone.domain { try await deleteRecords(in: old.domain) }
+    let old = zones[zone.workload]
+    // A zone that is new begins with no records, whatever a crash at the end of an earlier one has left.
+    if zones.record(claiming: zone.domain) == nil { try await deleteRecords(in: zone.domain) }
+    if let old, old.domain != zone.domain { try await deleteRecords(in: old.domain) }
     try await zones.set(zone)
+    // What came meanwhile.
+    if let old, old.domain != zone.domain { try await deleteRecords(in: old.domain) }
   }
 
   func note(_ domain: Domain, isDelegated: Bool) { delegated.withLock { $0[domain] = isDelegated } }
@@ -224,7 +231,13 @@ final class ZoneStore: Sendable {
     // All at once, so that they share what it costs to put that on disk.
     try await withThrowingTaskGroup(of: Void.self) { group in
       for set in records.records where set.name.domain.isInside(domain) {
-        group.addTask { [records] in try await records.delete(set.workload) }
+        group.addTask { [records, turns] in
+          try await turns.take(for: set.workload) {
+            // By then it may have others.
+            guard records[set.workload]?.name.domain.isInside(domain) == true else { return }
+            try await records.delete(set.workload)
+          }
+        }
       }
       try await group.waitForAll()
     }
@@ -259,18 +272,25 @@ final class ZoneStore: Sendable {
 
   /// Puts records in place.
   func set(_ set: RecordSet) async throws {
-    try claimSubject(of: set)
-    do {
-      try await records.set(set)
-    } catch {
-      if records[set.workload]?.name.subject != set.name.subject { sources.release(set.name, set.workload) }
-      throw error
+    try await turns.take(for: set.workload) {
+      try claimSubject(of: set)
+      do {
+        try await records.set(set)
+      } catch {
+        if records[set.workload]?.name.subject != set.name.subject { sources.release(set.name, set.workload) }
+        throw error
+      }
+      // Its zone may have gone meanwhile.
+      if server.withTable({ $0.zoneForWorkloads(of: set.name) }) == nil {
+        try await records.delete(set.workload)
+        throw InvalidValue("name", set.name.description, "it is in no zone of this gateway")
+      }
     }
-    // Its zone may have gone meanwhile.
-    if server.withTable({ $0.zoneForWorkloads(of: set.name) }) == nil {
-      try await records.delete(set.workload)
-      throw InvalidValue("name", set.name.description, "it is in no zone of this gateway")
-    }
+  }
+
+  /// Takes a workload's records away.
+  func deleteRecords(of workload: WorkloadID) async throws {
+    try await turns.take(for: workload) { _ = try await records.delete(workload) }
   }
 }
 
