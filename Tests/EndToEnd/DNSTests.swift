@@ -246,6 +246,7 @@ struct DNSTests {
         let reply = try await call(
           gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
         #expect(reply.callError == text)
+        try await expectRefusal(of: gateway, workload, name, records, text)
       }
       for (workload, domain, text) in [
         ("38-1-zone", "example.test", "domain already registered: example.test"),
@@ -257,6 +258,10 @@ struct DNSTests {
         ("38-1-zone", "test", #"invalid domain "test": it needs at least two labels"#),
       ] {
         #expect(try await setZone(gateway, workload, domain).callError == text)
+        let outcome = try await Command.run(
+          Repository.product("gatewayctl"), ["dns", "set-zone", workload, domain],
+          environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+        #expect(outcome.status == .code(1) && outcome.standardError == "gatewayctl: \(text)\n")
       }
       #expect(
         try await call(gateway, "Records", "elsewhere.test").callError
@@ -264,6 +269,21 @@ struct DNSTests {
       #expect(try gateway.files(in: "records") == before)
       #expect(try gateway.files(in: "zones").count == 2)
     }
+  }
+
+  /// The command line says the same. What it cannot ask for at all it refuses itself.
+  private func expectRefusal(
+    of gateway: GatewayProcess, _ workload: String, _ name: String, _ records: [JSON], _ text: String
+  ) async throws {
+    let ttls = Set(records.compactMap(\.["TTL"].integer))
+    guard !records.isEmpty, ttls.count < 2 else { return }
+    let arguments =
+      ["dns", "set", workload, name]
+      + records.flatMap { ["--record", "\($0["Type"].string ?? "") \($0["Value"].string ?? "")"] }
+      + ttls.flatMap { ["--ttl", "\($0)"] }
+    let outcome = try await Command.run(
+      Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+    #expect(outcome.status == .code(1) && outcome.standardError == "gatewayctl: \(text)\n")
   }
 
   /// No value can put a line of its own into a zone, nor read a file, whatever is refused and whatever is not.

@@ -189,6 +189,11 @@ final class ZoneStore: Sendable {
     for domain in coming where domain != zone.domain && (zone.domain.isInside(domain) || domain.isInside(zone.domain)) {
       throw InvalidValue("domain", zone.domain.rawValue, "the zone \(domain) is held by another workload")
     }
+    // A domain that was delegated to this gateway when another program kept its records has an owner already.
+    if let owner = server.withTable({ $0.hashOwner(of: zone.domain) }), owner != zone.workload.user {
+      let whose = owner.isEmpty ? "does not say whose it is" : "says that it is user \(owner)'s"
+      throw InvalidValue("domain", zone.domain.rawValue, "its hash in Redis \(whose)")
+    }
     for managed in node.managed where zone.domain.isInside(managed) || managed.isInside(zone.domain) {
       throw InvalidValue("domain", zone.domain.rawValue, "\(managed) is the operator's")
     }
