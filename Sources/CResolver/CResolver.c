@@ -27,9 +27,8 @@ int cresolver_record(
       break;
     case ns_t_soa: {
       // Behind the two names, the first of five numbers.
-      const unsigned char *numbers = data + ns_rr_rdlen(record) - 20;
       if (ns_rr_rdlen(record) < 22) return -1;
-      snprintf(value, CRESOLVER_NAME, "%lu", ns_get32(numbers));
+      snprintf(value, CRESOLVER_NAME, "%lu", ns_get32(data + ns_rr_rdlen(record) - 20));
       break;
     }
     case 43: {  // DS

@@ -327,8 +327,13 @@ struct DNSTests {
       try await gateway.start()
       #expect(try await knot.data("example.test", "SOA") == serial, "nothing changed, so nothing was written")
 
-      // knotd: what is set and deleted meanwhile is so afterwards.
+      // knotd: what is set and deleted meanwhile is so afterwards. It is noticed though nobody sets anything.
       try await knot.kill()
+      try await eventually {
+        try await gateway.call("Node").data["DNS"]["Fault"].string ?? ""
+      } until: {
+        $0.contains("connection refused")
+      }
       #expect(try await setRecords(gateway, "37-1-c", "c.example.test", Self.record("A", "192.0.2.3")).callError == nil)
       #expect(try await call(gateway, "DeleteRecords", "37-1-b").callError == nil)
       try await knot.start()

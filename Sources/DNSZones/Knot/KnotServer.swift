@@ -185,6 +185,8 @@ public final class KnotServer: Sendable {
       return desired.table.takeWork(everything: !isKnown)
     }
     if isKnown, work.isEmpty {
+      // One that was killed leaves its socket.
+      _ = try KnotControl(socket, timeout: Self.timeout)
       served.withLock { [known] in $0 = known }
       return [:]
     }
@@ -346,11 +348,14 @@ public final class KnotServer: Sendable {
   private func awaitLoads(
     of domains: Set<Domain>, _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
   ) throws(KnotControl.ControlError) {
-    let deadline = ContinuousClock.now + Self.timeout + .milliseconds(100) * domains.count
+    var deadline = ContinuousClock.now + Self.timeout
+    var loaded = 0
     while true {
       var serials: [Domain: UInt32] = [:]
       try Self.readSerials(control, into: &serials)
       serials = serials.filter { domains.contains($0.key) }
+      // As long as it gets on with them.
+      if serials.count > loaded { (loaded, deadline) = (serials.count, .now + Self.timeout) }
       if serials.count == domains.count || .now > deadline {
         for (domain, serial) in serials {
           guard let zone = work[domain]?.zone else { continue }

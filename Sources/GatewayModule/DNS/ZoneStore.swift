@@ -89,10 +89,13 @@ final class ZoneStore: Sendable {
     }
     @Sendable func take(_ zones: RecordStore<DelegatedZone>.Event) {
       sources.order.withLock { _ in
-        for domain in zones.domains {
-          let zone = sources.zones.withLock { $0 }?.record(claiming: domain)
-          server.withTable { table in
-            if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
+        // At the start all of them are taken together.
+        if let store = sources.zones.withLock({ $0 }) {
+          for domain in zones.domains {
+            let zone = store.record(claiming: domain)
+            server.withTable { table in
+              if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
+            }
           }
           own.tell()
         }
@@ -102,10 +105,12 @@ final class ZoneStore: Sendable {
     @Sendable func take(_ records: RecordStore<RecordSet>.Event) {
       sources.order.withLock { _ in
         sources.note(records)
-        for name in records.names {
-          let set = sources.records.withLock { $0 }?.record(claiming: name)
-          server.withTable { table in
-            if let set { table.set(set) } else { table.clear(name) }
+        if let store = sources.records.withLock({ $0 }) {
+          for name in records.names {
+            let set = store.record(claiming: name)
+            server.withTable { table in
+              if let set { table.set(set) } else { table.clear(name) }
+            }
           }
         }
         onEvent(DNSEvent(records))
