@@ -256,6 +256,14 @@ struct DNSTests {
         ),
         ("38-1-zone", "in.free.test", #"invalid domain "in.free.test": free.test is the operator's"#),
         ("38-1-zone", "test", #"invalid domain "test": it needs at least two labels"#),
+        (
+          "38-1-zone", "_acme-challenge.elsewhere.test",
+          #"invalid domain "_acme-challenge.elsewhere.test": a name that begins with '_' is no domain of its own"#
+        ),
+        (
+          "38-1-zone", "shop.gent01.example.test",
+          #"invalid domain "shop.gent01.example.test": gent01.example.test is the node's own"#
+        ),
       ] {
         #expect(try await setZone(gateway, workload, domain).callError == text)
         let outcome = try await Command.run(
@@ -443,6 +451,24 @@ struct DNSTests {
     }
   }
 
+  @Test func zoneThatSomebodyTookAwayComesBack() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("conf-begin")
+      try await knot.control("conf-unset", "zone[free.test]")
+      try await knot.control("conf-commit")
+      #expect(try await knot.ask("a.free.test", "A").status == "REFUSED")
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2"))
+      for (name, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2")] {
+        try await eventually {
+          try await knot.data("\(name).free.test", "A")
+        } until: {
+          $0 == [address]
+        }
+      }
+    }
+  }
+
   /// An operator's own change is waited for, though not without an end.
   @Test func changeThatAnOperatorHasBegunIsNotEndedAtOnce() async throws {
     try await Knot.withNode { gateway, knot in
@@ -525,9 +551,10 @@ struct DNSTests {
     let (authority, resolver) = (LoopbackAddress.next(), LoopbackAddress.next())
     let records = [
       "@ NS ns", "ns A \(authority)", "mine NS \(Knot.nameserver).", "other NS ns.somebody.test.", "plain A 192.0.2.1",
+      "mine.deep NS \(Knot.nameserver).",
     ]
-    try await Unbound.withServer(at: authority, .authority(zone: "parent.test", records: records)) { _ in
-      try await Unbound.withServer(at: resolver, .resolver(hints: ["parent.test": authority])) { _ in
+    try await Unbound.withServer(at: authority, .authority(zone: "test", records: records)) { _ in
+      try await Unbound.withServer(at: resolver, .resolver(hints: ["test": authority])) { _ in
         let flags = try Knot.flags("--resolver", resolver).filter { $0 != "--no-domain-check" }
         try await GatewayProcess.withGateway(flags, prepare: Knot.prepare) { gateway in
           try await Knot.withServer(for: gateway) { knot in
@@ -539,19 +566,23 @@ struct DNSTests {
   }
 
   private func expectDelegation(_ gateway: GatewayProcess, _ knot: Knot) async throws {
-    #expect(try await setZone(gateway, "37-1-mine", "mine.parent.test").callError == nil)
-    #expect(try await knot.data("mine.parent.test", "NS") == ["\(Knot.nameserver)."])
-    let list = try await call(gateway, "Zones").data.array ?? []
-    #expect(list.map(\.["Delegated"]) == [.null, true], "free.test cannot be looked up")
+    #expect(try await setZone(gateway, "37-1-mine", "mine.test").callError == nil)
+    #expect(try await knot.data("mine.test", "NS") == ["\(Knot.nameserver)."])
+    #expect(try await setZone(gateway, "37-1-deep", "mine.deep.test").callError == nil)
+    try await eventually {
+      try await call(gateway, "Zones").data.array?.map(\.["Delegated"]) ?? []
+    } until: {
+      $0 == [false, true, true]
+    }
     let reason = "is not delegated to this gateway: its NS records at its parent are"
     #expect(
-      try await setZone(gateway, "37-1-other", "other.parent.test").callError
-        == "other.parent.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
+      try await setZone(gateway, "37-1-other", "other.test").callError
+        == "other.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
     #expect(
-      try await setZone(gateway, "37-1-plain", "plain.parent.test").callError
-        == "plain.parent.test is not delegated to this gateway: it has no NS records at its parent, "
+      try await setZone(gateway, "37-1-plain", "plain.test").callError
+        == "plain.test is not delegated to this gateway: it has no NS records at its parent, "
         + "and none is \(Knot.nameserver)")
-    #expect(try gateway.files(in: "zones").count == 2)
+    #expect(try gateway.files(in: "zones").count == 3)
   }
 
   // MARK: The command line

@@ -193,10 +193,25 @@ public final class KnotServer: Sendable {
     blocked.withLock { $0 = nil }
     let takesOver = since.map { $0 + Self.patience <= .now } ?? false
     let control = try KnotControl(socket, timeout: Self.timeout, takesOver: takesOver)
-    var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serialsPath))
+    var state: Served
+    if let known {
+      state = known
+    } else {
+      do throws(FileError) {
+        state = Served(socket: stamp, serials: try ZoneSerials(path: serialsPath))
+      } catch {
+        throw .refused(command: "serials", reason: "\(error)")
+      }
+    }
     known = nil
+    let doubtful = state.doubtful.union(state.refusals.keys)
     state.doubtful = []
     if isKnown {
+      if !doubtful.isEmpty {
+        // Somebody may have taken some of them away.
+        let names = try Self.readNames(control)
+        for domain in state.zones.keys where !names.all.contains(domain) { state.zones[domain] = nil }
+      }
       // What it was last seen with has another serial by now.
       for (domain, work) in work where work.names == nil && state.zones[domain] != nil {
         state.zones[domain] = try Self.read(domain, control)
@@ -220,14 +235,22 @@ public final class KnotServer: Sendable {
 
   /// The zones of ours that knotd has, with all that is in them.
   private static func read(_ control: borrowing KnotControl, _ state: inout Served) throws(KnotControl.ControlError) {
-    var (zones, loading): ([Domain: ServedZone], Set<Domain>) = ([:], [])
+    let names = try readNames(control)
+    state.loading = names.loading
+    for domain in names.all { state.zones[domain] = try read(domain, control) }
+  }
+
+  /// The names of the zones of ours, and of those of them that are to be loaded from files.
+  private static func readNames(
+    _ control: borrowing KnotControl
+  ) throws(KnotControl.ControlError) -> (all: Set<Domain>, loading: Set<Domain>) {
+    var (all, loading): (Set<Domain>, Set<Domain>) = ([], [])
     try control.demand("conf-read", [.init(section: "zone", item: "template")]) { unit in
       guard let domain = unit.identifier.flatMap({ try? Domain($0) }) else { return }
       if unit.data == KnotConfiguration.loadTemplate { loading.insert(domain) }
-      if unit.data == KnotConfiguration.template || loading.contains(domain) { zones[domain] = ServedZone() }
+      if unit.data == KnotConfiguration.template || loading.contains(domain) { all.insert(domain) }
     }
-    for domain in zones.keys { zones[domain] = try read(domain, control) }
-    (state.zones, state.loading) = (zones, loading)
+    return (all, loading)
   }
 
   /// All that is in a zone.
@@ -255,7 +278,8 @@ public final class KnotServer: Sendable {
         }
       }
     } catch {
-      throw .refused(command: "zone-read", reason: "\(domain): \(error.reason)")
+      // It is written as a new one is, which knotd refuses, and that is told; the others go on.
+      zone.names = [:]
     }
     return zone
   }
@@ -303,11 +327,12 @@ public final class KnotServer: Sendable {
     for domain in unwanted { state.zones[domain] = nil }
     state.loading.subtract(unwanted)
     for domain in wanted { state.zones[domain] = ServedZone() }
-    if fromFiles {
-      try awaitLoads(of: wanted, control, &state, work)
-      state.loading.formUnion(wanted)
-    }
+    // What knotd has kept of a zone of that name, from before a gateway was killed, may be there again.
+    state.doubtful.formUnion(wanted)
+    if fromFiles { state.loading.formUnion(wanted) }
     let loaded = state.loading
+    if !loaded.isEmpty { try awaitLoads(of: loaded, control, &state, work) }
+    state.doubtful.formUnion(loaded)
     if !loaded.isEmpty {
       // Not from the file again.
       try control.changeConfiguration { control throws(KnotControl.ControlError) in

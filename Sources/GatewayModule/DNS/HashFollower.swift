@@ -102,7 +102,8 @@ final class HashFollower: Sendable {
         state.contents[change.domain] = zone.1 == nil ? nil : change.content
         let (old, faults) = (state.faults[change.domain] ?? [], zone.1?.faults ?? [])
         state.faults[change.domain] = faults.isEmpty ? nil : faults
-        return faults.filter { !old.contains($0) }.map { (change.domain, $0) }
+        let known = Set(old)
+        return faults.filter { !known.contains($0) }.map { (change.domain, $0) }
       }
     }
     for (domain, fault) in new {
