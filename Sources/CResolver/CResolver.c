@@ -25,6 +25,18 @@ int cresolver_record(
     case ns_t_ns:
       if (ns_name_uncompress(message, message + length, data, value, CRESOLVER_NAME) < 0) return -1;
       break;
+    case ns_t_soa: {
+      // Behind the two names, the first of five numbers.
+      if (ns_rr_rdlen(record) < 22) return -1;
+      snprintf(value, CRESOLVER_NAME, "%lu", ns_get32(data + ns_rr_rdlen(record) - 20));
+      break;
+    }
+    case 43: {  // DS
+      if (ns_rr_rdlen(record) < 4 || ns_rr_rdlen(record) > 4 + 64) return -1;
+      int end = snprintf(value, CRESOLVER_NAME, "%u %u %u ", ns_get16(data), data[2], data[3]);
+      for (int index = 4; index < ns_rr_rdlen(record); index++, end += 2) sprintf(value + end, "%02X", data[index]);
+      break;
+    }
     default: break;
   }
   return ns_rr_type(record);

@@ -145,8 +145,9 @@ public struct NodeView: Sendable {
       if let info {
         guard info.networkFault.isEmpty else { throw NodeError(info.networkFault) }
         return ChallengeZone(
-          domain: try info.domain.isEmpty ? nil : Domain(info.domain), addresses: try info.publicIPs.map(IPAddress.init)
-        )
+          domain: try info.domain.isEmpty ? nil : Domain(info.domain),
+          addresses: try info.publicIPs.map(IPAddress.init),
+          knot: try (info.dns?.addresses ?? []).map { try Endpoint($0) })
       }
       guard let root else { throw NodeError("nothing is known of the node") }
       return try ChallengeZone.read(from: root)

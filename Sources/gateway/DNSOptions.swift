@@ -90,7 +90,10 @@ struct DNSOptions: ParsableArguments {
   }
 
   /// - Parameter issuer: the only certificate authority for the node's own domain; nil for any.
-  func node(issuer: String?) -> DNSNode { DNSNode(nameservers: nameservers, managed: domains, issuer: issuer) }
+  func node(issuer: String?) -> DNSNode {
+    DNSNode(
+      nameservers: nameservers, managed: domains, issuer: issuer, secondaries: secondaries.map(\.address))
+  }
 
   func validate() throws {
     if addresses.isEmpty {

@@ -216,6 +216,7 @@ struct GatewayCommand: AsyncParsableCommand {
       server: KnotServer(configuration, serials: root.serials, logger: logger, prepare: setup.makeDirectories),
       delegations: skipsDomainCheck ? nil : DelegationCheck(at: resolver), hashes: dns.hashes, routes: routes,
       logger: logger)
+    zones.follow(challenges: try Responder.pending(in: root))
     // Until it is known, the public network is what it was.
     if let last = try? ChallengeZone.read(from: root) {
       zones.follow(PublicNetwork(domain: last.domain, addresses: last.addresses))
@@ -250,11 +251,11 @@ struct GatewayCommand: AsyncParsableCommand {
       try Responder.recover(in: root, now: Int(Timestamp.now.seconds), isCancelled: $0) { logger.notice("\($0)") }
     }
     let watch = RootWatch(root, lock: lock, logger: logger) {
+      // Whenever something happens in the hook's directory; first of all, for whatever is wrong with the rest.
+      if let zones { zones.follow(challenges: try Responder.pending(in: root)) }
       if try zone.repair() {
         logger.notice("the hook's zone was changed by somebody else: written again", metadata: ["root": "\(root.path)"])
       }
-      // Pending ones are seen here too: this runs whenever something happens in the hook's directory.
-      if let zones { zones.follow(challenges: try Responder.pending(in: root)) }
       try storage?.repair()
       try setup.repair()
     }

@@ -33,8 +33,8 @@ enum Main {
     } catch let closed as OutputClosed where closed.code == EPIPE {
       // As if the signal had ended it, as it does with other programs.
       exit(128 + SIGPIPE)
-    } catch let hanging as NotServing {
-      StandardError.print("gatewayctl: \("\(hanging)".escaped)")
+    } catch  where error is NotServing || error is NotAnswered {
+      StandardError.print("gatewayctl: \("\(error)".escaped)")
       exit(EX_TEMPFAIL)
     } catch  where GatewayCtl.exitCode(for: error) == .validationFailure {
       StandardError.print("gatewayctl: \(CommandLineText.complaint(error, of: GatewayCtl.self, arguments: given))")

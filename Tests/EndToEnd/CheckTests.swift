@@ -37,13 +37,19 @@ struct CheckTests {
   }
 
   /// Runs `body` on a node with the ports and the DNS that one has in production.
+  ///
+  /// - Parameters:
+  ///   - records: of the zone that the node's is in.
+  ///   - others: flags besides those that every node has.
   private func withNode(
-    records: [String], _ body: (GatewayProcess) async throws -> Void
+    records: [String], adding others: [String] = [], prepare: (TemporaryDirectory) throws -> Void = { _ in },
+    _ body: (GatewayProcess) async throws -> Void
   ) async throws {
-    let flags = [
-      "--domain", zone, "--public-ip", Uplink.address, "--resolver", Uplink.resolver, "--allow-loopback-backends",
-      "--http-address", "\(Uplink.address):80", "--https-address", "\(Uplink.address):443",
-    ]
+    let flags =
+      [
+        "--domain", zone, "--public-ip", Uplink.address, "--resolver", Uplink.resolver, "--allow-loopback-backends",
+        "--http-address", "\(Uplink.address):80", "--https-address", "\(Uplink.address):443",
+      ] + others
     let server = ["@ NS ns", "ns A \(Uplink.nameServer)"]
     try await Uplink.withUplink { uplink in
       try await TemporaryNetworkNamespace.inside(uplink.world) {
@@ -53,7 +59,7 @@ struct CheckTests {
           try await Unbound.withServer(at: Uplink.resolver, .resolver(hints: ["example.test": Uplink.nameServer])) {
             _ in
             try await TemporaryNetworkNamespace.inside(uplink.node) {
-              try await GatewayProcess.withGateway(flags, body)
+              try await GatewayProcess.withGateway(flags, prepare: prepare, body)
             }
           }
         }
@@ -103,6 +109,63 @@ struct CheckTests {
         #expect(
           older.lines["traefik"] == "warning  \(owner) runs with an older \(gateway.root.file("traefik.yaml")) "
             + "-> \(Self.command("restart"))")
+      }
+    }
+  }
+
+  /// The names of a node that serves its own, at first with what its parent has wrong.
+  @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted, "network namespaces take root"))
+  func nodeThatServesItsNames() async throws {
+    let flags = [
+      "--dns-address", "\(Uplink.address):53", "--dns-nameserver", "ns.\(zone)", "--dns-domain", zone,
+    ]
+    let wrong = "gent01 DS 1 13 2 \(String(repeating: "AB", count: 32))"
+    try await TemporaryDirectory.withDirectory { kept in
+      var signer = ""
+      let delegation = ["gent01 NS ns.gent01", "ns.gent01 A \(Uplink.address)"]
+      try await withNode(records: delegation + [wrong], adding: flags, prepare: Knot.prepare) { gateway in
+        let down = try await check(gateway, resolver: Uplink.resolver)
+        #expect(down.status == .code(1))
+        #expect(down.lines["dns"]?.hasPrefix("failure  knotd is not running: ") == true, "\(down)")
+        #expect(down.lines["port 53"]?.hasPrefix("failure  nobody listens at \(Uplink.address):53") == true)
+        try await Knot.withServer(for: gateway) { knot in
+          try await eventually { try await knot.ask(zone, "SOA").status == "NOERROR" }
+          let zones = try await gateway.call("Zones", object: "dns@0.0.1").data
+          signer = try #require(zones.array?.first?["DS"].array?.first?.string)
+          let report = try await check(gateway, resolver: Uplink.resolver)
+          #expect(
+            report.lines["dns zone"]
+              == "failure  the DS of \(zone) at \(Uplink.nameServer) of example.test is of no key of it: "
+              + "resolvers that look take no answer -> \(zone) DS \(signer)")
+          #expect(report.lines["port 53"] == "ok       knotd listens at \(Uplink.address):53")
+        }
+        try FileManager.default.copyItem(atPath: gateway.root.file("knot/db"), toPath: kept.file("db"))
+      }
+      // With the keys that it had, and what is to be entered at the parent.
+      let prepare: (TemporaryDirectory) throws -> Void = { root in
+        try Knot.prepare(root)
+        try FileManager.default.createDirectory(atPath: root.file("knot"), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: kept.file("db"), toPath: root.file("knot/db"))
+        for name in try FileManager.default.subpathsOfDirectory(atPath: root.file("knot/db")) {
+          let isKey = name.hasSuffix(".pem")
+          try FileManager.default.setAttributes(
+            [.posixPermissions: isKey ? 0o666 : 0o777], ofItemAtPath: root.file("knot/db/\(name)"))
+        }
+      }
+      try await withNode(records: delegation + ["gent01 DS \(signer)"], adding: flags, prepare: prepare) { gateway in
+        try await Knot.withServer(for: gateway) { knot in
+          try await eventually { try await knot.ask(zone, "SOA").status == "NOERROR" }
+          let report = try await check(gateway, resolver: Uplink.resolver)
+          #expect(
+            report.lines["dns"] == "ok       knotd serves 1 zones, in which workloads have set 0 records; "
+              + "ok       ns.\(zone) answers at \(Uplink.address) by UDP and TCP, and has the serials")
+          #expect(
+            report.lines["dns zone"]
+              == "ok       \(zone) is delegated to ns.\(zone) and is signed, and its DS is there")
+          #expect(report.lines["zone A"] == "ok       \(zone) is at \(Uplink.address)", "\(report)")
+          #expect(report.lines["zone *"] == "ok       *.\(zone) is an alias of \(zone)")
+          #expect(report.lines["zone NS"] == nil)
+        }
       }
     }
   }

@@ -131,7 +131,11 @@ struct DNSHashTests {
 
   @Test func busWinsOverTheHashAndGivesItBack() async throws {
     let hash = ["@": Self.address("192.0.2.9"), "web": Self.address("192.0.2.1"), "mail": Self.address("192.0.2.2")]
-    try await withNode(filled: ["\(Knot.managed).": hash, "hash.test.": hash]) { _, gateway, knot in
+    let owner = ["__owner__": #"{"txt":[{"text":"{\"identity\":\"old\",\"owner\":\"37\"}"}]}"#]
+    let hashes = [
+      "\(Knot.managed).": hash, "hash.test.": hash.merging(owner) { $1 }, "nobodys.test.": hash,
+    ]
+    try await withNode(filled: hashes) { _, gateway, knot in
       let name = "web.\(Knot.managed)"
       try await expect(knot, name, "192.0.2.1")
       #expect(try await setAddress(gateway, name, "192.0.2.7") == nil)
@@ -150,6 +154,12 @@ struct DNSHashTests {
         try await setAddress(gateway, "x.hash.test", "192.0.2.7")
           == #"invalid name "x.hash.test": it is in no zone of this gateway"#)
       try await expect(knot, "web.hash.test", "192.0.2.1")
+      for (workload, domain, whose) in [
+        ("38-1-zone", "hash.test", "says that it is user 37's"), ("37-1-x", "nobodys.test", "does not say whose it is"),
+      ] {
+        let reply = try await call(gateway, "SetZone", .string(workload), ["Domain": .string(domain)])
+        #expect(reply.callError == "invalid domain \"\(domain)\": its hash in Redis \(whose)")
+      }
       let delegation = try await call(gateway, "SetZone", "37-1-zone", ["Domain": "hash.test"])
       #expect(delegation.callError == nil)
       #expect(try await setAddress(gateway, "web.hash.test", "192.0.2.7") == nil)

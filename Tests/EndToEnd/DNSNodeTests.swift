@@ -49,6 +49,23 @@ struct DNSNodeTests {
     }
   }
 
+  /// Also where it is only inside a managed domain, as the name servers may be.
+  @Test func whatIsTheNodesOrItsServersIsNobodyElses() async throws {
+    let flags = ["--dns-domain", "example.test", "--dns-nameserver", "ns2.dns.example.test"]
+    try await Knot.withNode(flags) { gateway, _ in
+      for name in [
+        zone, "*.\(zone)", "_acme-challenge.\(zone)", "ns2.dns.example.test", "_acme-challenge.ns2.dns.example.test",
+      ] {
+        let reply = try await setRecords(gateway, "37-1-x", name, "TXT", "x")
+        #expect(reply.callError == "invalid name \"\(name)\": it is the gateway's own")
+      }
+      let reply = try await setRecords(gateway, "37-1-x", "dns.example.test", "NS", "ns.elsewhere.test")
+      #expect(
+        reply.callError
+          == "invalid records of \"dns.example.test\": ns2.dns.example.test in it is the gateway's own")
+    }
+  }
+
   /// What speaks for a name is for whoever has the name: else others could get certificates for it.
   @Test func namesThatAreBelievedOfAnotherAreItsHolders() async throws {
     try await Knot.withNode(["--dns-domain", zone]) { gateway, _ in

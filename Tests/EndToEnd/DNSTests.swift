@@ -246,6 +246,7 @@ struct DNSTests {
         let reply = try await call(
           gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
         #expect(reply.callError == text)
+        try await expectRefusal(of: gateway, workload, name, records, text)
       }
       for (workload, domain, text) in [
         ("38-1-zone", "example.test", "domain already registered: example.test"),
@@ -255,8 +256,20 @@ struct DNSTests {
         ),
         ("38-1-zone", "in.free.test", #"invalid domain "in.free.test": free.test is the operator's"#),
         ("38-1-zone", "test", #"invalid domain "test": it needs at least two labels"#),
+        (
+          "38-1-zone", "_acme-challenge.elsewhere.test",
+          #"invalid domain "_acme-challenge.elsewhere.test": a name that begins with '_' is no domain of its own"#
+        ),
+        (
+          "38-1-zone", "shop.gent01.example.test",
+          #"invalid domain "shop.gent01.example.test": gent01.example.test is the node's own"#
+        ),
       ] {
         #expect(try await setZone(gateway, workload, domain).callError == text)
+        let outcome = try await Command.run(
+          Repository.product("gatewayctl"), ["dns", "set-zone", workload, domain],
+          environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+        #expect(outcome.status == .code(1) && outcome.standardError == "gatewayctl: \(text)\n")
       }
       #expect(
         try await call(gateway, "Records", "elsewhere.test").callError
@@ -264,6 +277,21 @@ struct DNSTests {
       #expect(try gateway.files(in: "records") == before)
       #expect(try gateway.files(in: "zones").count == 2)
     }
+  }
+
+  /// The command line says the same. What it cannot ask for at all it refuses itself.
+  private func expectRefusal(
+    of gateway: GatewayProcess, _ workload: String, _ name: String, _ records: [JSON], _ text: String
+  ) async throws {
+    let ttls = Set(records.compactMap(\.["TTL"].integer))
+    guard !records.isEmpty, ttls.count < 2 else { return }
+    let arguments =
+      ["dns", "set", workload, name]
+      + records.flatMap { ["--record", "\($0["Type"].string ?? "") \($0["Value"].string ?? "")"] }
+      + ttls.flatMap { ["--ttl", "\($0)"] }
+    let outcome = try await Command.run(
+      Repository.product("gatewayctl"), arguments, environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+    #expect(outcome.status == .code(1) && outcome.standardError == "gatewayctl: \(text)\n")
   }
 
   /// No value can put a line of its own into a zone, nor read a file, whatever is refused and whatever is not.
@@ -307,8 +335,13 @@ struct DNSTests {
       try await gateway.start()
       #expect(try await knot.data("example.test", "SOA") == serial, "nothing changed, so nothing was written")
 
-      // knotd: what is set and deleted meanwhile is so afterwards.
+      // knotd: what is set and deleted meanwhile is so afterwards. It is noticed though nobody sets anything.
       try await knot.kill()
+      try await eventually {
+        try await gateway.call("Node").data["DNS"]["Fault"].string ?? ""
+      } until: {
+        $0.contains("connection refused")
+      }
       #expect(try await setRecords(gateway, "37-1-c", "c.example.test", Self.record("A", "192.0.2.3")).callError == nil)
       #expect(try await call(gateway, "DeleteRecords", "37-1-b").callError == nil)
       try await knot.start()
@@ -418,6 +451,53 @@ struct DNSTests {
     }
   }
 
+  @Test func zoneThatSomebodyTookAwayComesBack() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("conf-begin")
+      try await knot.control("conf-unset", "zone[free.test]")
+      try await knot.control("conf-commit")
+      #expect(try await knot.ask("a.free.test", "A").status == "REFUSED")
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2"))
+      for (name, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2")] {
+        try await eventually {
+          try await knot.data("\(name).free.test", "A")
+        } until: {
+          $0 == [address]
+        }
+      }
+    }
+  }
+
+  /// An operator's own change is waited for, though not without an end.
+  @Test func changeThatAnOperatorHasBegunIsNotEndedAtOnce() async throws {
+    try await Knot.withNode { gateway, knot in
+      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      try await knot.control("zone-begin", Knot.managed)
+      try await knot.control("zone-set", Knot.managed, "by-hand", "60", "A", "192.0.2.66")
+      #expect(try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2")).callError == nil)
+      #expect(
+        try problems(gateway)
+          == ["free.test: somebody has begun to change free.test. in knotd, and has not finished"])
+      try await knot.control("zone-commit", Knot.managed)
+      try await eventually {
+        try await knot.data("b.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.2"]
+      }
+      try await knot.control("zone-begin", Knot.managed)
+      try await knot.control("conf-begin")
+      _ = try await setZone(gateway, "37-1-zone", "example.test")
+      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.3"))
+      try await eventually {
+        try await knot.data("b.free.test", "A")
+      } until: {
+        $0 == ["192.0.2.3"]
+      }
+      #expect(try await knot.ask("example.test", "SOA").status == "NOERROR")
+    }
+  }
+
   @Test func filesThatPeopleChangeAreTakenInOrPutAway() async throws {
     try await Knot.withNode { gateway, knot in
       _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
@@ -471,9 +551,10 @@ struct DNSTests {
     let (authority, resolver) = (LoopbackAddress.next(), LoopbackAddress.next())
     let records = [
       "@ NS ns", "ns A \(authority)", "mine NS \(Knot.nameserver).", "other NS ns.somebody.test.", "plain A 192.0.2.1",
+      "mine.deep NS \(Knot.nameserver).",
     ]
-    try await Unbound.withServer(at: authority, .authority(zone: "parent.test", records: records)) { _ in
-      try await Unbound.withServer(at: resolver, .resolver(hints: ["parent.test": authority])) { _ in
+    try await Unbound.withServer(at: authority, .authority(zone: "test", records: records)) { _ in
+      try await Unbound.withServer(at: resolver, .resolver(hints: ["test": authority])) { _ in
         let flags = try Knot.flags("--resolver", resolver).filter { $0 != "--no-domain-check" }
         try await GatewayProcess.withGateway(flags, prepare: Knot.prepare) { gateway in
           try await Knot.withServer(for: gateway) { knot in
@@ -485,19 +566,23 @@ struct DNSTests {
   }
 
   private func expectDelegation(_ gateway: GatewayProcess, _ knot: Knot) async throws {
-    #expect(try await setZone(gateway, "37-1-mine", "mine.parent.test").callError == nil)
-    #expect(try await knot.data("mine.parent.test", "NS") == ["\(Knot.nameserver)."])
-    let list = try await call(gateway, "Zones").data.array ?? []
-    #expect(list.map(\.["Delegated"]) == [.null, true], "free.test cannot be looked up")
+    #expect(try await setZone(gateway, "37-1-mine", "mine.test").callError == nil)
+    #expect(try await knot.data("mine.test", "NS") == ["\(Knot.nameserver)."])
+    #expect(try await setZone(gateway, "37-1-deep", "mine.deep.test").callError == nil)
+    try await eventually {
+      try await call(gateway, "Zones").data.array?.map(\.["Delegated"]) ?? []
+    } until: {
+      $0 == [false, true, true]
+    }
     let reason = "is not delegated to this gateway: its NS records at its parent are"
     #expect(
-      try await setZone(gateway, "37-1-other", "other.parent.test").callError
-        == "other.parent.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
+      try await setZone(gateway, "37-1-other", "other.test").callError
+        == "other.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
     #expect(
-      try await setZone(gateway, "37-1-plain", "plain.parent.test").callError
-        == "plain.parent.test is not delegated to this gateway: it has no NS records at its parent, "
+      try await setZone(gateway, "37-1-plain", "plain.test").callError
+        == "plain.test is not delegated to this gateway: it has no NS records at its parent, "
         + "and none is \(Knot.nameserver)")
-    #expect(try gateway.files(in: "zones").count == 2)
+    #expect(try gateway.files(in: "zones").count == 3)
   }
 
   // MARK: The command line
@@ -533,9 +618,16 @@ struct DNSTests {
       let refused = try await ctl("dns", "set", "37-1-x", "x.example.test", "--a", "192.0.2")
       #expect(refused.status == .code(1))
       #expect(refused.standardError.contains(#"invalid A value "192.0.2": invalid IPv4 address"#), "\(refused)")
+      let waited = try await ctl("dns", "set", "37-1-wild", "*.w.example.test", "--a", "192.0.2.7", "--wait", "30")
+      #expect(waited.status == .code(0))
+      #expect(waited.standardError.contains("*.w.example.test is served after "), "\(waited)")
       #expect(try await ctl("dns", "delete", "37-1-web").status == .code(0))
       #expect(try await ctl("dns", "delete-zone", "37-1-zone").status == .code(0))
       #expect(try await knot.ask("example.test", "SOA").status == "REFUSED")
+      try await knot.kill()
+      let hangs = try await ctl("dns", "set", "37-1-x", "x.free.test", "--a", "192.0.2.7", "--wait", "0.1")
+      #expect(hangs.status == .code(75))
+      #expect(hangs.standardError.contains("x.free.test is not served after "), "\(hangs)")
     }
   }
 
@@ -544,6 +636,11 @@ struct DNSTests {
       let objects = try await gateway.caller.status().data["objects"]
       #expect(objects.array?.contains { $0["name"] == "dns" } != true, "\(objects)")
       let names = try gateway.files().keys
+      let outcome = try await Command.run(
+        Repository.product("gatewayctl"), ["dns", "zones"], environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+      #expect(outcome.status == .code(1))
+      #expect(
+        outcome.standardError == "gatewayctl: this gateway serves no names: it was started without --dns-address\n")
       #expect(!names.contains { $0.hasPrefix("knot") || $0.hasPrefix("records") || $0.hasPrefix("zones") })
     }
   }

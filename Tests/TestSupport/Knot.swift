@@ -22,6 +22,7 @@ public final class Knot: Fixture {
 
   private let gateway: GatewayProcess
   private let place: Mutex<UInt16>
+  private let address: String
   private var port: UInt16 { place.withLock { $0 } }
   private let directory: TemporaryDirectory
   private let process: Mutex<ChildProcess>
@@ -53,6 +54,7 @@ public final class Knot: Fixture {
   private init(_ gateway: GatewayProcess, _ directory: TemporaryDirectory) throws {
     self.gateway = gateway
     self.directory = directory
+    address = String(gateway.address("--dns-address").split(separator: ":")[0])
     place = Mutex(UInt16(gateway.port("--dns-address"))!)
     process = Mutex(try Self.launch(gateway, log: directory.file("knot.log")))
   }
@@ -66,7 +68,7 @@ public final class Knot: Fixture {
   /// Waits until it answers.
   public func answers() async throws {
     try await process.withLock { $0 }.ready {
-      try await Dig.isAnswered(at: "127.0.0.1", port: port, "+notcp")
+      try await Dig.isAnswered(at: address, port: port, "+notcp")
     }
   }
 
@@ -89,7 +91,7 @@ public final class Knot: Fixture {
 
   /// Asks it one question.
   public func ask(_ name: String, _ type: String, _ flags: String...) async throws -> Dig.Answer {
-    try await Dig.ask(name, type, at: "127.0.0.1", port: port, flags)
+    try await Dig.ask(name, type, at: address, port: port, flags)
   }
 
   /// What it says of a name: the data of its records of a type, in order.
@@ -122,7 +124,7 @@ public final class Knot: Fixture {
       flags = ["-y", "hmac-sha256:gateway-transfer:\(secret)"]
     }
     let outcome = try await Command.run(
-      Repository.program("dig"), ["@127.0.0.1", "-p", "\(port)", "+onesoa"] + flags + ["AXFR", zone])
+      Repository.program("dig"), ["@\(address)", "-p", "\(port)", "+onesoa"] + flags + ["AXFR", zone])
     // Without the signatures of the messages.
     return outcome.standardOutput.split(separator: "\n").filter { !$0.contains("\tTSIG\t") }.joined(separator: "\n")
       + "\n"
@@ -141,7 +143,7 @@ public final class Knot: Fixture {
     let file = try directory.write(anchor, to: "anchor-\(UUID().uuidString)")
     let outcome = try await Command.run(
       Repository.program("delv"),
-      ["@127.0.0.1", "-p", "\(port)", "-a", file, "+root=\(zone)", "+noshort", "+multiline", name, type])
+      ["@\(address)", "-p", "\(port)", "-a", file, "+root=\(zone)", "+noshort", "+multiline", name, type])
     return outcome.standardOutput + outcome.standardError
   }
 }

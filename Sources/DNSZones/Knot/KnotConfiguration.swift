@@ -188,9 +188,9 @@ public struct KnotConfiguration: Hashable, Sendable {
 }
 
 extension KnotControl {
-  /// Begins a change of the configuration, in the place of one that a gateway left open when it was killed.
   private func beginConfiguration() throws(ControlError) {
     if try run("conf-begin").isEmpty { return }
+    guard takesOver else { throw .busy("the configuration") }
     _ = try run("conf-abort")
     try demand("conf-begin")
   }

@@ -39,24 +39,32 @@ struct KnotControl: ~Copyable {
     /// Nobody answers at the socket, or stopped to.
     case away(String)
     case refused(command: String, reason: String)
+    /// Somebody else has begun a change and not finished it.
+    case busy(String)
 
     var description: String {
       switch self {
       case .away(let reason): reason
       case .refused(let command, let reason): "\(command): \(reason)"
+      case .busy(let what): "somebody has begun to change \(what) in knotd, and has not finished"
       }
     }
   }
 
   private let control: OpaquePointer
+  /// Whether what somebody has begun and not finished is ended for a change of ours.
+  let takesOver: Bool
 
-  /// - Parameter timeout: for each transfer, so for each command as well.
-  init(_ path: String, timeout: Duration) throws(ControlError) {
+  /// - Parameters:
+  ///   - timeout: for each transfer, so for each command as well.
+  ///   - takesOver: whether what somebody has begun and not finished is ended for a change of ours.
+  init(_ path: String, timeout: Duration, takesOver: Bool = false) throws(ControlError) {
     var code: CInt = 0
     guard let control = cknot_connect(path, CInt(timeout / .milliseconds(1)), &code) else {
       throw .away("connect \(path): \(Self.reason(code))")
     }
     self.control = control
+    self.takesOver = takesOver
   }
 
   deinit {

@@ -60,11 +60,15 @@ public final class KnotServer: Sendable {
     var serial: UInt32? { authority?.serial }
   }
 
-  private let configuration: KnotConfiguration
+  public let configuration: KnotConfiguration
   /// Where it is kept how far serials have come.
   private let serialsPath: String
   private let desired = Mutex(Desired())
   private let served = Mutex<Served?>(nil)
+  /// Since when somebody keeps a change of ours from being made; nil for nobody. At the start that is a gateway that was killed.
+  private let blocked = Mutex<ContinuousClock.Instant?>(.now - KnotServer.patience)
+  /// How long an operator has to finish what they have begun in knotd.
+  private static let patience = Duration.seconds(10)
   private let writer = GroupWriter<CheckedContinuation<Convergence, Never>?>("knot")
   /// Makes the directories that knotd needs.
   private let prepare: @Sendable () throws -> Void
@@ -123,6 +127,9 @@ public final class KnotServer: Sendable {
     desired.withLock { $0.signers[domain] ?? [] }
   }
 
+  /// Why zones were not served as they are to be when that was last tried; nil when they were.
+  public var problem: String? { desired.withLock { $0.problem } }
+
   /// Keeps knotd as it is to be: after its start, and after somebody has changed what is ours. Ends when the task is cancelled.
   public func run() async {
     while !Task.isCancelled {
@@ -133,15 +140,17 @@ public final class KnotServer: Sendable {
 
   private func convergeNow() -> Convergence {
     let problem: String?
+    let since = blocked.withLock { $0 }
     do {
       try prepare()
-      let refusals = try bringUpToDate().sorted { $0.key < $1.key }
+      let refusals = try bringUpToDate(since).sorted { $0.key < $1.key }
       problem = refusals.first.map {
         "\($0.key): \($0.value)" + (refusals.count > 1 ? ", and \(refusals.count - 1) more" : "")
       }
     } catch {
       // What of it was done is not known.
       served.withLock { $0 = nil }
+      if case .busy? = error as? KnotControl.ControlError { block(since) }
       problem = "\(error)"
     }
     let old = desired.withLock { desired in
@@ -156,8 +165,10 @@ public final class KnotServer: Sendable {
     return .served
   }
 
+  private func block(_ since: ContinuousClock.Instant?) { blocked.withLock { $0 = since ?? .now } }
+
   /// - Returns: why zones could not be brought up to date that knotd refuses a change of, the others being so.
-  private func bringUpToDate() throws(KnotControl.ControlError) -> [Domain: String] {
+  private func bringUpToDate(_ since: ContinuousClock.Instant?) throws(KnotControl.ControlError) -> [Domain: String] {
     guard let stamp = (try? FileSystem.status(socket))?.stamp else {
       throw .away("knotd is not running: there is no \(socket)")
     }
@@ -174,14 +185,33 @@ public final class KnotServer: Sendable {
       return desired.table.takeWork(everything: !isKnown)
     }
     if isKnown, work.isEmpty {
+      // One that was killed leaves its socket.
+      _ = try KnotControl(socket, timeout: Self.timeout)
       served.withLock { [known] in $0 = known }
       return [:]
     }
-    let control = try KnotControl(socket, timeout: Self.timeout)
-    var state = known ?? Served(socket: stamp, serials: ZoneSerials(path: serialsPath))
+    blocked.withLock { $0 = nil }
+    let takesOver = since.map { $0 + Self.patience <= .now } ?? false
+    let control = try KnotControl(socket, timeout: Self.timeout, takesOver: takesOver)
+    var state: Served
+    if let known {
+      state = known
+    } else {
+      do throws(FileError) {
+        state = Served(socket: stamp, serials: try ZoneSerials(path: serialsPath))
+      } catch {
+        throw .refused(command: "serials", reason: "\(error)")
+      }
+    }
     known = nil
+    let doubtful = state.doubtful.union(state.refusals.keys)
     state.doubtful = []
     if isKnown {
+      if !doubtful.isEmpty {
+        // Somebody may have taken some of them away.
+        let names = try Self.readNames(control)
+        for domain in state.zones.keys where !names.all.contains(domain) { state.zones[domain] = nil }
+      }
       // What it was last seen with has another serial by now.
       for (domain, work) in work where work.names == nil && state.zones[domain] != nil {
         state.zones[domain] = try Self.read(domain, control)
@@ -194,7 +224,7 @@ public final class KnotServer: Sendable {
       for domain in state.zones.keys where work[domain] == nil { work[domain] = ZoneTable.Work(zone: nil, names: nil) }
     }
     state.refusals = try arrange(control, &state, work)
-    try Self.write(control, &state, work)
+    try write(control, &state, work, since)
     try Self.readSigners(control, &state.zones, work)
     desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
     served.withLock { [state] in $0 = state }
@@ -205,14 +235,22 @@ public final class KnotServer: Sendable {
 
   /// The zones of ours that knotd has, with all that is in them.
   private static func read(_ control: borrowing KnotControl, _ state: inout Served) throws(KnotControl.ControlError) {
-    var (zones, loading): ([Domain: ServedZone], Set<Domain>) = ([:], [])
+    let names = try readNames(control)
+    state.loading = names.loading
+    for domain in names.all { state.zones[domain] = try read(domain, control) }
+  }
+
+  /// The names of the zones of ours, and of those of them that are to be loaded from files.
+  private static func readNames(
+    _ control: borrowing KnotControl
+  ) throws(KnotControl.ControlError) -> (all: Set<Domain>, loading: Set<Domain>) {
+    var (all, loading): (Set<Domain>, Set<Domain>) = ([], [])
     try control.demand("conf-read", [.init(section: "zone", item: "template")]) { unit in
       guard let domain = unit.identifier.flatMap({ try? Domain($0) }) else { return }
       if unit.data == KnotConfiguration.loadTemplate { loading.insert(domain) }
-      if unit.data == KnotConfiguration.template || loading.contains(domain) { zones[domain] = ServedZone() }
+      if unit.data == KnotConfiguration.template || loading.contains(domain) { all.insert(domain) }
     }
-    for domain in zones.keys { zones[domain] = try read(domain, control) }
-    (state.zones, state.loading) = (zones, loading)
+    return (all, loading)
   }
 
   /// All that is in a zone.
@@ -240,7 +278,8 @@ public final class KnotServer: Sendable {
         }
       }
     } catch {
-      throw .refused(command: "zone-read", reason: "\(domain): \(error.reason)")
+      // It is written as a new one is, which knotd refuses, and that is told; the others go on.
+      zone.names = [:]
     }
     return zone
   }
@@ -288,11 +327,12 @@ public final class KnotServer: Sendable {
     for domain in unwanted { state.zones[domain] = nil }
     state.loading.subtract(unwanted)
     for domain in wanted { state.zones[domain] = ServedZone() }
-    if fromFiles {
-      try awaitLoads(of: wanted, control, &state, work)
-      state.loading.formUnion(wanted)
-    }
+    // What knotd has kept of a zone of that name, from before a gateway was killed, may be there again.
+    state.doubtful.formUnion(wanted)
+    if fromFiles { state.loading.formUnion(wanted) }
     let loaded = state.loading
+    if !loaded.isEmpty { try awaitLoads(of: loaded, control, &state, work) }
+    state.doubtful.formUnion(loaded)
     if !loaded.isEmpty {
       // Not from the file again.
       try control.changeConfiguration { control throws(KnotControl.ControlError) in
@@ -333,11 +373,14 @@ public final class KnotServer: Sendable {
   private func awaitLoads(
     of domains: Set<Domain>, _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
   ) throws(KnotControl.ControlError) {
-    let deadline = ContinuousClock.now + Self.timeout + .milliseconds(100) * domains.count
+    var deadline = ContinuousClock.now + Self.timeout
+    var loaded = 0
     while true {
       var serials: [Domain: UInt32] = [:]
       try Self.readSerials(control, into: &serials)
       serials = serials.filter { domains.contains($0.key) }
+      // As long as it gets on with them.
+      if serials.count > loaded { (loaded, deadline) = (serials.count, .now + Self.timeout) }
       if serials.count == domains.count || .now > deadline {
         for (domain, serial) in serials {
           guard let zone = work[domain]?.zone else { continue }
@@ -350,8 +393,9 @@ public final class KnotServer: Sendable {
   }
 
   /// Has the zones have the records that they are to have, each in one step. A zone of which knotd refuses that stays as it was.
-  private static func write(
-    _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work]
+  private func write(
+    _ control: borrowing KnotControl, _ state: inout Served, _ work: [Domain: ZoneTable.Work],
+    _ since: ContinuousClock.Instant?
   ) throws(KnotControl.ControlError) {
     var changes = state.changes(work)
     if changes.isEmpty { return }
@@ -362,19 +406,23 @@ public final class KnotServer: Sendable {
       throw .refused(command: "serial", reason: "\(error)")
     }
     do throws(KnotControl.ControlError) {
-      try commit(control, changes)
+      try Self.commit(control, changes)
     } catch {
-      guard case .refused = error else { throw error }
+      if case .away = error { throw error }
       // Each by itself, then: one that is refused harms no other. Some have been changed, others by somebody else perhaps.
       for domain in changes.keys {
-        state.zones[domain] = try read(domain, control)
+        state.zones[domain] = try Self.read(domain, control)
         changes[domain] = state.changes(work.filter { $0.key == domain })[domain]
         state.doubtful.insert(domain)
         guard let change = changes[domain] else { continue }
         do throws(KnotControl.ControlError) {
-          try commit(control, [domain: change])
+          try Self.commit(control, [domain: change])
         } catch {
-          guard case .refused = error else { throw error }
+          switch error {
+          case .away: throw error
+          case .busy: block(since)
+          case .refused: break
+          }
           state.refusals[domain] = "\(error)"
           changes[domain] = nil
         }
@@ -389,8 +437,12 @@ public final class KnotServer: Sendable {
     _ control: borrowing KnotControl, _ changes: [Domain: ZoneChange]
   ) throws(KnotControl.ControlError) {
     let open: [KnotControl.Unit] = changes.keys.map { .init(zone: "\($0).") }
-    if try !control.run("zone-begin", open).isEmpty {
+    if let refused = try control.run("zone-begin", open).first {
       // What a gateway left open when it was killed, or an operator has in hand.
+      guard control.takesOver else {
+        _ = try control.runEach("zone-abort", Array(open.prefix { $0.zone != refused.zone }))
+        throw .busy(refused.zone ?? "a zone")
+      }
       _ = try control.runEach("zone-abort", open)
       try control.demand("zone-begin", open)
     }

@@ -17,9 +17,10 @@ struct ZoneSerials: Sendable {
   /// The greatest that each zone may have now.
   private var current: [Domain: UInt32] = [:]
 
-  init(path: String) {
+  /// - Throws: where there is a file that cannot be read: what it says is not to be lost.
+  init(path: String) throws(FileError) {
     self.path = path
-    guard let bytes = try? FileSystem.content(of: path, limit: Self.maximumSize) else { return }
+    guard let bytes = try FileSystem.content(of: path, limit: Self.maximumSize) else { return }
     for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
       let words = line.split(separator: " ")
       guard words.count == 2, let domain = try? Domain(words[0]), let serial = UInt32(words[1]) else { continue }

@@ -16,6 +16,8 @@ package final class DNSChannel {
     package var isRecursive = true
     /// The longest answer that is taken over UDP, in bytes (RFC 6891); nil for 512.
     package var answerSize: Int?
+    /// Whether it is asked over TCP alone.
+    package var usesTCP = false
 
     package init(tries: Int = 1, firstTimeout: Duration, isRecursive: Bool = true, answerSize: Int? = nil) {
       self.tries = tries
@@ -32,6 +34,7 @@ package final class DNSChannel {
     var settings = ares_options()
     // A failure is an answer, not a reason to look for another server.
     settings.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES
+    if options.usesTCP { settings.flags |= ARES_FLAG_USEVC }
     if !options.isRecursive { settings.flags |= ARES_FLAG_NORECURSE }
     settings.tries = CInt(options.tries)
     settings.timeout = CInt(max(options.firstTimeout / .milliseconds(1), 1))

@@ -4,17 +4,27 @@ package import System
 /// A question put to one DNS server, once, by a thread that has nothing else to do meanwhile. Lookups that wait for a resolver
 /// are for a ``DNSChannel``.
 package struct DNSQuery: Sendable {
-  package let name: Domain
+  /// Without a dot at its end.
+  package let name: String
   package let type: DNSRecordType
   package let server: Endpoint
   /// Whether the server shall ask others for what it does not know.
   package let isRecursive: Bool
 
-  package init(name: Domain, type: DNSRecordType, server: Endpoint, isRecursive: Bool) {
+  /// Whether it is asked over TCP alone.
+  package let usesTCP: Bool
+
+  package init(name: Domain, type: DNSRecordType, server: Endpoint, isRecursive: Bool, usesTCP: Bool = false) {
+    self.init(name.rawValue, type: type, server: server, isRecursive: isRecursive, usesTCP: usesTCP)
+  }
+
+  /// - Parameter name: of any number of labels.
+  package init(_ name: String, type: DNSRecordType, server: Endpoint, isRecursive: Bool, usesTCP: Bool = false) {
     self.name = name
     self.type = type
     self.server = server
     self.isRecursive = isRecursive
+    self.usesTCP = usesTCP
   }
 
   /// What dnsmasq sends at most, and no network has to take apart, in bytes.
@@ -24,10 +34,11 @@ package struct DNSQuery: Sendable {
   ///
   /// - Parameter limit: how long to wait for an answer, at least a millisecond.
   package func ask(within limit: Duration) -> DNSReply {
-    let options = DNSChannel.Options(firstTimeout: limit, isRecursive: isRecursive, answerSize: Self.answerSize)
+    var options = DNSChannel.Options(firstTimeout: limit, isRecursive: isRecursive, answerSize: Self.answerSize)
+    options.usesTCP = usesTCP
     guard let channel = try? DNSChannel(to: server, options) else { return .lackOfResources }
     var reply: DNSReply?
-    channel.ask(name.rawValue, type) { reply = $0 }
+    channel.ask(name, type) { reply = $0 }
     while true {
       if let reply { return reply }
       channel.wait()

@@ -6,11 +6,12 @@ package struct DNSRecord: Hashable, Sendable {
   package enum Section: CInt {
     case answer = 1
     case authority = 2
+    case additional = 3
   }
 
   /// In lower case, without a dot at its end.
   package let owner: String
-  /// An address, or a name like `owner`.
+  /// An address, a name like `owner`, a serial, or the text of a DS record in lower case (RFC 4034, 5.3).
   package let value: String
   package let type: DNSRecordType
 

@@ -1,13 +1,15 @@
 import CAres
 package import System
 
-/// The types of records that are asked for, by the numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
+/// The types of records that are asked for, by the numbers of RFC 1035 3.2.2, RFC 3596 2.1 and RFC 4034 5.
 package enum DNSRecordType: CInt, Sendable {
   case a = 1
   case ns = 2
   case cname = 5
+  case soa = 6
   case txt = 16
   case aaaa = 28
+  case ds = 43
 }
 
 /// What came of a question to a DNS server.

@@ -15,11 +15,14 @@ package struct ParentZone: Sendable {
   private static let attempts = 3
 
   /// The innermost zone above the domain that there is.
-  package let zone: Domain
+  package let zone: String
   /// A name server of it that answers.
   package let server: IPAddress
   /// The names that the domain's NS records have there, in lower case and without a dot at the end; none when it is not delegated.
   package let nameservers: [String]
+
+  /// Those of them whose address the zone says itself (glue).
+  package let namesWithAddress: Set<String>
 
   /// Asks; takes as long as it takes, up to some tens of seconds.
   ///
@@ -27,25 +30,29 @@ package struct ParentZone: Sendable {
   ///   - resolver: finds the zone above and its name servers.
   ///   - port: where those are asked; the world's is 53.
   package init(of domain: Domain, resolver: Endpoint, port: UInt16 = 53) throws(ParentUnknown) {
-    func ask(_ name: Domain, _ type: DNSRecordType) throws(ParentUnknown) -> [DNSRecord] {
-      let reply = DNSQuery(name: name, type: type, server: resolver, isRecursive: true).ask(within: Self.patience)
+    func ask(_ name: String, _ type: DNSRecordType) throws(ParentUnknown) -> [DNSRecord] {
+      let reply = DNSQuery(name, type: type, server: resolver, isRecursive: true).ask(within: Self.patience)
       guard reply.isAnswer else {
         throw ParentUnknown(
           description: "cannot look up the name servers of \(name) at \(resolver): \(reply.statusText)")
       }
       return DNSRecord.all(in: .answer, of: reply.message).filter { $0.type == type }
     }
-    var candidate = domain.parent
+    // A single label, `net`, is a zone too.
+    func above(_ name: some StringProtocol) -> String? {
+      name.firstIndex(of: ".").map { String(name[name.index(after: $0)...]) }
+    }
+    var candidate = above(domain.rawValue)
     while let zone = candidate {
-      let names = try ask(zone, .ns).filter { $0.owner == zone.rawValue }.compactMap { try? Domain($0.value) }
+      let names = try ask(zone, .ns).filter { $0.owner == zone }.compactMap { try? Domain($0.value) }
       guard !names.isEmpty else {
-        candidate = zone.parent
+        candidate = above(zone)
         continue
       }
       var problem = "none of its name servers has an address"
       for name in names.prefix(Self.attempts) {
         for type in [DNSRecordType.a, .aaaa] {
-          for record in (try? ask(name, type)) ?? [] {
+          for record in (try? ask(name.rawValue, type)) ?? [] {
             guard let address = try? IPAddress(record.value) else { continue }
             let query = DNSQuery(
               name: domain, type: .ns, server: Endpoint(address: address, port: port), isRecursive: false)
@@ -59,6 +66,8 @@ package struct ParentZone: Sendable {
               DNSRecord.all(in: .authority, of: reply.message) + DNSRecord.all(in: .answer, of: reply.message)
             self.zone = zone
             server = address
+            namesWithAddress = Set(
+              DNSRecord.all(in: .additional, of: reply.message).filter { [.a, .aaaa].contains($0.type) }.map(\.owner))
             nameservers = records.filter { $0.type == .ns && $0.owner == domain.rawValue }.map(\.value)
             return
           }

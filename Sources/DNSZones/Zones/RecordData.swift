@@ -55,5 +55,16 @@ struct RecordData: Hashable, Sendable, Comparable {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// The strings of a TXT record (RFC 1035, 3.3.14), one behind the other.
+  var text: [UInt8] {
+    var (text, index): ([UInt8], Int) = ([], 0)
+    while index < bytes.count {
+      let end = min(index + 1 + Int(bytes[index]), bytes.count)
+      text += bytes[(index + 1)..<end]
+      index = end
+    }
+    return text
+  }
+
   static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }

@@ -193,6 +193,18 @@ public struct ZoneTable: Sendable {
     for name in Set(old.keys).union(new.keys) where old[name] != new[name] { refresh(name) }
   }
 
+  /// Whose a zone is by its hash alone, as TFGateway writes it (`__owner__`): empty where that is not said; nil where no hash has the
+  /// zone, or somebody else does.
+  public func hashOwner(of domain: Domain) -> String? {
+    guard let names = hashes[domain], zones[domain]?.heads[.record] == nil else { return nil }
+    for record in names[ZoneHead.ownerName(in: domain)] ?? [] where record.type == .txt {
+      if case .object(let members)? = try? JSONValue(record.data.text), case .string(let owner)? = members["owner"] {
+        return owner
+      }
+    }
+    return ""
+  }
+
   /// The zones that are served because there is a hash, and nobody else's, with how many records are in each hash.
   public var hashZones: [Domain: Int] {
     let alone = hashes.filter { zones[$0.key]?.heads[.record] == nil }

@@ -43,6 +43,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   public var withoutCertificates: Int?
   /// Those names in their order, the first ``quarantineLimit`` of them.
   public var withoutCertificate: [UncertifiedName]?
+  /// How it serves names; nil where it serves none.
+  public var dns: DNSInfo?
 
   /// How long Traefik may take to get a certificate, in seconds.
   public static let certificatePatience: Int64 = 120
@@ -71,7 +73,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     quarantine: [QuarantinedFile],
     traefik: TraefikInfo,
     withoutCertificates: Int? = nil,
-    withoutCertificate: [UncertifiedName]? = nil
+    withoutCertificate: [UncertifiedName]? = nil,
+    dns: DNSInfo? = nil
   ) {
     self.version = version
     self.pid = pid
@@ -93,6 +96,7 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     self.traefik = traefik
     self.withoutCertificates = withoutCertificates
     self.withoutCertificate = withoutCertificate
+    self.dns = dns
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -116,6 +120,34 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     case traefik = "Traefik"
     case withoutCertificates = "Uncertified"
     case withoutCertificate = "WithoutCertificate"
+    case dns = "DNS"
+  }
+}
+
+/// How a gateway serves names.
+public struct DNSInfo: Hashable, Sendable, Codable {
+  /// Where knotd answers: `IP:PORT`.
+  public var addresses: [String]
+  /// The names of the gateway's name servers, the primary's first.
+  public var nameservers: [String]
+  /// The name servers that follow it: `IP:PORT`.
+  public var secondaries: [String]
+  /// Why zones are not served as they are to be; empty when they are.
+  public var fault: String
+
+  /// Each parameter is the property of that name.
+  public init(addresses: [String], nameservers: [String], secondaries: [String], fault: String) {
+    self.addresses = addresses
+    self.nameservers = nameservers
+    self.secondaries = secondaries
+    self.fault = fault
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case addresses = "Addresses"
+    case nameservers = "Nameservers"
+    case secondaries = "Secondaries"
+    case fault = "Fault"
   }
 }
 

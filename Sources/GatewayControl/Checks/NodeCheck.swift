@@ -50,13 +50,16 @@ public struct NodeCheck: Sendable {
       node = NodeView(.failure(NodeError("it does not answer")), gateway, root: root, namespace: namespace)
     }
     try add(checkNode(node))
+    let zones = await zones(of: node)
+    let served = (try? zones?.get()) ?? []
     if case .gateway(let info, false) = node.source {
       // What is left when neither files nor processes can be seen.
-      async let zone = ZoneCheck.check(node, resolver: resolver)
+      async let zone = ZoneCheck.check(node, resolver: resolver, besides: served)
       async let transfers = TransferCheck(node: node).check()
       try add([TraefikCheck.check(info)])
       try add(await transfers)
       try add(await zone)
+      try add(await checkDNS(info.dns, zones))
       try add(await CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains))
       if checksDomains { try add(await checkDomains(node, gateway)) }
       return checks
@@ -66,7 +69,7 @@ public struct NodeCheck: Sendable {
     async let metrics = checkMetrics(node)
     async let transfers = TransferCheck(node: node).check()
     async let machine = onThread { [traefik.check()] + ports.checkAll() }
-    async let zone = ZoneCheck.check(node, resolver: resolver)
+    async let zone = ZoneCheck.check(node, resolver: resolver, besides: served)
     async let certificates = CertificateCheck(node: node, resolver: resolver).checkCertificates(looksUp: !checksDomains)
     async let storage = onThread { checkStorage(node) }
     async let rest = onThread {
@@ -77,6 +80,7 @@ public struct NodeCheck: Sendable {
     try add([await metrics])
     try add(await transfers)
     try add(await zone)
+    try add(await checkDNS(node.info?.dns, zones))
     try add(await certificates)
     try add(try await storage)
     if checksDomains { try add(await checkDomains(node, gateway)) }
@@ -164,6 +168,26 @@ public struct NodeCheck: Sendable {
     // What is wrong with Traefik's configuration is told elsewhere.
     guard let root = node.root, (try? node.asksForCertificates()) ?? true else { return [] }
     return StorageCheck(root: root, isServed: node.info != nil).check()
+  }
+
+  /// What the gateway serves; nil where it serves no names.
+  private func zones(of node: NodeView) async -> Result<[ZoneInfo], any Error>? {
+    guard node.info?.dns != nil else { return nil }
+    do {
+      return .success(try await DNSClient(client, timeout: max(timeout, NodeView.patience)).zones())
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func checkDNS(_ info: DNSInfo?, _ zones: Result<[ZoneInfo], any Error>?) async -> [Check] {
+    guard let info, let zones else { return [] }
+    do {
+      let check = DNSCheck(info, zones: try zones.get(), resolver: resolver)
+      return try await onThread { check.check() }
+    } catch {
+      return [.warning("dns", "not looked at: \(error)")]
+    }
   }
 
   private func checkDomains(_ node: NodeView, _ gateway: GatewayClient) async -> [Check] {

@@ -35,6 +35,7 @@ struct PortCheck {
   }
 
   private func checkChallengePort(_ zone: ChallengeZone) -> Check {
+    guard zone.knot.isEmpty else { return checkKnot(zone.knot) }
     let name = "port \(zone.port)"
     do {
       let (local, owners) = try node.inNamespace {
@@ -62,5 +63,19 @@ struct PortCheck {
     } catch {
       return .failure(name, "\(error)")
     }
+  }
+
+  private func checkKnot(_ addresses: [Endpoint]) -> Check {
+    let name = "port \(addresses[0].port)"
+    for address in addresses {
+      guard let owners = Port(address: address.address, number: address.port).owners else {
+        return .failure(name, "nobody listens at \(address)", Unit.knot.remedy(.start))
+      }
+      let strangers = owners.filter { $0.name != "knotd" }
+      guard strangers.isEmpty else {
+        return .failure(name, "\(NodeCheck.list(strangers)) listens at \(address)", "stop it; the port is knotd's")
+      }
+    }
+    return .ok(name, "knotd listens at \(NodeCheck.list(addresses))")
   }
 }

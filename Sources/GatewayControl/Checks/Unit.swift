@@ -4,6 +4,7 @@ import Glibc
 enum Unit {
   case gateway
   case traefik
+  case knot
 
   enum Verb: String {
     case start
@@ -29,10 +30,13 @@ enum Unit {
     switch (system, self) {
     case (.systemd, .gateway): "systemctl \(verb.rawValue) gateway"
     case (.systemd, .traefik): "systemctl \(verb.rawValue) gateway-traefik"
+    case (.systemd, .knot): "systemctl \(verb.rawValue) gateway-knot"
     case (.zinit, .gateway): "zinit \(verb.rawValue) gateway"
     case (.zinit, .traefik): "zinit \(verb.rawValue) traefik"
+    case (.zinit, .knot): "zinit \(verb.rawValue) knot"
     case (.other, .gateway): "\(verb.rawValue) the gateway"
     case (.other, .traefik): "\(verb.rawValue) Traefik"
+    case (.other, .knot): "\(verb.rawValue) knotd"
     }
   }
 }

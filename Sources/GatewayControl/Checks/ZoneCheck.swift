@@ -1,4 +1,5 @@
 import DNSZones
+import GatewayClient
 import NIOPosix
 import ProxyConfig
 import Records
@@ -30,7 +31,9 @@ struct ZoneCheck {
   private func records(_ reply: DNSReply) -> [DNSRecord] { DNSRecord.all(in: .answer, of: reply.message) }
 
   /// All checks of a node's zone, at the same time.
-  static func check(_ node: NodeView, resolver: Endpoint) async -> [Check] {
+  ///
+  /// - Parameter zones: what the gateway serves itself; where the node's is one of them, who answers challenges is known.
+  static func check(_ node: NodeView, resolver: Endpoint, besides zones: [ZoneInfo]) async -> [Check] {
     let zone: ChallengeZone
     do throws(NodeError) {
       zone = try node.zone()
@@ -48,7 +51,9 @@ struct ZoneCheck {
     }
     async let addresses = onThread { records.checkAddresses() }
     async let wildcard = onThread { records.checkWildcard() }
-    async let delegation = onThread { records.checkDelegation() }
+    if zones.contains(where: { $0.domain == domain.rawValue }) { return await [addresses, wildcard] }
+    let servers = [domain.rawValue] + (node.info?.dns?.nameservers ?? [])
+    async let delegation = onThread { records.checkDelegation(to: servers) }
     return await [addresses, wildcard, delegation]
   }
 
@@ -103,7 +108,8 @@ struct ZoneCheck {
 
   // MARK: The challenge's name
 
-  func checkDelegation() -> Check {
+  /// - Parameter servers: the names by which this node is known as a name server, its own first.
+  func checkDelegation(to servers: [String]) -> Check {
     let check = "zone NS"
     let remedy = "_acme-challenge.\(domain) NS \(domain), in the zone above"
     guard let challenge = try? Domain("_acme-challenge.\(domain)"), let (zone, server) = nameServer() else {
@@ -120,11 +126,11 @@ struct ZoneCheck {
     let targets = (DNSRecord.all(in: .authority, of: reply.message) + records(reply))
       .filter { $0.type == .ns && $0.owner == challenge.rawValue }.map(\.value)
     if targets.isEmpty { return .failure(check, "\(challenge) is not delegated, says \(server) of \(zone)", remedy) }
-    guard targets.contains(domain.rawValue) else {
+    guard targets.contains(where: servers.contains) else {
       return .failure(check, "\(challenge) is delegated to \(targets.joined(separator: ", "))", remedy)
     }
-    return targets.count == 1
-      ? .ok(check, "\(challenge) is delegated to \(domain)")
+    return targets.allSatisfy(servers.contains)
+      ? .ok(check, "\(challenge) is delegated to \(targets.joined(separator: ", "))")
       : .warning(check, "\(challenge) is delegated to \(targets.joined(separator: ", "))", "only to \(domain)")
   }
 

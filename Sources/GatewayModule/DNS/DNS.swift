@@ -174,6 +174,13 @@ public struct DNS: Sendable {
   /// Who has what a zone's hash says: no workload, but a key.
   private func hashHolder(of zone: Domain) -> String { "hash:\(hashes?.keys.key(of: zone) ?? "")" }
 
+  /// How names are served.
+  var info: DNSInfo {
+    DNSInfo(
+      addresses: server.configuration.addresses.map(\.description), nameservers: node.nameservers.map(\.rawValue),
+      secondaries: (server.configuration.secondaries?.servers ?? []).map(\.description), fault: server.problem ?? "")
+  }
+
   /// What becomes of zones and records from now on.
   func changes() -> AsyncStream<DNSEvent> { events.listen() }
 

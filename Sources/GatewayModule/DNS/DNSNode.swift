@@ -1,6 +1,6 @@
 import DNSZones
 public import Records
-import System
+public import System
 
 /// What an operator has said of the DNS of a node.
 public struct DNSNode: Sendable {
@@ -10,11 +10,14 @@ public struct DNSNode: Sendable {
   public let managed: [Domain]
   /// The only certificate authority that is to issue for the node's own domain (RFC 8659, 4.2); nil for any.
   public let issuer: String?
+  /// Where the name servers after the first one are, in their order, as far as that is known.
+  public let secondaries: [IPAddress]
 
-  public init(nameservers: [Domain], managed: [Domain], issuer: String? = nil) {
+  public init(nameservers: [Domain], managed: [Domain], issuer: String? = nil, secondaries: [IPAddress] = []) {
     self.nameservers = nameservers
     self.managed = managed
     self.issuer = issuer
+    self.secondaries = secondaries
   }
 
   /// What a zone of a user's, or of the operator's, is served with.
@@ -22,7 +25,7 @@ public struct DNSNode: Sendable {
     ZoneTable.ZoneHead(nameservers: nameservers.map { RecordName($0) }, owner: owner.map { String($0) })
   }
 
-  /// What the gateway itself says: of the node's own domain, where it is a managed one, of its first name server, and the values
+  /// What the gateway itself says: of the node's own domain, where it is a managed one, of its name servers, and the values
   /// of challenges.
   func ownRecords(_ network: PublicNetwork, challenges: [Domain: [String]]) -> [RecordName: [RecordSet.Record]] {
     var records: [RecordName: [RecordSet.Record]] = [:]
@@ -44,6 +47,9 @@ public struct DNSNode: Sendable {
     }
     if let primary = nameservers.first.map({ RecordName($0) }), records[primary] == nil, !addresses.isEmpty {
       records[primary] = addresses
+    }
+    for (name, address) in zip(nameservers.dropFirst().map { RecordName($0) }, secondaries) where records[name] == nil {
+      records[name] = [RecordSet.Record(unchecked: address.isIPv4 ? .a : .aaaa, ttl: 3600, value: "\(address)")]
     }
     for (name, values) in challenges where !values.isEmpty {
       // A resolver must not keep one challenge's values while the next is presented.

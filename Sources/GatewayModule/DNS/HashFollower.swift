@@ -12,8 +12,10 @@ final class HashFollower: Sendable {
     var contents: [Domain: [[UInt8]]] = [:]
     /// What of it is not served.
     var faults: [Domain: [HashZone.Fault]] = [:]
-    /// Whether the file says something else.
+    /// Whether the file says the same.
     var isStored = true
+    /// Whether knotd has been told, or will be without anybody's doing.
+    var isServed = true
   }
 
   /// What is on disk.
@@ -56,7 +58,7 @@ final class HashFollower: Sendable {
     do throws(DamagedFile) {
       let stored = try file.load()?.hashes ?? [:]
       take(stored.compactMap { name, content in (try? Domain(name)).map { ($0, content.map(\.bytes)) } })
-      state.withLock { $0.isStored = true }
+      state.withLock { ($0.isStored, $0.isServed) = (true, true) }
     } catch {
       logger.error(
         "what was read of hashes is damaged: they are not served until Redis answers", metadata: error.metadata)
@@ -71,32 +73,37 @@ final class HashFollower: Sendable {
         wanting: { [keys] in keys.domain(of: $0) != nil },
         known: { self.state.withLock { state in state.contents.keys.map { Array(self.keys.key(of: $0).utf8) } } },
         take: { hashes in
-          let isChanged = self.take(
-            hashes.compactMap { hash in self.keys.domain(of: hash.key).map { ($0, hash.content) } })
+          self.take(hashes.compactMap { hash in self.keys.domain(of: hash.key).map { ($0, hash.content) } })
+        },
+        // All in one: a thousand new zones cost knotd little more than one.
+        settle: {
+          let isChanged = self.state.withLock { state in
+            defer { state.isServed = true }
+            return !state.isServed
+          }
           if isChanged { self.server.convergeSoon() }
         })
     }
   }
 
   /// - Parameter read: hashes as they were read; empty ones are gone.
-  /// - Returns: whether something is to be served that was not.
-  @discardableResult
-  private func take(_ read: [(domain: Domain, content: [[UInt8]])]) -> Bool {
+  private func take(_ read: [(domain: Domain, content: [[UInt8]])]) {
     let changes = state.withLock { state in
       read.filter { domain, content in content != state.contents[domain] ?? [] }
     }
-    guard !changes.isEmpty else { return false }
+    guard !changes.isEmpty else { return }
     let zones = changes.map { domain, content in (domain, zone(domain, content)) }
     server.withTable { table in
       for (domain, zone) in zones { table.setHash(domain, zone) }
     }
     let new = state.withLock { state in
-      state.isStored = false
+      (state.isStored, state.isServed) = (false, false)
       return zip(changes, zones).flatMap { change, zone in
         state.contents[change.domain] = zone.1 == nil ? nil : change.content
         let (old, faults) = (state.faults[change.domain] ?? [], zone.1?.faults ?? [])
         state.faults[change.domain] = faults.isEmpty ? nil : faults
-        return faults.filter { !old.contains($0) }.map { (change.domain, $0) }
+        let known = Set(old)
+        return faults.filter { !known.contains($0) }.map { (change.domain, $0) }
       }
     }
     for (domain, fault) in new {
@@ -105,7 +112,6 @@ final class HashFollower: Sendable {
         metadata: ["key": "\(keys.key(of: domain))", "field": "\(fault.field)", "reason": "\(fault.reason)"])
     }
     onChange()
-    return true
   }
 
   private func zone(_ domain: Domain, _ content: [[UInt8]]) -> HashZone? {

@@ -49,6 +49,9 @@ final class ZoneStore: Sendable {
       self.server = server
     }
 
+    /// The node's domain, where that is known.
+    var domain: Domain? { state.withLock { $0.network?.domain } }
+
     /// Has the table say it, after a change of that or of the zones.
     func tell(network: PublicNetwork? = nil, challenges: [Domain: [String]]? = nil) {
       state.withLock { state in
@@ -89,10 +92,13 @@ final class ZoneStore: Sendable {
     }
     @Sendable func take(_ zones: RecordStore<DelegatedZone>.Event) {
       sources.order.withLock { _ in
-        for domain in zones.domains {
-          let zone = sources.zones.withLock { $0 }?.record(claiming: domain)
-          server.withTable { table in
-            if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
+        // At the start all of them are taken together.
+        if let store = sources.zones.withLock({ $0 }) {
+          for domain in zones.domains {
+            let zone = store.record(claiming: domain)
+            server.withTable { table in
+              if let zone { table.add(domain, node.head(owner: zone.workload.user)) } else { table.remove(domain) }
+            }
           }
           own.tell()
         }
@@ -102,10 +108,12 @@ final class ZoneStore: Sendable {
     @Sendable func take(_ records: RecordStore<RecordSet>.Event) {
       sources.order.withLock { _ in
         sources.note(records)
-        for name in records.names {
-          let set = sources.records.withLock { $0 }?.record(claiming: name)
-          server.withTable { table in
-            if let set { table.set(set) } else { table.clear(name) }
+        if let store = sources.records.withLock({ $0 }) {
+          for name in records.names {
+            let set = store.record(claiming: name)
+            server.withTable { table in
+              if let set { table.set(set) } else { table.clear(name) }
+            }
           }
         }
         onEvent(DNSEvent(records))
@@ -166,9 +174,10 @@ final class ZoneStore: Sendable {
       throw refuse("only workloads of user \(zone.workload.user) set records in \(domain)")
     }
     let isManaged = zone == nil
+    let subject = name.subject
     let isOwn =
       isManaged
-      ? name.subject == domain || name == node.nameservers.first.map { RecordName($0) }
+      ? subject == domain || subject == own.domain || node.nameservers.contains { $0 == subject }
       : name.description == "__owner__.\(domain)"
     guard !isOwn else { throw refuse("it is the gateway's own") }
     // From the name's parent up to the zone's apex.
@@ -188,6 +197,18 @@ final class ZoneStore: Sendable {
     let coming = coming.withLock { $0 }
     for domain in coming where domain != zone.domain && (zone.domain.isInside(domain) || domain.isInside(zone.domain)) {
       throw InvalidValue("domain", zone.domain.rawValue, "the zone \(domain) is held by another workload")
+    }
+    // Such a name speaks for another, which somebody else may have.
+    guard RecordName(zone.domain).subject == zone.domain else {
+      throw InvalidValue("domain", zone.domain.rawValue, "a name that begins with '_' is no domain of its own")
+    }
+    if let own = own.domain, zone.domain.isInside(own) {
+      throw InvalidValue("domain", zone.domain.rawValue, "\(own) is the node's own")
+    }
+    // A domain that was delegated to this gateway when another program kept its records has an owner already.
+    if let owner = server.withTable({ $0.hashOwner(of: zone.domain) }), owner != zone.workload.user {
+      let whose = owner.isEmpty ? "does not say whose it is" : "says that it is user \(owner)'s"
+      throw InvalidValue("domain", zone.domain.rawValue, "its hash in Redis \(whose)")
     }
     for managed in node.managed where zone.domain.isInside(managed) || managed.isInside(zone.domain) {
       throw InvalidValue("domain", zone.domain.rawValue, "\(managed) is the operator's")
@@ -246,6 +267,9 @@ final class ZoneStore: Sendable {
   /// Throws when records would delegate names away that other users hold.
   func checkNamesBelow(_ set: RecordSet) throws(InvalidValue) {
     guard set.has(.ns) else { return }
+    for name in node.nameservers + [own.domain].compactMap({ $0 }) where name.isInside(set.name.domain) {
+      throw InvalidValue("records of", set.name.description, "\(name) in it is the gateway's own")
+    }
     for other in records.records where other.workload.user != set.workload.user {
       let isBelow = other.name != set.name && other.name.domain.isInside(set.name.domain)
       guard isBelow, !set.name.isWildcard else { continue }
@@ -280,10 +304,13 @@ final class ZoneStore: Sendable {
         if records[set.workload]?.name.subject != set.name.subject { sources.release(set.name, set.workload) }
         throw error
       }
-      // Its zone may have gone meanwhile.
-      if server.withTable({ $0.zoneForWorkloads(of: set.name) }) == nil {
+      // Its zone may have gone meanwhile, or be another user's, and others may have set what goes before it.
+      do throws(InvalidValue) {
+        try zone(for: set.name, set.workload).check(set)
+        try checkNamesBelow(set)
+      } catch {
         try await records.delete(set.workload)
-        throw InvalidValue("name", set.name.description, "it is in no zone of this gateway")
+        throw error
       }
     }
   }

@@ -132,7 +132,9 @@ public struct Gateway: Sendable {
     } catch {
       network = .failure(error)
     }
-    return await description.info(network, store)
+    var info = await description.info(network, store)
+    info.dns = dns?.info
+    return info
   }
 
   /// What becomes of routes from now on.

@@ -42,13 +42,17 @@ package struct RedisHashes: Sendable {
   ///   - isWanted: whether a key is that of a hash that is to be read.
   ///   - known: the keys that are to be read even when there is no hash any more.
   ///   - take: is given some of the hashes, whether they have changed or not.
+  ///   - settle: called once all that were to be read have been given.
   package func follow(
     wanting isWanted: @escaping @Sendable ([UInt8]) -> Bool, known: @Sendable () -> [[UInt8]],
-    take: @Sendable ([Hash]) async -> Void
+    take: @Sendable ([Hash]) -> Void, settle: @Sendable () -> Void
   ) async {
     var outage = Outage(logger: logger, bearsDenial: true)
     while !Task.isCancelled {
-      let end = await runSession(isWanted, known, take) { outage.isOver() }
+      let end = await runSession(isWanted, known, take) {
+        outage.isOver()
+        settle()
+      }
       if Task.isCancelled { break }
       do {
         try outage.failed(end)
@@ -59,10 +63,10 @@ package struct RedisHashes: Sendable {
     }
   }
 
-  /// - Parameter onReady: called each time when all have been read.
+  /// - Parameter onReady: called each time when all that were to be read have been.
   private func runSession(
     _ isWanted: @escaping @Sendable ([UInt8]) -> Bool, _ known: @Sendable () -> [[UInt8]],
-    _ take: @Sendable ([Hash]) async -> Void, onReady: () -> Void
+    _ take: @Sendable ([Hash]) -> Void, onReady: () -> Void
   ) async -> BrokerError {
     let due = DueReads()
     do throws(BrokerError) {
@@ -99,7 +103,7 @@ package struct RedisHashes: Sendable {
             case .end(let error): throw error
             }
             for start in stride(from: 0, to: keys.count, by: Self.batch) {
-              await take(try await read(keys[start...].prefix(Self.batch), commands))
+              take(try await read(keys[start...].prefix(Self.batch), commands))
             }
             onReady()
           }

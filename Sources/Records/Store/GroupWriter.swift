@@ -35,9 +35,14 @@ package final class GroupWriter<Job: Sendable>: Sendable {
       }
     }
     guard isFirst else { return }
-    queue.async { [self] in
-      while let group = takeGroup() { work(group) }
-    }
+    queue.async { [self] in workOn(work) }
+  }
+
+  /// One group, so that what is to be run between groups comes between them.
+  private func workOn(_ work: @escaping @Sendable ([Job]) -> Void) {
+    guard let group = takeGroup() else { return }
+    work(group)
+    queue.async { [self] in workOn(work) }
   }
 
   /// Runs what is to be done before, after or between groups.

@@ -23,7 +23,8 @@ struct NodeInfoTests {
         UncertifiedName(name: "*.a.b", since: Timestamp(seconds: 1_700_000_000)),
         UncertifiedName(
           name: "c.d", since: Timestamp(seconds: 1_700_000_000), nextTry: Timestamp(seconds: 1_700_000_000)),
-      ])
+      ],
+      dns: DNSInfo(addresses: ["192.0.2.1:53"], nameservers: ["n.a.b"], secondaries: [], fault: "z"))
   }()
 
   /// In the notation of docs/calling.md: names and strings as text, and what stands for other values as it does in zbus.tsv.
@@ -47,6 +48,11 @@ struct NodeInfoTests {
       "92" + "83" + text("Name") + text("*.a.b") + text("Since") + time + text("NextTry") + "c0"
         + "83" + text("Name") + text("c.d") + text("Since") + time + text("NextTry") + time
     ),
+    (
+      "DNS",
+      "84" + text("Addresses") + "91" + text("192.0.2.1:53") + text("Nameservers") + "91" + text("n.a.b")
+        + text("Secondaries") + "90" + text("Fault") + text("z")
+    ),
   ]
 
   /// A string of less than 32 bytes.
@@ -60,20 +66,20 @@ struct NodeInfoTests {
 
   @Test func wireIsAMapOfTheseFields() throws {
     let bytes = try MessagePackEncoder().encode(Self.info)
-    let expected = "de0014" + Self.fields.map { Self.text($0.name) + $0.value }.joined()
+    let expected = "de0015" + Self.fields.map { Self.text($0.name) + $0.value }.joined()
     #expect(bytes.map(Self.hex).joined() == expected)
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: bytes) == Self.info)
   }
 
   @Test func whatIsNotKnownIsNilAndMayBeMissing() throws {
     var info = Self.info
-    (info.withoutCertificates, info.withoutCertificate, info.traefik.lastReload) = (nil, nil, nil)
+    (info.withoutCertificates, info.withoutCertificate, info.dns, info.traefik.lastReload) = (nil, nil, nil, nil)
     let bytes = try MessagePackEncoder().encode(info)
     let text = bytes.map(Self.hex).joined()
-    let absent = Self.text("Uncertified") + "c0" + Self.text("WithoutCertificate") + "c0"
+    let absent = ["Uncertified", "WithoutCertificate", "DNS"].map { Self.text($0) + "c0" }.joined()
     #expect(text.contains(Self.text("LastReload") + "c0") && text.hasSuffix(absent))
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: bytes) == info)
-    // As an earlier version tells it, which knows neither.
+    // As an earlier version tells it, which knows none of them.
     let earlier = [0xde, 0x00, 0x12] + bytes.dropFirst(3).dropLast(absent.count / 2)
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: earlier) == info)
   }
@@ -81,7 +87,7 @@ struct NodeInfoTests {
   @Test func fieldsOfLaterVersionsAreIgnored() throws {
     let bytes = try MessagePackEncoder().encode(Self.info)
     // One entry more: `Later`, a map.
-    let later = [0xde, 0x00, 0x15, 0xa5] + Array("Later".utf8) + [0x81, 0xa1, 0x78, 0x01] + bytes.dropFirst(3)
+    let later = [0xde, 0x00, 0x16, 0xa5] + Array("Later".utf8) + [0x81, 0xa1, 0x78, 0x01] + bytes.dropFirst(3)
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: later) == Self.info)
   }
 
