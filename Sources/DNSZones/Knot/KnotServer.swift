@@ -9,19 +9,11 @@ import System
 ///
 /// What knotd serves beside the zones of the table is left alone: ours are those of the template ``KnotConfiguration/template``.
 public final class KnotServer: Sendable {
-  /// What became of the wait for knotd.
-  public enum Convergence: Sendable, Equatable {
-    /// It serves what the table said when it was asked for, or later.
-    case served
-    /// It does not yet; why. It will once it can.
-    case pending(String)
-  }
-
   private struct Desired {
     var table = ZoneTable()
     /// Of the last attempt; nil when it was well.
     var problem: String?
-    /// For the parents of zones, as it was last seen.
+    /// The data of CDS records (RFC 7344), which are what DS records at the parents of zones are to be; as they were last seen.
     var signers: [Domain: [String]] = [:]
   }
 
@@ -54,8 +46,6 @@ public final class KnotServer: Sendable {
     /// Of its start of authority; nil where it has none yet.
     var authority: RecordData?
     var names: [String: NameContent] = [:]
-    /// The data of its CDS records (RFC 7344), which are what its DS records are to be.
-    var signers: [String] = []
 
     var serial: UInt32? { authority?.serial }
   }
@@ -69,7 +59,7 @@ public final class KnotServer: Sendable {
   private let blocked = Mutex<ContinuousClock.Instant?>(.now - KnotServer.patience)
   /// How long an operator has to finish what they have begun in knotd.
   private static let patience = Duration.seconds(10)
-  private let writer = GroupWriter<CheckedContinuation<Convergence, Never>?>("knot")
+  private let writer = GroupWriter<CheckedContinuation<Void, Never>?>("knot")
   /// Makes the directories that knotd needs.
   private let prepare: @Sendable () throws -> Void
   private let logger: Logger
@@ -97,28 +87,26 @@ public final class KnotServer: Sendable {
     desired.withLock { body(&$0.table) }
   }
 
-  /// Has knotd serve what the table says, together with what others ask for meanwhile.
-  public func converge() async -> Convergence {
+  /// Has knotd serve what the table says, together with what others ask for meanwhile. Where it cannot now, it will by itself;
+  /// ``problem`` says why.
+  public func converge() async {
     await withCheckedContinuation { submit($0) }
   }
 
   /// The same, and nobody waits for it.
   public func convergeSoon() { submit(nil) }
 
-  private func submit(_ continuation: CheckedContinuation<Convergence, Never>?) {
+  private func submit(_ continuation: CheckedContinuation<Void, Never>?) {
     writer.submit(continuation) { [self] group in
-      let result = convergeNow()
-      for continuation in group { continuation?.resume(returning: result) }
+      convergeNow()
+      for continuation in group { continuation?.resume() }
     }
   }
 
   /// The serial of each zone of ours that knotd serves (RFC 1982); none while it cannot be asked.
   public func serials() async -> [Domain: UInt32] {
     (try? await writer.run { [self] in
-      let control = try KnotControl(socket, timeout: Self.timeout)
-      var serials: [Domain: UInt32] = [:]
-      try Self.readSerials(control, into: &serials)
-      return serials
+      try Self.readSerials(try KnotControl(socket, timeout: Self.timeout))
     }) ?? [:]
   }
 
@@ -133,16 +121,15 @@ public final class KnotServer: Sendable {
   /// Keeps knotd as it is to be: after its start, and after somebody has changed what is ours. Ends when the task is cancelled.
   public func run() async {
     while !Task.isCancelled {
-      _ = await converge()
+      await converge()
       try? await Task.sleep(for: .seconds(1))
     }
   }
 
-  private func convergeNow() -> Convergence {
+  private func convergeNow() {
     let problem: String?
     let since = blocked.withLock { $0 }
     do {
-      try prepare()
       let refusals = try bringUpToDate(since).sorted { $0.key < $1.key }
       problem = refusals.first.map {
         "\($0.key): \($0.value)" + (refusals.count > 1 ? ", and \(refusals.count - 1) more" : "")
@@ -157,20 +144,20 @@ public final class KnotServer: Sendable {
       defer { desired.problem = problem }
       return desired.problem
     }
-    if let problem {
-      if old != problem { logger.warning("zones are not served as they are to be", metadata: ["reason": "\(problem)"]) }
-      return .pending(problem)
+    if let problem, problem != old {
+      logger.warning("zones are not served as they are to be", metadata: ["reason": "\(problem)"])
+    } else if problem == nil, old != nil {
+      logger.notice("zones are served as they are to be")
     }
-    if old != nil { logger.notice("zones are served as they are to be") }
-    return .served
   }
 
   private func block(_ since: ContinuousClock.Instant?) { blocked.withLock { $0 = since ?? .now } }
 
   /// - Returns: why zones could not be brought up to date that knotd refuses a change of, the others being so.
-  private func bringUpToDate(_ since: ContinuousClock.Instant?) throws(KnotControl.ControlError) -> [Domain: String] {
+  private func bringUpToDate(_ since: ContinuousClock.Instant?) throws -> [Domain: String] {
     guard let stamp = (try? FileSystem.status(socket))?.stamp else {
-      throw .away("knotd is not running: there is no \(socket)")
+      try prepare()
+      throw KnotControl.ControlError.away("knotd is not running: there is no \(socket)")
     }
     var known = served.withLock { served in
       // Another socket is that of another knotd.
@@ -179,11 +166,13 @@ public final class KnotServer: Sendable {
       return known
     }
     let isKnown = known != nil
-    let unsettled = known.map { $0.doubtful.union($0.refusals.keys) } ?? []
+    let doubtful = known.map { $0.doubtful.union($0.refusals.keys) } ?? []
     var work = desired.withLock { desired in
-      for domain in unsettled { desired.table.doubt(domain) }
+      for domain in doubtful { desired.table.doubt(domain) }
       return desired.table.takeWork(everything: !isKnown)
     }
+    // Not on the path of a call.
+    if !isKnown || work.isEmpty { try prepare() }
     if isKnown, work.isEmpty {
       // One that was killed leaves its socket.
       _ = try KnotControl(socket, timeout: Self.timeout)
@@ -193,18 +182,8 @@ public final class KnotServer: Sendable {
     blocked.withLock { $0 = nil }
     let takesOver = since.map { $0 + Self.patience <= .now } ?? false
     let control = try KnotControl(socket, timeout: Self.timeout, takesOver: takesOver)
-    var state: Served
-    if let known {
-      state = known
-    } else {
-      do throws(FileError) {
-        state = Served(socket: stamp, serials: try ZoneSerials(path: serialsPath))
-      } catch {
-        throw .refused(command: "serials", reason: "\(error)")
-      }
-    }
+    var state = try known ?? Served(socket: stamp, serials: ZoneSerials(path: serialsPath))
     known = nil
-    let doubtful = state.doubtful.union(state.refusals.keys)
     state.doubtful = []
     if isKnown {
       if !doubtful.isEmpty {
@@ -225,8 +204,8 @@ public final class KnotServer: Sendable {
     }
     state.refusals = try arrange(control, &state, work)
     try write(control, &state, work, since)
-    try Self.readSigners(control, &state.zones, work)
-    desired.withLock { [state] desired in desired.signers = state.zones.mapValues(\.signers) }
+    let signers = try Self.readSigners(control, work)
+    if !signers.isEmpty { desired.withLock { $0.signers.merge(signers) { $1 } } }
     served.withLock { [state] in $0 = state }
     return state.refusals
   }
@@ -285,14 +264,14 @@ public final class KnotServer: Sendable {
   }
 
   private static func readSerials(
-    _ control: borrowing KnotControl, into serials: inout [Domain: UInt32]
-  ) throws(KnotControl.ControlError) {
+    _ control: borrowing KnotControl
+  ) throws(KnotControl.ControlError) -> [Domain: UInt32] {
     var found: [Domain: UInt32] = [:]
     _ = try control.run("zone-status", [.init(filter: "s")]) { unit in
       guard let domain = unit.zone.flatMap({ try? Domain($0) }) else { return }
       found[domain] = unit.data.flatMap { UInt32($0) }
     }
-    serials = found
+    return found
   }
 
   // MARK: Writing
@@ -331,9 +310,9 @@ public final class KnotServer: Sendable {
     state.doubtful.formUnion(wanted)
     if fromFiles { state.loading.formUnion(wanted) }
     let loaded = state.loading
-    if !loaded.isEmpty { try awaitLoads(of: loaded, control, &state, work) }
-    state.doubtful.formUnion(loaded)
     if !loaded.isEmpty {
+      try awaitLoads(of: loaded, control, &state, work)
+      state.doubtful.formUnion(loaded)
       // Not from the file again.
       try control.changeConfiguration { control throws(KnotControl.ControlError) in
         try Self.setTemplate(KnotConfiguration.template, of: loaded, control)
@@ -376,9 +355,7 @@ public final class KnotServer: Sendable {
     var deadline = ContinuousClock.now + Self.timeout
     var loaded = 0
     while true {
-      var serials: [Domain: UInt32] = [:]
-      try Self.readSerials(control, into: &serials)
-      serials = serials.filter { domains.contains($0.key) }
+      let serials = try Self.readSerials(control).filter { domains.contains($0.key) }
       // As long as it gets on with them.
       if serials.count > loaded { (loaded, deadline) = (serials.count, .now + Self.timeout) }
       if serials.count == domains.count || .now > deadline {
@@ -456,16 +433,20 @@ public final class KnotServer: Sendable {
     }
   }
 
-  /// What the parents of those zones are to have that are new, or were not known.
+  /// What the parents of those zones are to have that are new, or were not known; nothing of those that are no more.
   private static func readSigners(
-    _ control: borrowing KnotControl, _ zones: inout [Domain: ServedZone], _ work: [Domain: ZoneTable.Work]
-  ) throws(KnotControl.ControlError) {
-    for (domain, work) in work where work.zone != nil && work.names == nil {
+    _ control: borrowing KnotControl, _ work: [Domain: ZoneTable.Work]
+  ) throws(KnotControl.ControlError) -> [Domain: [String]] {
+    var found: [Domain: [String]] = [:]
+    for (domain, work) in work where work.names == nil {
       var signers: [String] = []
-      _ = try control.run("zone-read", [.init(zone: "\(domain).", owner: "\(domain).", type: "CDS")]) { unit in
-        if unit.type == "CDS", let data = unit.data { signers.append(data) }
+      if work.zone != nil {
+        _ = try control.run("zone-read", [.init(zone: "\(domain).", owner: "\(domain).", type: "CDS")]) { unit in
+          if unit.type == "CDS", let data = unit.data { signers.append(data) }
+        }
       }
-      zones[domain]?.signers = signers
+      found[domain] = signers
     }
+    return found
   }
 }

@@ -30,7 +30,8 @@ struct DNSCheck {
     let delegated = zones.filter { !$0.workload.hasPrefix("hash:") }
     let left = delegated.count - Self.maximumZones
     let rest = left > 0 ? [Check.warning("dns", "\(left) of the zones are not looked at")] : []
-    return [all] + rest + info.nameservers.map(checkServer) + delegated.prefix(Self.maximumZones).map(checkZone)
+    return [all] + rest + info.nameservers.map(checkServer) + info.secondaries.map(checkSecondary)
+      + delegated.prefix(Self.maximumZones).map(checkZone)
   }
 
   // MARK: Name servers
@@ -50,13 +51,13 @@ struct DNSCheck {
     for address in addresses {
       for (protocolName, usesTCP) in [("UDP", false), ("TCP", true)] {
         guard let zone = zones.first(where: { $0.serial != 0 }), let domain = try? Domain(zone.domain) else { continue }
-        let reply = serial(of: domain, at: address, usesTCP: usesTCP)
+        let reply = serial(of: domain, at: Endpoint(address: address, port: port), usesTCP: usesTCP)
         guard case .failure(let reason) = reply else { continue }
         return .failure(
           check, "\(name) does not answer at \(address) by \(protocolName) for \(domain): \(reason)",
           "open port 53 there; the zones have to be there")
       }
-      if let stale = staleZone(at: address, of: name) { return stale }
+      if let stale = staleZone(at: Endpoint(address: address, port: port), of: name.rawValue) { return stale }
     }
     return .ok(check, "\(name) answers at \(list(addresses)) by UDP and TCP, and has the serials")
   }
@@ -65,27 +66,31 @@ struct DNSCheck {
     let reason: String
   }
 
-  private func serial(of domain: Domain, at address: IPAddress, usesTCP: Bool = false) -> Result<UInt32, Silence> {
-    let reply = DNSQuery(
-      name: domain, type: .soa, server: Endpoint(address: address, port: port), isRecursive: false, usesTCP: usesTCP
-    ).ask(within: Self.patience)
+  private func serial(of domain: Domain, at server: Endpoint, usesTCP: Bool = false) -> Result<UInt32, Silence> {
+    let reply = DNSQuery(name: domain, type: .soa, server: server, isRecursive: false, usesTCP: usesTCP)
+      .ask(within: Self.patience)
     let serials = DNSRecord.all(in: .answer, of: reply.message).compactMap { $0.type == .soa ? UInt32($0.value) : nil }
     guard let serial = serials.first else { return .failure(Silence(reason: reply.statusText)) }
     return .success(serial)
   }
 
+  private func checkSecondary(_ text: String) -> Check {
+    guard let server = try? Endpoint(text) else { return .failure("dns", "\(text) is no address of a name server") }
+    return staleZone(at: server, of: "the secondary") ?? .ok("dns", "the secondary at \(server) has the serials")
+  }
+
   /// A zone of which a name server has not what this gateway serves.
-  private func staleZone(at address: IPAddress, of name: Domain) -> Check? {
+  private func staleZone(at server: Endpoint, of name: String) -> Check? {
     for zone in zones.prefix(Self.maximumZones) where zone.serial != 0 {
       guard let domain = try? Domain(zone.domain) else { continue }
-      switch serial(of: domain, at: address) {
+      switch serial(of: domain, at: server) {
       case .failure(let silence):
-        return .failure("dns", "\(name) does not answer at \(address) for \(domain): \(silence.reason)")
+        return .failure("dns", "\(name) does not answer at \(server) for \(domain): \(silence.reason)")
       case .success(let serial):
         // RFC 1982; a later one came while this was looked at.
         guard Int32(bitPattern: serial &- zone.serial) < 0 else { continue }
         return .warning(
-          "dns", "\(name) has serial \(serial) of \(domain) at \(address), not \(zone.serial)",
+          "dns", "\(name) has serial \(serial) of \(domain) at \(server), not \(zone.serial)",
           "in a minute again; then look at its log")
       }
     }

@@ -77,7 +77,7 @@ public struct DNS: Sendable {
         try await store.set(zone)
         if delegations != nil { store.note(zone.domain, isDelegated: true) }
       }
-      await converge()
+      await server.converge()
       return ZoneDelegation(
         nameservers: node.nameservers.map { "\($0)." }, ds: server.delegationSigners(of: zone.domain))
     }
@@ -89,7 +89,7 @@ public struct DNS: Sendable {
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
       try await store.deleteZone(of: workload)
-      await converge()
+      await server.converge()
     }
   }
 
@@ -111,7 +111,7 @@ public struct DNS: Sendable {
       try store.checkNamesBelow(set)
       await CurrentCall.releaseWorker()
       try await store.set(set)
-      await converge()
+      await server.converge()
     }
   }
 
@@ -121,7 +121,7 @@ public struct DNS: Sendable {
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
       try await store.deleteRecords(of: workload)
-      await converge()
+      await server.converge()
     }
   }
 
@@ -219,6 +219,4 @@ public struct DNS: Sendable {
     await store.records.takesTurn()
   }
 
-  /// Waits until knotd serves it, where it runs; else it will by itself.
-  private func converge() async { _ = await server.converge() }
 }

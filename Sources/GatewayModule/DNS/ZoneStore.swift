@@ -40,7 +40,8 @@ final class ZoneStore: Sendable {
 
   /// What the gateway itself says, which depends on what is known of the node.
   private final class OwnRecords: Sendable {
-    private let state = Mutex<(network: PublicNetwork?, challenges: [Domain: [String]])>((nil, [:]))
+    private let state = Mutex<(network: PublicNetwork, challenges: [Domain: [String]])>(
+      (PublicNetwork(domain: nil, addresses: []), [:]))
     private let node: DNSNode
     private let server: KnotServer
 
@@ -50,17 +51,16 @@ final class ZoneStore: Sendable {
     }
 
     /// The node's domain, where that is known.
-    var domain: Domain? { state.withLock { $0.network?.domain } }
+    var domain: Domain? { state.withLock { $0.network.domain } }
 
     /// Has the table say it, after a change of that or of the zones.
     func tell(network: PublicNetwork? = nil, challenges: [Domain: [String]]? = nil) {
       state.withLock { state in
         if let network { state.network = network }
         if let challenges { state.challenges = challenges }
-        let network = state.network ?? PublicNetwork(domain: nil, addresses: [])
         var names = Set(state.challenges.keys)
-        if let domain = network.domain, let name = try? Domain("_acme-challenge.\(domain)") { names.insert(name) }
-        let records = node.ownRecords(network, challenges: state.challenges)
+        if let domain = state.network.domain, let name = try? Domain("_acme-challenge.\(domain)") { names.insert(name) }
+        let records = node.ownRecords(state.network, challenges: state.challenges)
         server.withTable { $0.setOwn(records, challenges: names, node.head(owner: String?.none)) }
       }
     }

@@ -40,8 +40,8 @@ package final class GroupWriter<Job: Sendable>: Sendable {
 
   /// One group, so that what is to be run between groups comes between them.
   private func workOn(_ work: @escaping @Sendable ([Job]) -> Void) {
-    guard let group = takeGroup() else { return }
-    work(group)
+    work(takeGroup())
+    if isFinished() { return }
     queue.async { [self] in workOn(work) }
   }
 
@@ -52,14 +52,19 @@ package final class GroupWriter<Job: Sendable>: Sendable {
     }
   }
 
-  private func takeGroup() -> [Job]? {
+  private func takeGroup() -> [Job] {
     phase.withLock { phase in
-      guard case .working(let next) = phase, !next.isEmpty else {
-        phase = .idle
-        return nil
-      }
+      guard case .working(let next) = phase else { return [] }
       phase = .working(next: [])
       return next
+    }
+  }
+
+  private func isFinished() -> Bool {
+    phase.withLock { phase in
+      guard case .working(let next) = phase, next.isEmpty else { return false }
+      phase = .idle
+      return true
     }
   }
 }
