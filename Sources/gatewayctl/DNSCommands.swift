@@ -142,12 +142,12 @@ struct NameWaitOptions: ParsableArguments {
   var wait: Seconds?
 
   func validate() throws {
-    _ = try wait?.duration("--wait", least: 0.1)
+    _ = try wait.waitLimit
   }
 
   /// Waits where that was asked for, and tells what came of it.
   func wait(for name: String, _ bus: BusOptions) async throws {
-    guard let limit = try wait?.duration("--wait", least: 0.1) else { return }
+    guard let limit = try wait.waitLimit else { return }
     let begin = ContinuousClock.now
     let outcome = try await bus.withGateway { try await NameWait(name, gateway: $0).run(within: limit) }
     let seconds = ((begin.duration(to: .now) / .seconds(1)) * 10).rounded() / 10

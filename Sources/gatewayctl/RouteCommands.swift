@@ -40,13 +40,8 @@ struct WaitOptions: ParsableArguments {
 
   @OptionGroup var node: NodeOptions
 
-  /// nil when nobody waits.
-  var limit: Duration? {
-    get throws { try wait?.duration("--wait", least: 0.1) }
-  }
-
   func validate() throws {
-    _ = try limit
+    _ = try wait.waitLimit
   }
 }
 
@@ -162,7 +157,7 @@ private struct Setting {
       result.gaveUp = old
       StandardError.print("gatewayctl: \(workload) gave up \(old)")
     }
-    if let limit = try waiting.limit, let wait {
+    if let limit = try waiting.wait.waitLimit, let wait {
       var start = wait.start
       if let before, !before.isEmpty { start.isKnown = try await gateway.routes(of: workload) == before }
       let serving = ServingWait(

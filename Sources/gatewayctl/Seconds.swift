@@ -24,3 +24,10 @@ struct Seconds: ExpressibleByArgument, CustomStringConvertible {
     return .seconds(number)
   }
 }
+
+extension Seconds? {
+  /// Of `--wait`; nil when nobody waits.
+  var waitLimit: Duration? {
+    get throws { try self?.duration("--wait", least: 0.1) }
+  }
+}

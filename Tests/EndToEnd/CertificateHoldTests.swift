@@ -15,8 +15,7 @@ struct CertificateHoldTests {
 
   /// Ends a gateway without warning and starts it again, with this patience.
   private func kill(_ gateway: GatewayProcess, patience: Int) async throws {
-    gateway.signal(SIGKILL)
-    _ = try await gateway.exit()
+    try await gateway.kill()
     try await gateway.start(adding: ["--acme-patience", "\(patience)"])
   }
 

@@ -22,17 +22,8 @@ struct DNSHashTests {
 
   private static func address(_ address: String) -> String { #"{"a":[{"ip":"\#(address)","ttl":60}]}"# }
 
-  private func call(_ gateway: GatewayProcess, _ method: String, _ arguments: JSON...) async throws
-    -> PythonCaller.Reply
-  {
-    try await gateway.caller.call(method, with: arguments, object: "dns@0.0.1", within: .patience)
-  }
-
   private func setAddress(_ gateway: GatewayProcess, _ name: String, _ address: String) async throws -> String? {
-    try await call(
-      gateway, "SetRecords", "37-1-w",
-      ["Name": .string(name), "Records": [["Type": "A", "Value": .string(address)]]]
-    ).callError
+    try await gateway.setRecords("37-1-w", name, .record("A", address)).callError
   }
 
   /// Waits until a name has this address, and no other; none for none.
@@ -84,10 +75,10 @@ struct DNSHashTests {
       #expect(try await knot.ask("below.www.hash.test", "A").status == "NXDOMAIN")
       #expect(try await knot.validate("www.hash.test", "A", zone: "hash.test").contains("fully validated"))
 
-      let zone = try #require(try await call(gateway, "Zones").data.array?.last)
+      let zone = try #require(try await gateway.dns("Zones").data.array?.last)
       #expect(zone["Domain"] == "hash.test" && zone["Workload"] == "hash:hash.test." && zone["Managed"] == false)
       #expect(zone["Records"] == 11 && zone["Delegated"] == .null, "\(zone)")
-      let records = try await call(gateway, "Records", "hash.test").data.array ?? []
+      let records = try await gateway.dns("Records", "hash.test").data.array ?? []
       #expect(Set(records.map { $0["Workload"].string ?? "" }) == ["", "hash:hash.test."])
       #expect(try faults(gateway) == [])
     }
@@ -124,7 +115,7 @@ struct DNSHashTests {
       } until: {
         $0 == "REFUSED"
       }
-      let zones = try await call(gateway, "Zones").data.array ?? []
+      let zones = try await gateway.dns("Zones").data.array ?? []
       #expect(zones.map(\.["Domain"]) == [.string(Knot.managed), "hash.test"])
     }
   }
@@ -141,9 +132,9 @@ struct DNSHashTests {
       #expect(try await setAddress(gateway, name, "192.0.2.7") == nil)
       #expect(try await knot.data(name, "A") == ["192.0.2.7"])
       #expect(try await knot.data("mail.\(Knot.managed)", "A") == ["192.0.2.2"])
-      let records = try await call(gateway, "Records", .string(Knot.managed)).data.array ?? []
+      let records = try await gateway.dns("Records", .string(Knot.managed)).data.array ?? []
       #expect(records.first { $0["Name"].string == name }?["Workload"] == "37-1-w")
-      #expect(try await call(gateway, "DeleteRecords", "37-1-w").callError == nil)
+      #expect(try await gateway.dns("DeleteRecords", "37-1-w").callError == nil)
       try await expect(knot, name, "192.0.2.1")
       // Such a zone is as the gateway's own are.
       #expect(try await knot.data(Knot.managed, "NS") == ["\(Knot.nameserver)."])
@@ -157,15 +148,15 @@ struct DNSHashTests {
       for (workload, domain, whose) in [
         ("38-1-zone", "hash.test", "says that it is user 37's"), ("37-1-x", "nobodys.test", "does not say whose it is"),
       ] {
-        let reply = try await call(gateway, "SetZone", .string(workload), ["Domain": .string(domain)])
+        let reply = try await gateway.dns("SetZone", .string(workload), ["Domain": .string(domain)])
         #expect(reply.callError == "invalid domain \"\(domain)\": its hash in Redis \(whose)")
       }
-      let delegation = try await call(gateway, "SetZone", "37-1-zone", ["Domain": "hash.test"])
+      let delegation = try await gateway.dns("SetZone", "37-1-zone", ["Domain": "hash.test"])
       #expect(delegation.callError == nil)
       #expect(try await setAddress(gateway, "web.hash.test", "192.0.2.7") == nil)
       #expect(try await knot.data("web.hash.test", "A") == ["192.0.2.7"])
       #expect(try await knot.data("mail.hash.test", "A") == ["192.0.2.2"])
-      #expect(try await call(gateway, "DeleteZone", "37-1-zone").callError == nil)
+      #expect(try await gateway.dns("DeleteZone", "37-1-zone").callError == nil)
       try await expect(knot, "web.hash.test", "192.0.2.1")
     }
   }
@@ -228,14 +219,7 @@ struct DNSHashTests {
       #expect(try await knot.data("a.hash.test", "A") == ["192.0.2.1"])
 
       // The gateway anew, and a knotd that has forgotten everything.
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
-      try await knot.kill()
-      for name in ["confdb", "db", "zones"] {
-        try FileManager.default.removeItem(atPath: gateway.root.file("knot/\(name)"))
-      }
-      try await gateway.start()
-      try await knot.start()
+      try await gateway.loseAll(of: knot)
       try await expect(knot, "a.hash.test", "192.0.2.1")
       try await expect(knot, "b.hash.test", "192.0.2.2")
       try await eventually {
@@ -294,7 +278,7 @@ struct DNSHashTests {
         try await redis.command("HSET", "hash.test.", "a", Self.address("192.0.2.1"))
         try await gateway.restart(adding: ["--dns-redis", redis.unixURL])
         try await expect(knot, "a.hash.test", "192.0.2.1")
-        let zones = try await call(gateway, "Zones").data.array ?? []
+        let zones = try await gateway.dns("Zones").data.array ?? []
         #expect(zones.map(\.["Domain"]) == [.string(Knot.managed), "hash.test"])
         #expect(try faults(gateway) == [])
         #expect(try gateway.logged("broker away, trying again until it is back").isEmpty)
@@ -322,7 +306,7 @@ struct DNSHashTests {
       ]
       try await Knot.withNode(flags) { gateway, knot in
         try await expect(knot, "a.hash.test", "192.0.2.1")
-        let zones = try await call(gateway, "Zones").data.array ?? []
+        let zones = try await gateway.dns("Zones").data.array ?? []
         #expect(zones.map(\.["Domain"]) == [.string(Knot.managed), "hash.test"])
         #expect(zones.last?["Workload"] == #"hash:d[n]s*\:hash.test.?"#)
         try await set(#"d[n]s*\:new.test.?"#, "192.0.2.2")

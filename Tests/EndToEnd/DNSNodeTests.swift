@@ -7,17 +7,6 @@ private let zone = GatewayProcess.zone
 /// What the gateway itself says in the DNS: of the node's own domain, and to certificate authorities.
 @Suite(.timeLimit(.minutes(15)))
 struct DNSNodeTests {
-  private func setRecords(
-    _ gateway: GatewayProcess, _ workload: String, _ name: String, _ type: String = "A", _ value: String = "192.0.2.7"
-  ) async throws -> PythonCaller.Reply {
-    try await gateway.caller.call(
-      "SetRecords",
-      with: [
-        .string(workload), ["Name": .string(name), "Records": [["Type": .string(type), "Value": .string(value)]]],
-      ],
-      object: "dns@0.0.1", within: .patience)
-  }
-
   // MARK: The node's own domain
 
   @Test func domainOfTheNodeNeedsNothingButItsDelegation() async throws {
@@ -32,11 +21,11 @@ struct DNSNodeTests {
         try await knot.ask("shop.\(zone)", "A").records.map(\.data) == ["\(zone).", "203.0.113.7"],
         "every name leads to the node")
       // A name that a workload has set leads where it says.
-      #expect(try await setRecords(gateway, "37-1-mail", "mail.\(zone)").callError == nil)
+      #expect(try await gateway.setRecords("37-1-mail", "mail.\(zone)", .record("A", "192.0.2.7")).callError == nil)
       #expect(try await knot.data("mail.\(zone)", "A") == ["192.0.2.7"])
       for name in [zone, "*.\(zone)", "_acme-challenge.\(zone)", "_dmarc.\(zone)"] {
         #expect(
-          try await setRecords(gateway, "37-1-x", name).callError
+          try await gateway.setRecords("37-1-x", name, .record("A", "192.0.2.7")).callError
             == #"invalid name "\#(name)": it is the gateway's own"#)
       }
       // The gateway may be started with another address.
@@ -56,10 +45,10 @@ struct DNSNodeTests {
       for name in [
         zone, "*.\(zone)", "_acme-challenge.\(zone)", "ns2.dns.example.test", "_acme-challenge.ns2.dns.example.test",
       ] {
-        let reply = try await setRecords(gateway, "37-1-x", name, "TXT", "x")
+        let reply = try await gateway.setRecords("37-1-x", name, .record("TXT", "x"))
         #expect(reply.callError == "invalid name \"\(name)\": it is the gateway's own")
       }
-      let reply = try await setRecords(gateway, "37-1-x", "dns.example.test", "NS", "ns.elsewhere.test")
+      let reply = try await gateway.setRecords("37-1-x", "dns.example.test", .record("NS", "ns.elsewhere.test"))
       #expect(
         reply.callError
           == "invalid records of \"dns.example.test\": ns2.dns.example.test in it is the gateway's own")
@@ -69,33 +58,37 @@ struct DNSNodeTests {
   /// What speaks for a name is for whoever has the name: else others could get certificates for it.
   @Test func namesThatAreBelievedOfAnotherAreItsHolders() async throws {
     try await Knot.withNode(["--dns-domain", zone]) { gateway, _ in
-      #expect(try await setRecords(gateway, "37-1-web", "web.\(Knot.managed)").callError == nil)
+      #expect(
+        try await gateway.setRecords("37-1-web", "web.\(Knot.managed)", .record("A", "192.0.2.7")).callError == nil)
       for name in ["_acme-challenge.web.\(Knot.managed)", "_443._tcp.web.\(Knot.managed)", "*.web.\(Knot.managed)"] {
         #expect(
-          try await setRecords(gateway, "38-1-x", name, "TXT", "x").callError
+          try await gateway.setRecords("38-1-x", name, .record("TXT", "x")).callError
             == #"invalid name "\#(name)": web.\#(Knot.managed) is held by 37-1-web"#)
       }
       let challenge = "_acme-challenge.web.\(Knot.managed)"
-      #expect(try await setRecords(gateway, "37-1-challenge", challenge, "TXT", "x").callError == nil)
-      #expect(try await setRecords(gateway, "38-1-x", "a.web.\(Knot.managed)").callError == nil)
+      #expect(try await gateway.setRecords("37-1-challenge", challenge, .record("TXT", "x")).callError == nil)
+      #expect(
+        try await gateway.setRecords("38-1-x", "a.web.\(Knot.managed)", .record("A", "192.0.2.7")).callError == nil)
       // The other way round, and after a restart.
       #expect(
-        try await setRecords(gateway, "39-1-x", "_acme-challenge.new.\(Knot.managed)", "TXT", "x").callError == nil)
+        try await gateway.setRecords("39-1-x", "_acme-challenge.new.\(Knot.managed)", .record("TXT", "x")).callError
+          == nil)
       try await gateway.restart()
       #expect(
-        try await setRecords(gateway, "37-1-new", "new.\(Knot.managed)").callError
+        try await gateway.setRecords("37-1-new", "new.\(Knot.managed)", .record("A", "192.0.2.7")).callError
           == #"invalid name "new.\#(Knot.managed)": new.\#(Knot.managed) is held by 39-1-x"#)
-      _ = try await gateway.caller.call("DeleteRecords", with: ["39-1-x"], object: "dns@0.0.1", within: .patience)
-      #expect(try await setRecords(gateway, "37-1-new", "new.\(Knot.managed)").callError == nil)
+      _ = try await gateway.dns("DeleteRecords", "39-1-x")
+      #expect(
+        try await gateway.setRecords("37-1-new", "new.\(Knot.managed)", .record("A", "192.0.2.7")).callError == nil)
 
       // A route's name is held as well, and a name whose records are another's is no route's.
       try await gateway.setName("37-1-shop", "shop", "http://127.0.0.1:9")
       for name in ["shop.\(zone)", "_acme-challenge.shop.\(zone)"] {
         #expect(
-          try await setRecords(gateway, "38-1-y", name, "TXT", "x").callError
+          try await gateway.setRecords("38-1-y", name, .record("TXT", "x")).callError
             == #"invalid name "\#(name)": shop.\#(zone) is held by 37-1-shop"#)
       }
-      #expect(try await setRecords(gateway, "38-1-y", "club.\(zone)").callError == nil)
+      #expect(try await gateway.setRecords("38-1-y", "club.\(zone)", .record("A", "192.0.2.7")).callError == nil)
       let reply = try await gateway.call(
         "SetNamedProxy", "37-1-club", ["Name": "club", "Backends": ["http://127.0.0.1:9"]])
       #expect(reply.callError == "domain already registered: club.\(zone)")
@@ -155,8 +148,7 @@ struct DNSNodeTests {
       for value in ["first", "second"] { #expect(try await hook("present", value).status == .code(0)) }
       #expect(try await knot.data(name, "TXT") == [#""first""#, #""second""#])
       try await knot.kill()
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
+      try await gateway.kill()
       try await gateway.start()
       try await knot.start()
       try await eventually {
@@ -171,8 +163,7 @@ struct DNSNodeTests {
         $0 == [#""second""#]
       }
       // Without the gateway nobody tells knotd: the hook says so, and the challenge is not pending.
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
+      try await gateway.kill()
       let outcome = try await hook("present", "third")
       #expect(outcome.status == .code(1))
       #expect(

@@ -7,27 +7,16 @@ import Testing
 struct DNSSecondaryTests {
   private static let catalog = "catalog.\(Knot.nameserver)"
 
-  private func call(_ gateway: GatewayProcess, _ method: String, _ arguments: JSON...) async throws
-    -> PythonCaller.Reply
-  {
-    try await gateway.caller.call(method, with: arguments, object: "dns@0.0.1", within: .patience)
-  }
-
   private func set(_ gateway: GatewayProcess, _ workload: String, _ name: String, _ records: [JSON]) async throws {
-    let reply = try await call(
-      gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
+    let reply = try await gateway.setRecords(workload, name, records)
     #expect(reply.callError == nil)
-  }
-
-  private static func record(_ type: String, _ value: String) -> JSON {
-    ["Type": .string(type), "Value": .string(value)]
   }
 
   @Test(arguments: Secondary.Kind.allCases)
   func secondaryServesWhatThisOneDoes(_ kind: Secondary.Kind) async throws {
     let port = try FreePort.next()
     try await Knot.withNode(["--dns-secondary", "127.0.0.1:\(port)"]) { gateway, knot in
-      try await set(gateway, "37-1-a", "a.free.test", [Self.record("A", "192.0.2.1")])
+      try await set(gateway, "37-1-a", "a.free.test", [.record("A", "192.0.2.1")])
       let key = gateway.root.file("transfer.key")
       for file in ["transfer.key", "knot/knot.conf"] {
         let attributes = try FileManager.default.attributesOfItem(atPath: gateway.root.file(file))
@@ -37,13 +26,18 @@ struct DNSSecondaryTests {
       try await Secondary.withServer(kind, of: primary, key: key, catalog: Self.catalog, at: port) { secondary in
         try await expect(secondary, "a.free.test", "A", ["192.0.2.1"])
         // It is told of each change, and of each zone.
-        try await set(gateway, "37-1-a", "a.free.test", [Self.record("A", "192.0.2.2")])
+        try await set(gateway, "37-1-a", "a.free.test", [.record("A", "192.0.2.2")])
         try await expect(secondary, "a.free.test", "A", ["192.0.2.2"])
-        #expect(try await call(gateway, "SetZone", "37-1-zone", ["Domain": "example.test"]).callError == nil)
-        try await set(gateway, "37-1-b", "b.example.test", [Self.record("TXT", "hello")])
+        #expect(try await gateway.dns("SetZone", "37-1-zone", ["Domain": "example.test"]).callError == nil)
+        try await set(gateway, "37-1-b", "b.example.test", [.record("TXT", "hello")])
         try await expect(secondary, "b.example.test", "TXT", [#""hello""#])
+        let check = try await Command.run(
+          Repository.product("gatewayctl"), ["check", "--resolver", "127.0.0.1:\(try FreePort.next())"],
+          environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
+        #expect(
+          check.standardOutput.contains("the secondary at 127.0.0.1:\(port) has the serials\n"), "\(check)")
         #expect(try await secondary.ask("b.example.test", "RRSIG").records.isEmpty == false, "signatures come too")
-        #expect(try await call(gateway, "DeleteZone", "37-1-zone").callError == nil)
+        #expect(try await gateway.dns("DeleteZone", "37-1-zone").callError == nil)
         try await eventually {
           try await secondary.ask("b.example.test", "TXT").status
         } until: {
@@ -69,11 +63,11 @@ struct DNSSecondaryTests {
     let port = try FreePort.next()
     try await Knot.withNode(["--dns-secondary", "127.0.0.1:\(port)"]) { gateway, knot in
       let key = gateway.root.file("transfer.key")
-      try await set(gateway, "37-1-a", "a.free.test", [Self.record("A", "192.0.2.1")])
+      try await set(gateway, "37-1-a", "a.free.test", [.record("A", "192.0.2.1")])
       #expect(try await knot.copy("free.test", key: key).contains("a.free.test."))
       #expect(try await knot.copy(Self.catalog, key: key).contains("free.test."))
       try await gateway.restart(dropping: "--dns-secondary")
-      try await set(gateway, "37-1-a", "a.free.test", [Self.record("A", "192.0.2.2")])
+      try await set(gateway, "37-1-a", "a.free.test", [.record("A", "192.0.2.2")])
       #expect(try await knot.copy("free.test", key: key).contains("Transfer failed"))
       #expect(try await knot.ask(Self.catalog, "SOA").status == "REFUSED")
     }
@@ -116,14 +110,14 @@ struct DNSSecondaryTests {
     let flags = try Knot.flags("--dns-secondary", "127.0.0.1:1")
     try await GatewayProcess.withGateway(flags, prepare: prepare) { gateway in
       try await Knot.withServer(for: gateway) { knot in
-        #expect(try await call(gateway, "SetZone", "37-1-zone", ["Domain": "example.test"]).callError == nil)
+        #expect(try await gateway.dns("SetZone", "37-1-zone", ["Domain": "example.test"]).callError == nil)
         // Wildcards, empty non-terminals and a delegation (RFC 4592).
         for (workload, name, type, value) in [
           ("37-1-a", "*.wild.example.test", "MX", "10 mail.elsewhere.test"),
           ("37-1-b", "a.b.c.example.test", "TXT", "deep"), ("37-1-c", "sub.example.test", "NS", "ns.elsewhere.test"),
           ("37-1-d", "example.test", "CAA", #"0 issue ";""#),
         ] {
-          try await set(gateway, workload, name, [Self.record(type, value)])
+          try await set(gateway, workload, name, [.record(type, value)])
         }
         let last = try await eventually {
           try await knot.data("n\(count / 4 - 1).free.test", "A")

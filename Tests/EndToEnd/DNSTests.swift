@@ -5,31 +5,6 @@ import Testing
 /// Zones and records, from the bus to a real knotd, whose answers strangers judge: BIND's dig and its validator.
 @Suite(.timeLimit(.minutes(15)))
 struct DNSTests {
-  private static func record(_ type: String, _ value: String, ttl: Int? = nil) -> JSON {
-    var record: [String: JSON] = ["Type": .string(type), "Value": .string(value)]
-    if let ttl { record["TTL"] = .integer(Int64(ttl)) }
-    return .object(record)
-  }
-
-  private func call(_ gateway: GatewayProcess, _ method: String, _ arguments: JSON...) async throws
-    -> PythonCaller.Reply
-  {
-    try await gateway.caller.call(method, with: arguments, object: "dns@0.0.1", within: .patience)
-  }
-
-  private func setRecords(
-    _ gateway: GatewayProcess, _ workload: String, _ name: String, _ records: JSON...
-  ) async throws -> PythonCaller.Reply {
-    try await call(
-      gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
-  }
-
-  private func setZone(
-    _ gateway: GatewayProcess, _ workload: String, _ domain: String
-  ) async throws -> PythonCaller.Reply {
-    try await call(gateway, "SetZone", .string(workload), ["Domain": .string(domain)])
-  }
-
   /// What kept zones from being served, beside that knotd was not there yet.
   private func problems(_ gateway: GatewayProcess) throws -> [String] {
     try gateway.logged("zones are not served as they are to be").compactMap(\.["reason"].string)
@@ -40,7 +15,7 @@ struct DNSTests {
 
   @Test func recordsOfEveryTypeAreAnsweredAsSoonAsTheCallIs() async throws {
     try await Knot.withNode { gateway, knot in
-      #expect(try await setZone(gateway, "37-1-zone", "Example.Test.").callError == nil)
+      #expect(try await gateway.setZone("37-1-zone", "Example.Test.").callError == nil)
       for (type, value, data) in [
         ("A", "192.0.2.7", "192.0.2.7"), ("AAAA", "2001:db8::7", "2001:db8::7"),
         ("CNAME", "Web.Example.Test", "web.example.test."), ("TXT", #""a;b" "c\"d""#, #""a;b" "c\"d""#),
@@ -52,7 +27,7 @@ struct DNSTests {
         ("HTTPS", "1 . alpn=h2", #"1 . alpn="h2""#), ("SVCB", "0 web.example.test", "0 web.example.test."),
       ] {
         let name = "\(type.lowercased()).example.test"
-        let reply = try await setRecords(gateway, "37-1-\(type)", name, Self.record(type, value, ttl: 300))
+        let reply = try await gateway.setRecords("37-1-\(type)", name, .record(type, value, ttl: 300))
         #expect(reply.callError == nil)
         // Those of a name that is delegated stand under AUTHORITY.
         let answer = try await knot.ask(name, type, "+authority")
@@ -61,23 +36,45 @@ struct DNSTests {
           "\(type): \(answer)")
       }
       // All at once in the place of what was there, and nothing in the place of that.
-      _ = try await setRecords(
-        gateway, "37-1-A", "a.example.test", Self.record("A", "192.0.2.8"), Self.record("A", "192.0.2.9"),
-        Self.record("MX", "10 m.example.test"))
+      _ = try await gateway.setRecords(
+        "37-1-A", "a.example.test", .record("A", "192.0.2.8"), .record("A", "192.0.2.9"),
+        .record("MX", "10 m.example.test"))
       #expect(try await knot.data("a.example.test", "A") == ["192.0.2.8", "192.0.2.9"])
       #expect(try await knot.ask("a.example.test", "A").records.first?.ttl == 3600)
-      _ = try await setRecords(gateway, "37-1-A", "other.example.test", Self.record("A", "192.0.2.8"))
+      _ = try await gateway.setRecords("37-1-A", "other.example.test", .record("A", "192.0.2.8"))
       #expect(try await knot.ask("a.example.test", "A").status == "NXDOMAIN")
       #expect(try await knot.data("other.example.test", "A") == ["192.0.2.8"])
-      #expect(try await call(gateway, "DeleteRecords", "37-1-A").callError == nil)
+      #expect(try await gateway.dns("DeleteRecords", "37-1-A").callError == nil)
       #expect(try await knot.ask("other.example.test", "A").status == "NXDOMAIN")
-      #expect(try await call(gateway, "DeleteRecords", "37-1-A").callError == nil)
+      #expect(try await gateway.dns("DeleteRecords", "37-1-A").callError == nil)
+    }
+  }
+
+  /// What is served is read back as what was set, whatever knotd makes of it in text: else the gateway would write it anew.
+  @Test func oddValuesAreReadBackAsTheyWereSet() async throws {
+    try await Knot.withNode { gateway, knot in
+      for (index, (type, value)) in [
+        ("TXT", #""\000\255;\"\\" "" "a b""#), ("HTTPS", #"1 . alpn="h2,h3" key65000="a;b\"c\\d""#),
+        ("SVCB", #"16 odd.free.test key667=\002\255 port=53"#), ("CAA", #"128 odd "\";\\ x""#),
+        ("SSHFP", "4 2 \(String(repeating: "cd", count: 32))"), ("MX", #"0 ."#),
+        ("SRV", #"0 0 0 a\.b.c\032d\;e.free.test"#), ("NS", "UPPER.free.test"),
+      ].enumerated() {
+        let reply = try await gateway.setRecords("37-1-\(index)", "odd\(index).free.test", .record(type, value))
+        #expect(reply.callError == nil, "\(type)")
+      }
+      let serial = try await knot.data("free.test", "SOA")
+      let zone = try await knot.control("zone-read", "free.test")
+      try await gateway.restart()
+      try await eventually { try await gateway.call("Node").data["DNS"]["Fault"] == "" }
+      #expect(try problems(gateway) == [])
+      #expect(try await knot.data("free.test", "SOA") == serial)
+      #expect(try await knot.control("zone-read", "free.test") == zone)
     }
   }
 
   @Test func zoneIsSignedAndHasWhatEveryZoneHas() async throws {
     try await Knot.withNode { gateway, knot in
-      let reply = try await setZone(gateway, "37-1-zone", "example.test")
+      let reply = try await gateway.setZone("37-1-zone", "example.test")
       #expect(reply.data["Nameservers"] == ["\(Knot.nameserver)."])
       let signer = try #require(reply.data["DS"].array?.first?.string)
       #expect(signer.contains(" 13 2 "))
@@ -88,8 +85,8 @@ struct DNSTests {
         ])
       let soa = try await knot.data("example.test", "SOA")
       #expect(soa.first?.hasPrefix("\(Knot.nameserver). hostmaster.example.test. ") == true)
-      _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
-      _ = try await setRecords(gateway, "37-1-wild", "*.deep.example.test", Self.record("A", "192.0.2.8"))
+      _ = try await gateway.setRecords("37-1-web", "web.example.test", .record("A", "192.0.2.7"))
+      _ = try await gateway.setRecords("37-1-wild", "*.deep.example.test", .record("A", "192.0.2.8"))
       for (name, type) in [
         ("web.example.test", "A"), ("web.example.test", "AAAA"), ("nothing.example.test", "A"),
         // By a wildcard, and an empty non-terminal (RFC 4592).
@@ -99,7 +96,7 @@ struct DNSTests {
         #expect(said.contains("fully validated"), "\(name) \(type): \(said)")
       }
       #expect(try await knot.data("a.b.deep.example.test", "A") == ["192.0.2.8"])
-      let list = try await call(gateway, "Zones").data.array ?? []
+      let list = try await gateway.dns("Zones").data.array ?? []
       #expect(list.map(\.["Domain"]) == ["example.test", .string(Knot.managed)])
       #expect(
         list.map(\.["Managed"]) == [false, true] && list[0]["Records"] == 2 && list[0]["DS"] == [.string(signer)])
@@ -107,7 +104,7 @@ struct DNSTests {
       #expect(list[0]["Serial"].integer.map { $0 > serial } == true, "each change has a greater one: \(list) \(serial)")
 
       // With the zone all that is in it goes.
-      #expect(try await call(gateway, "DeleteZone", "37-1-zone").callError == nil)
+      #expect(try await gateway.dns("DeleteZone", "37-1-zone").callError == nil)
       #expect(try await knot.ask("web.example.test", "A").status == "REFUSED")
       #expect(try gateway.files(in: "records").count == 1)
     }
@@ -116,9 +113,8 @@ struct DNSTests {
   /// By TCP, in any case, and where an answer is larger than a question allows.
   @Test func answersAreThoseThatStrangersExpect() async throws {
     try await Knot.withNode { gateway, knot in
-      let texts = (0..<20).map { Self.record("TXT", "\"\(String(repeating: "x", count: 200))\($0)\"") }
-      let reply = try await call(
-        gateway, "SetRecords", "37-1-w", ["Name": "large.free.test", "Records": .array(texts)])
+      let texts = (0..<20).map { JSON.record("TXT", "\"\(String(repeating: "x", count: 200))\($0)\"") }
+      let reply = try await gateway.dns("SetRecords", "37-1-w", ["Name": "large.free.test", "Records": .array(texts)])
       #expect(reply.callError == nil)
       #expect(try await knot.ask("large.free.test", "TXT", "+tcp").records.count == 20)
       // dig goes on by TCP by itself, unless it is told not to.
@@ -128,9 +124,9 @@ struct DNSTests {
       #expect(odd.isAuthoritative && odd.records.first?.name == "lArGe.FrEe.TeSt.")
       #expect(try await knot.ask("elsewhere.test", "A").status == "REFUSED")
       // A chain inside the zone is followed, and one that leads out of it is not.
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("CNAME", "b.free.test"))
-      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.1"))
-      _ = try await setRecords(gateway, "37-1-c", "c.free.test", Self.record("CNAME", "elsewhere.test"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("CNAME", "b.free.test"))
+      _ = try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-c", "c.free.test", .record("CNAME", "elsewhere.test"))
       #expect(try await knot.ask("a.free.test", "A").records.map(\.data) == ["b.free.test.", "192.0.2.1"])
       #expect(try await knot.ask("c.free.test", "A").records.map(\.data) == ["elsewhere.test."])
     }
@@ -139,7 +135,7 @@ struct DNSTests {
   /// A flag that knotd reads at its start alone is in effect when it is started after the gateway.
   @Test func addressThatChangesIsTheOneOfTheNextStart() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
       try await knot.kill()
       let port = try FreePort.next()
       try await gateway.restart(adding: ["--dns-address", "127.0.0.1:\(port)"])
@@ -154,8 +150,8 @@ struct DNSTests {
 
   @Test func unsignedZonesAreServedToo() async throws {
     try await Knot.withNode(["--no-dnssec"]) { gateway, knot in
-      #expect(try await setZone(gateway, "37-1-zone", "example.test").data["DS"] == [])
-      _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
+      #expect(try await gateway.setZone("37-1-zone", "example.test").data["DS"] == [])
+      _ = try await gateway.setRecords("37-1-web", "web.example.test", .record("A", "192.0.2.7"))
       let answer = try await knot.ask("web.example.test", "A", "+dnssec")
       #expect(answer.records.map(\.kind) == ["A"])
     }
@@ -165,56 +161,58 @@ struct DNSTests {
 
   private static let refusals: [(workload: String, name: String, records: [JSON], text: String)] = [
     (
-      "37-1-w", "elsewhere.test", [record("A", "192.0.2.7")],
+      "37-1-w", "elsewhere.test", [.record("A", "192.0.2.7")],
       #"invalid name "elsewhere.test": it is in no zone of this gateway"#
     ),
     (
-      "38-1-w", "a.example.test", [record("A", "192.0.2.7")],
+      "38-1-w", "a.example.test", [.record("A", "192.0.2.7")],
       #"invalid name "a.example.test": only workloads of user 37 set records in example.test"#
     ),
-    ("38-1-w", "taken.free.test", [record("A", "192.0.2.7")], "name already registered: taken.free.test"),
-    ("37-1-w", "free.test", [record("A", "192.0.2.7")], #"invalid name "free.test": it is the gateway's own"#),
-    ("37-1-w", "*.free.test", [record("A", "192.0.2.7")], #"invalid name "*.free.test": it is the gateway's own"#),
+    ("38-1-w", "taken.free.test", [.record("A", "192.0.2.7")], "name already registered: taken.free.test"),
+    ("37-1-w", "free.test", [.record("A", "192.0.2.7")], #"invalid name "free.test": it is the gateway's own"#),
+    ("37-1-w", "*.free.test", [.record("A", "192.0.2.7")], #"invalid name "*.free.test": it is the gateway's own"#),
     (
-      "37-1-w", "_acme-challenge.free.test", [record("TXT", "x")],
+      "37-1-w", "_acme-challenge.free.test", [.record("TXT", "x")],
       #"invalid name "_acme-challenge.free.test": it is the gateway's own"#
     ),
     (
-      "37-1-w", "__owner__.example.test", [record("TXT", "x")],
+      "37-1-w", "__owner__.example.test", [.record("TXT", "x")],
       #"invalid name "__owner__.example.test": it is the gateway's own"#
     ),
     (
-      "38-1-w", "a.sub.free.test", [record("A", "192.0.2.7")],
+      "38-1-w", "a.sub.free.test", [.record("A", "192.0.2.7")],
       #"invalid name "a.sub.free.test": sub.free.test is delegated by 37-1-sub"#
     ),
     (
-      "38-1-w", "other.free.test", [record("NS", "ns.test")],
+      "38-1-w", "other.free.test", [.record("NS", "ns.test")],
       #"invalid records of "other.free.test": a.other.free.test below it is held by 37-1-below"#
     ),
     (
-      "37-1-w", "example.test", [record("CNAME", "a.test")],
+      "37-1-w", "example.test", [.record("CNAME", "a.test")],
       #"invalid records of "example.test": a CNAME cannot stand at the apex of a zone (RFC 1034, 3.6.2)"#
     ),
     (
-      "37-1-w", "example.test", [record("NS", "a.test")],
+      "37-1-w", "example.test", [.record("NS", "a.test")],
       #"invalid records of "example.test": the NS records at the apex are the gateway's own"#
     ),
     (
-      "37-1-w", "w.example.test", [record("CNAME", "a.test"), record("A", "192.0.2.7")],
+      "37-1-w", "w.example.test", [.record("CNAME", "a.test"), .record("A", "192.0.2.7")],
       #"invalid records of "w.example.test": a CNAME stands alone (RFC 1034, 3.6.2)"#
     ),
     (
-      "37-1-w", "w.example.test", [record("SOA", "a. b. 1 2 3 4 5")],
+      "37-1-w", "w.example.test", [.record("SOA", "a. b. 1 2 3 4 5")],
       #"invalid type "SOA": records have one of A, AAAA, CNAME, TXT, MX, SRV, CAA, NS, TLSA, SSHFP, HTTPS, SVCB"#
     ),
-    ("37-1-w", "w.example.test", [record("A", "192.0.2")], #"invalid A value "192.0.2": invalid IPv4 address"#),
-    ("37-1-w", "w.example.test", [record("A", "192.0.2.7", ttl: 29)], #"invalid TTL "29": it is 30 to 604800 seconds"#),
+    ("37-1-w", "w.example.test", [.record("A", "192.0.2")], #"invalid A value "192.0.2": invalid IPv4 address"#),
     (
-      "37-1-w", "w.example.test", [record("A", "192.0.2.7", ttl: 60), record("A", "192.0.2.8", ttl: 61)],
+      "37-1-w", "w.example.test", [.record("A", "192.0.2.7", ttl: 29)], #"invalid TTL "29": it is 30 to 604800 seconds"#
+    ),
+    (
+      "37-1-w", "w.example.test", [.record("A", "192.0.2.7", ttl: 60), .record("A", "192.0.2.8", ttl: 61)],
       #"invalid records of "w.example.test": those of one type have one TTL (RFC 2181, 5.2), not 60 and 61 for A"#
     ),
     (
-      "37-1-w", "w.example.test", [record("A", "192.0.2.7"), record("A", "192.0.2.7")],
+      "37-1-w", "w.example.test", [.record("A", "192.0.2.7"), .record("A", "192.0.2.7")],
       #"invalid records of "w.example.test": the A record "192.0.2.7" is there twice"#
     ),
     (
@@ -222,29 +220,28 @@ struct DNSTests {
       #"invalid records of "w.example.test": at least one is needed; DeleteRecords takes them away"#
     ),
     (
-      "37-1-w", "w.example.test", (0...256).map { record("A", "192.0.\($0 / 200).\($0 % 200)") },
+      "37-1-w", "w.example.test", (0...256).map { .record("A", "192.0.\($0 / 200).\($0 % 200)") },
       #"invalid records of "w.example.test": there are 257, at most 256 may be"#
     ),
     (
-      "37-1-w", "w.*.example.test", [record("A", "192.0.2.7")],
+      "37-1-w", "w.*.example.test", [.record("A", "192.0.2.7")],
       #"invalid name "w.*.example.test": '*' may only be the first label, as a whole"#
     ),
     (
-      "a/b", "w.example.test", [record("A", "192.0.2.7")],
+      "a/b", "w.example.test", [.record("A", "192.0.2.7")],
       #"invalid workload "a/b": only letters, digits, '.', '_' and '-' may appear"#
     ),
   ]
 
   @Test func refusalsNameTheInputAndTheRule() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setZone(gateway, "37-1-zone", "example.test")
-      _ = try await setRecords(gateway, "37-1-taken", "taken.free.test", Self.record("A", "192.0.2.1"))
-      _ = try await setRecords(gateway, "37-1-sub", "sub.free.test", Self.record("NS", "ns.elsewhere.test"))
-      _ = try await setRecords(gateway, "37-1-below", "a.other.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setZone("37-1-zone", "example.test")
+      _ = try await gateway.setRecords("37-1-taken", "taken.free.test", .record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-sub", "sub.free.test", .record("NS", "ns.elsewhere.test"))
+      _ = try await gateway.setRecords("37-1-below", "a.other.free.test", .record("A", "192.0.2.1"))
       let before = try gateway.files(in: "records")
       for (workload, name, records, text) in Self.refusals {
-        let reply = try await call(
-          gateway, "SetRecords", .string(workload), ["Name": .string(name), "Records": .array(records)])
+        let reply = try await gateway.setRecords(workload, name, records)
         #expect(reply.callError == text)
         try await expectRefusal(of: gateway, workload, name, records, text)
       }
@@ -265,14 +262,14 @@ struct DNSTests {
           #"invalid domain "shop.gent01.example.test": gent01.example.test is the node's own"#
         ),
       ] {
-        #expect(try await setZone(gateway, workload, domain).callError == text)
+        #expect(try await gateway.setZone(workload, domain).callError == text)
         let outcome = try await Command.run(
           Repository.product("gatewayctl"), ["dns", "set-zone", workload, domain],
           environment: ["GATEWAY_BROKER": gateway.redis.unixURL])
         #expect(outcome.status == .code(1) && outcome.standardError == "gatewayctl: \(text)\n")
       }
       #expect(
-        try await call(gateway, "Records", "elsewhere.test").callError
+        try await gateway.dns("Records", "elsewhere.test").callError
           == #"invalid domain "elsewhere.test": it is in no zone of this gateway"#)
       #expect(try gateway.files(in: "records") == before)
       #expect(try gateway.files(in: "zones").count == 2)
@@ -303,10 +300,10 @@ struct DNSTests {
     ])
   func valuesStayValues(value: String) async throws {
     try await Knot.withNode { gateway, knot in
-      let reply = try await setRecords(gateway, "37-1-w", "w.free.test", Self.record("A", value))
+      let reply = try await gateway.setRecords("37-1-w", "w.free.test", .record("A", value))
       #expect(reply.callError?.hasPrefix("invalid A value ") == true)
-      let text = try await setRecords(
-        gateway, "37-1-t", "t.free.test", Self.record("TXT", #"""# + value.replacing("\\", with: "\\\\") + #"""#))
+      let text = try await gateway.setRecords(
+        "37-1-t", "t.free.test", .record("TXT", #"""# + value.replacing("\\", with: "\\\\") + #"""#))
       let zone = try await eventually {
         try await knot.control("zone-read", "\(Knot.managed).")
       } until: { _ in
@@ -323,14 +320,13 @@ struct DNSTests {
 
   @Test func whateverIsKilledAllThatWasAcknowledgedIsAnswered() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setZone(gateway, "37-1-zone", "example.test")
-      _ = try await setRecords(gateway, "37-1-a", "a.example.test", Self.record("A", "192.0.2.1"))
-      _ = try await setRecords(gateway, "37-1-b", "b.example.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setZone("37-1-zone", "example.test")
+      _ = try await gateway.setRecords("37-1-a", "a.example.test", .record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-b", "b.example.test", .record("A", "192.0.2.1"))
       let serial = try await knot.data("example.test", "SOA")
 
       // The gateway: nobody notices.
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
+      try await gateway.kill()
       #expect(try await knot.data("a.example.test", "A") == ["192.0.2.1"])
       try await gateway.start()
       #expect(try await knot.data("example.test", "SOA") == serial, "nothing changed, so nothing was written")
@@ -342,8 +338,8 @@ struct DNSTests {
       } until: {
         $0.contains("connection refused")
       }
-      #expect(try await setRecords(gateway, "37-1-c", "c.example.test", Self.record("A", "192.0.2.3")).callError == nil)
-      #expect(try await call(gateway, "DeleteRecords", "37-1-b").callError == nil)
+      #expect(try await gateway.setRecords("37-1-c", "c.example.test", .record("A", "192.0.2.3")).callError == nil)
+      #expect(try await gateway.dns("DeleteRecords", "37-1-b").callError == nil)
       try await knot.start()
       try await eventually {
         try await knot.data("c.example.test", "A")
@@ -355,14 +351,7 @@ struct DNSTests {
 
       // Both, and all that knotd has. Its serials do not go back, though the clock may be anywhere.
       let last = try #require(Int(try await knot.data("example.test", "SOA")[0].split(separator: " ")[2]))
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
-      try await knot.kill()
-      for name in ["confdb", "db", "zones"] {
-        try FileManager.default.removeItem(atPath: gateway.root.file("knot/\(name)"))
-      }
-      try await gateway.start()
-      try await knot.start()
+      try await gateway.loseAll(of: knot)
       try await eventually {
         try await knot.data("c.example.test", "A")
       } until: {
@@ -376,12 +365,10 @@ struct DNSTests {
 
   @Test func whatStrangersDidToKnotIsPutRightAndTheirZonesAreLeftAlone() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
-      try await knot.control("conf-begin")
-      try await knot.control("conf-set", "zone[stranger.test]")
-      // Nowhere outside the test's own directory.
-      try await knot.control("conf-set", "zone[stranger.test].storage", gateway.root.file("knot/zones"))
-      try await knot.control("conf-commit")
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
+      try await knot.configure(
+        ["conf-set", "zone[stranger.test]"],
+        ["conf-set", "zone[stranger.test].storage", gateway.root.file("knot/zones")])
       for zone in ["free.test", "stranger.test"] {
         try await knot.control("zone-begin", zone)
         if zone == "stranger.test" {
@@ -408,20 +395,16 @@ struct DNSTests {
   @Test func zoneThatAStrangerHasHarmsNoOtherAndIsServedOnceItIsFree() async throws {
     try await Knot.withNode { gateway, knot in
       // At its start the gateway ends what somebody has begun in knotd and not finished.
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
-      try await knot.control("conf-begin")
-      try await knot.control("conf-set", "zone[example.test]")
-      try await knot.control("conf-set", "zone[example.test].storage", gateway.root.file("knot/zones"))
-      try await knot.control("conf-commit")
-      #expect(try await setZone(gateway, "37-1-zone", "example.test").callError == nil)
-      #expect(try await setZone(gateway, "37-1-other", "other.test").callError == nil)
-      _ = try await setRecords(gateway, "37-1-c", "a.other.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
+      try await knot.configure(
+        ["conf-set", "zone[example.test]"], ["conf-set", "zone[example.test].storage", gateway.root.file("knot/zones")])
+      #expect(try await gateway.setZone("37-1-zone", "example.test").callError == nil)
+      #expect(try await gateway.setZone("37-1-other", "other.test").callError == nil)
+      _ = try await gateway.setRecords("37-1-c", "a.other.test", .record("A", "192.0.2.1"))
       #expect(try await knot.data("a.other.test", "A") == ["192.0.2.1"])
       #expect(try problems(gateway) == ["example.test: knotd has a zone of that name that is not the gateway's"])
-      _ = try await setRecords(gateway, "37-1-b", "b.example.test", Self.record("A", "192.0.2.2"))
-      try await knot.control("conf-begin")
-      try await knot.control("conf-unset", "zone[example.test]")
-      try await knot.control("conf-commit")
+      _ = try await gateway.setRecords("37-1-b", "b.example.test", .record("A", "192.0.2.2"))
+      try await knot.configure(["conf-unset", "zone[example.test]"])
       try await eventually {
         try await knot.data("b.example.test", "A")
       } until: {
@@ -434,13 +417,13 @@ struct DNSTests {
   /// What somebody else has changed meanwhile is read again before anything is told to be wrong.
   @Test func changeThatSomebodyElseHasMadeAlreadyIsTakenIn() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
       try await knot.control("zone-begin", Knot.managed)
       try await knot.control("zone-unset", Knot.managed, "a", "A")
       try await knot.control("zone-set", Knot.managed, "by-hand", "60", "A", "192.0.2.66")
       try await knot.control("zone-commit", Knot.managed)
-      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2"))
-      #expect(try await call(gateway, "DeleteRecords", "37-1-a").callError == nil)
+      _ = try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.2"))
+      #expect(try await gateway.dns("DeleteRecords", "37-1-a").callError == nil)
       #expect(try await knot.data("b.free.test", "A") == ["192.0.2.2"])
       #expect(try problems(gateway) == [])
       try await eventually {
@@ -453,12 +436,10 @@ struct DNSTests {
 
   @Test func zoneThatSomebodyTookAwayComesBack() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
-      try await knot.control("conf-begin")
-      try await knot.control("conf-unset", "zone[free.test]")
-      try await knot.control("conf-commit")
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
+      try await knot.configure(["conf-unset", "zone[free.test]"])
       #expect(try await knot.ask("a.free.test", "A").status == "REFUSED")
-      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2"))
+      _ = try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.2"))
       for (name, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2")] {
         try await eventually {
           try await knot.data("\(name).free.test", "A")
@@ -472,10 +453,10 @@ struct DNSTests {
   /// An operator's own change is waited for, though not without an end.
   @Test func changeThatAnOperatorHasBegunIsNotEndedAtOnce() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
       try await knot.control("zone-begin", Knot.managed)
       try await knot.control("zone-set", Knot.managed, "by-hand", "60", "A", "192.0.2.66")
-      #expect(try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.2")).callError == nil)
+      #expect(try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.2")).callError == nil)
       #expect(
         try problems(gateway)
           == ["free.test: somebody has begun to change free.test. in knotd, and has not finished"])
@@ -487,8 +468,8 @@ struct DNSTests {
       }
       try await knot.control("zone-begin", Knot.managed)
       try await knot.control("conf-begin")
-      _ = try await setZone(gateway, "37-1-zone", "example.test")
-      _ = try await setRecords(gateway, "37-1-b", "b.free.test", Self.record("A", "192.0.2.3"))
+      _ = try await gateway.setZone("37-1-zone", "example.test")
+      _ = try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.3"))
       try await eventually {
         try await knot.data("b.free.test", "A")
       } until: {
@@ -500,7 +481,7 @@ struct DNSTests {
 
   @Test func filesThatPeopleChangeAreTakenInOrPutAway() async throws {
     try await Knot.withNode { gateway, knot in
-      _ = try await setRecords(gateway, "37-1-a", "a.free.test", Self.record("A", "192.0.2.1"))
+      _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
       let file = "name: b.free.test\nrecords: [{type: A, value: 192.0.2.2}]\n"
       try gateway.root.write(file, to: "records/37-1-b.yaml")
       try await eventually {
@@ -566,20 +547,20 @@ struct DNSTests {
   }
 
   private func expectDelegation(_ gateway: GatewayProcess, _ knot: Knot) async throws {
-    #expect(try await setZone(gateway, "37-1-mine", "mine.test").callError == nil)
+    #expect(try await gateway.setZone("37-1-mine", "mine.test").callError == nil)
     #expect(try await knot.data("mine.test", "NS") == ["\(Knot.nameserver)."])
-    #expect(try await setZone(gateway, "37-1-deep", "mine.deep.test").callError == nil)
+    #expect(try await gateway.setZone("37-1-deep", "mine.deep.test").callError == nil)
     try await eventually {
-      try await call(gateway, "Zones").data.array?.map(\.["Delegated"]) ?? []
+      try await gateway.dns("Zones").data.array?.map(\.["Delegated"]) ?? []
     } until: {
       $0 == [false, true, true]
     }
     let reason = "is not delegated to this gateway: its NS records at its parent are"
     #expect(
-      try await setZone(gateway, "37-1-other", "other.test").callError
+      try await gateway.setZone("37-1-other", "other.test").callError
         == "other.test \(reason) ns.somebody.test, and none is \(Knot.nameserver)")
     #expect(
-      try await setZone(gateway, "37-1-plain", "plain.test").callError
+      try await gateway.setZone("37-1-plain", "plain.test").callError
         == "plain.test is not delegated to this gateway: it has no NS records at its parent, "
         + "and none is \(Knot.nameserver)")
     #expect(try gateway.files(in: "zones").count == 3)
@@ -650,10 +631,10 @@ struct DNSTests {
   @Test func changesAreTold() async throws {
     try await Knot.withNode { gateway, _ in
       let events = try await gateway.caller.events(5, of: "Changes", object: "dns@0.0.1", module: "gateway") {
-        _ = try await setZone(gateway, "37-1-zone", "example.test")
-        _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.7"))
-        _ = try await setRecords(gateway, "37-1-web", "web.example.test", Self.record("A", "192.0.2.8"))
-        _ = try await call(gateway, "DeleteZone", "37-1-zone")
+        _ = try await gateway.setZone("37-1-zone", "example.test")
+        _ = try await gateway.setRecords("37-1-web", "web.example.test", .record("A", "192.0.2.7"))
+        _ = try await gateway.setRecords("37-1-web", "web.example.test", .record("A", "192.0.2.8"))
+        _ = try await gateway.dns("DeleteZone", "37-1-zone")
       }
       #expect(
         events.map { "\($0["Kind"].string ?? "") \($0["Action"].string ?? "") \($0["Name"].string ?? "")" } == [

@@ -222,16 +222,14 @@ struct FaultTests {
         let peak = try Self.peakMemory(gateway.pid) - before
         #expect(peak < 80 << 20, "\(peak >> 20) MiB")
 
-        gateway.signal(SIGKILL)
-        _ = try await gateway.exit()
+        try await gateway.kill()
         try await gateway.start()
         try await eventually { try await length("gateway.in-flight.suspects") >= 16 }
         let peakAfter = try Self.peakMemory(gateway.pid) - before
         #expect(peakAfter < 80 << 20, "\(peakAfter >> 20) MiB")
         #expect(try await length("gateway.manager@0.0.1.in-flight") >= 120)
         // It would finish what is in hand first.
-        gateway.signal(SIGKILL)
-        _ = try await gateway.exit()
+        try await gateway.kill()
       }
     }
   }

@@ -43,8 +43,7 @@ struct RightsTests {
       // What is in hand when it dies is run by the next one.
       let request = try await gateway.caller.request(
         "DeleteNamedProxy", with: ["w"], object: "manager@0.0.1", id: "11111111-2222-4333-8444-555555555555")
-      gateway.signal(SIGKILL)
-      _ = try await gateway.exit()
+      try await gateway.kill()
       try await gateway.caller.push(request, to: "gateway.manager@0.0.1.in-flight")
       try await gateway.start()
       try await eventually { try await redis.command("LLEN", "11111111-2222-4333-8444-555555555555") == "1" }

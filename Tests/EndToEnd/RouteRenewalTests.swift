@@ -110,8 +110,7 @@ struct RouteRenewalTests {
   @Test func oneAtATimeWhileTraefikRunsAlsoOverACrash() async throws {
     try await GatewayProcess.withGateway { gateway in
       try await gateway.withTraefik { traefik in
-        gateway.signal(SIGKILL)
-        _ = try await gateway.exit()
+        try await gateway.kill()
         try Self.write(4, in: gateway.root)
         func reloads() async throws -> Int {
           let scrape = try await gateway.client("--traefik-address").fetch("http://metrics/metrics").body
@@ -123,8 +122,7 @@ struct RouteRenewalTests {
 
         try await gateway.start()
         try await eventually { try renewed(gateway).count >= 1 }
-        gateway.signal(SIGKILL)
-        _ = try await gateway.exit()
+        try await gateway.kill()
         try await gateway.start()
         // Calls are not held up.
         try await gateway.setFQDN("called", "called.example.test", "10.1.2.4:443")

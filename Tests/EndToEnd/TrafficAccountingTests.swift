@@ -264,8 +264,7 @@ struct TrafficAccountingTests {
   private static func kill(
     _ gateway: GatewayProcess, meanwhile: () async throws -> Void = {}
   ) async throws {
-    gateway.signal(SIGKILL)
-    _ = try await gateway.exit()
+    try await gateway.kill()
     try await meanwhile()
     try await gateway.start()
   }

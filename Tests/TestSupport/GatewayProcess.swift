@@ -119,6 +119,12 @@ public final class GatewayProcess: Fixture {
     try await state.withLock { $0.process }.exit(within: limit)
   }
 
+  /// Ends it at once.
+  public func kill() async throws {
+    signal(SIGKILL)
+    _ = try await exit()
+  }
+
   /// Starts it again on the same root, once it has ended, and waits until it answers.
   ///
   /// - Parameters:

@@ -105,11 +105,23 @@ public final class Knot: Fixture {
 
   /// Runs a command of knotc, and returns what it prints.
   @discardableResult
-  public func control(_ arguments: String...) async throws -> String {
+  public func control(_ arguments: String...) async throws -> String { try await control(arguments) }
+
+  @discardableResult
+  private func control(_ arguments: [String]) async throws -> String {
     let outcome = try await Command.run(
       Repository.program("knotc"), ["-s", gateway.root.file("knot/knot.sock")] + arguments)
     guard outcome.status == .code(0) else { throw FixtureError("knotc \(arguments): \(outcome)\n\(lastWords)") }
     return outcome.standardOutput
+  }
+
+  /// Changes its configuration as an operator would.
+  ///
+  /// - Parameter commands: commands of knotc, each with its arguments.
+  public func configure(_ commands: [String]...) async throws {
+    try await control("conf-begin")
+    for command in commands { try await control(command) }
+    try await control("conf-commit")
   }
 
   /// Has BIND's client copy a zone (AXFR, RFC 5936).
