@@ -63,7 +63,7 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	  ln -sf "$$(gcc -print-file-name=lib$$library.a)" $(static)/; \
 	done
 	@export BUILD_VERSION="$(or $(VERSION),$(shell scripts/version))"; \
-	for program in $(programs); do $(SWIFT) build $(release) --product $$program; done; \
+	for program in $(programs); do $(SWIFT) build $(release) --product $$program || exit 1; done; \
 	bin=$$($(SWIFT) build $(release) --show-bin-path); \
 	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
 	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <libknot/control/control.h>
-#include <libknot/error.h>
+#include <libknot/errcode.h>
 #include <libzscanner/scanner.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,5 +86,11 @@ int cknot_receive(struct cknot_control *control, enum cknot_kind *kind, const ch
 }
 
 const char *cknot_reason(int error) {
-  return knot_strerror(error);
+  // knot_strerror(3) would need two libraries more.
+  switch (error) {
+    case KNOT_ECONN: return "knotd closed the connection";
+    case KNOT_ETIMEOUT: return "no answer in time";
+    case KNOT_EMALF: return "what knotd said is malformed";
+    default: return error > KNOT_ERRNO_ERROR ? strerror(-error) : "knotd cannot be asked";
+  }
 }

@@ -336,7 +336,7 @@ struct DNSTests {
       try await eventually {
         try await gateway.call("Node").data["DNS"]["Fault"].string ?? ""
       } until: {
-        $0.contains("connection refused")
+        $0.contains("Connection refused")
       }
       #expect(try await gateway.setRecords("37-1-c", "c.example.test", .record("A", "192.0.2.3")).callError == nil)
       #expect(try await gateway.dns("DeleteRecords", "37-1-b").callError == nil)

@@ -62,7 +62,7 @@ int cknot_receive(
     struct cknot_control *_Nonnull control, enum cknot_kind *_Nonnull kind,
     const char *_Nullable *_Nonnull parts);
 
-/// What an error that one of these returned means, in libknot's words.
+/// What an error that one of these returned means.
 const char *_Nonnull cknot_reason(int error);
 
 #endif
