@@ -59,7 +59,10 @@ let package = Package(
     .target(
       name: "DNSZones", dependencies: ["CAres", "CKnot", "CResolver", "Records", "System", logging],
       swiftSettings: settings),
-    .target(name: "Relay", dependencies: ["Records", "System", logging, nioCore, nioPosix, nioHTTP], swiftSettings: settings),
+    .target(
+      name: "Relay",
+      dependencies: ["CLinux", "COpenSSL", "Records", "System", logging, lifecycle, nioCore, nioPosix, nioHTTP],
+      swiftSettings: settings),
     .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
     .target(name: "ACMEHook", dependencies: ["DNSZones", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(

@@ -7,9 +7,14 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET); }
+
+int clinux_accept(int fd, void *address, unsigned *length) {
+  return accept4(fd, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
 
 int clinux_rename_noreplace(const char *source, const char *target) {
   return renameat2(AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE);

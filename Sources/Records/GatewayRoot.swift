@@ -27,6 +27,8 @@ public struct GatewayRoot: Sendable {
   public var knot: String { "\(path)/knot" }
   /// How far the serials of zones have come.
   public var serials: String { "\(path)/serials" }
+  /// The tunnels, which the relay serves.
+  public var tunnels: String { "\(path)/tunnels" }
   /// What was counted of each workload's traffic.
   public var traffic: String { "\(path)/traffic.msgpack" }
   /// Traefik's static configuration.

@@ -2,6 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timex.h>
 
@@ -13,6 +14,9 @@ int clinux_enter_network_namespace(int fd);
 
 /// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST when `target` is there.
 /// Returns 0, or -1 with `errno` set.
+// accept4(2), of a socket that is neither inherited nor blocking.
+int clinux_accept(int fd, void *_Nullable address, unsigned *_Nullable length);
+
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
 
 /// renameat2(2) with RENAME_EXCHANGE: gives each of two files the other's name; both must be there.

@@ -234,20 +234,23 @@ public struct YamuxSession {
     case internalError
   }
 
-  /// Asks the peer whether it is there when it is time to. To be called at least each second.
+  /// Asks the peer whether it is there when it is time to, at first at once.
   ///
-  /// - Throws: ``YamuxViolation`` when it has not answered in time.
-  public mutating func tick(now: NIODeadline) throws(YamuxViolation) {
+  /// - Returns: when it is to be called next.
+  /// - Throws: ``YamuxViolation`` when the peer has not answered in time.
+  @discardableResult
+  public mutating func tick(now: NIODeadline) throws(YamuxViolation) -> NIODeadline {
     if let asked {
       guard now - asked < limits.pingPatience else {
         throw YamuxViolation("no answer to a ping within \(limits.pingPatience.nanoseconds / 1_000_000_000) s")
       }
-      return
+      return asked + limits.pingPatience
     }
-    if let nextPing, now < nextPing { return }
+    if let nextPing, now < nextPing { return nextPing }
     asked = now
     pingValue &+= 1
     notices.append(YamuxHeader(.ping, .syn, stream: 0, length: pingValue))
+    return now + limits.pingPatience
   }
 
   // MARK: In

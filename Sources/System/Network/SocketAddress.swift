@@ -25,7 +25,7 @@ package struct SocketAddress {
     }
   }
 
-  var family: CInt { CInt(storage.ss_family) }
+  package var family: CInt { CInt(storage.ss_family) }
 
   /// The 4 or 16 bytes of the address, in network order.
   package var addressBytes: [UInt8] {
@@ -42,5 +42,26 @@ package struct SocketAddress {
     withUnsafePointer(to: storage) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
     }
+  }
+}
+
+extension Endpoint {
+  /// What a system call says of a socket; nil for a family without ports.
+  package init?(_ storage: sockaddr_storage) {
+    let endpoint = withUnsafeBytes(of: storage) { bytes -> Endpoint? in
+      switch CInt(storage.ss_family) {
+      case AF_INET:
+        let address = bytes.load(as: sockaddr_in.self)
+        return withUnsafeBytes(of: address.sin_addr) { IPAddress(bytes: Array($0)) }
+          .map { Endpoint(address: $0, port: UInt16(bigEndian: address.sin_port)) }
+      case AF_INET6:
+        let address = bytes.load(as: sockaddr_in6.self)
+        return withUnsafeBytes(of: address.sin6_addr) { IPAddress(bytes: Array($0)) }
+          .map { Endpoint(address: $0, port: UInt16(bigEndian: address.sin6_port)) }
+      default: return nil
+      }
+    }
+    guard let endpoint else { return nil }
+    self = endpoint
   }
 }

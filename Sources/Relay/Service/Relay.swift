@@ -1,0 +1,171 @@
+public import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import Records
+public import ServiceLifecycle
+import Synchronization
+public import System
+
+/// What the relay is started with.
+public struct RelayConfiguration: Sendable {
+  public var root: GatewayRoot
+  /// Where clients of tunnels dial in, in clear; empty for nowhere but by way of Traefik.
+  public var clients: [ListenAddress]
+  /// Where it tells of itself.
+  public var metrics: Endpoint
+  /// In which Traefik runs; nil for the process's own.
+  public var namespace: NetworkNamespace?
+  public var limits = RelayLimits()
+
+  public init(root: GatewayRoot, clients: [ListenAddress], metrics: Endpoint, namespace: NetworkNamespace?) {
+    self.root = root
+    self.clients = clients
+    self.metrics = metrics
+    self.namespace = namespace
+  }
+}
+
+/// The data plane of tunnels: it serves what the files in the root say, and tells at its metrics address what it does.
+public final class Relay: Service {
+  private let configuration: RelayConfiguration
+  private let logger: Logger
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+  private let listeners: Listeners
+  private let table: TunnelTable
+  private let server: TunnelServer
+  private let files: RelayFiles<Tunnel>
+  /// By port of the loopback.
+  private let doors: Doors
+  private let start = Int(UTCTime.now.seconds)
+
+  /// How long open streams may go on after the relay is told to stop.
+  private static let patience = Duration.seconds(30)
+
+  /// Listens for clients; they are let in once ``run()`` is called.
+  ///
+  /// - Throws: ``StartFault`` where it cannot.
+  public init(_ configuration: RelayConfiguration, logger: Logger) throws {
+    self.configuration = configuration
+    self.logger = logger
+    let table = TunnelTable(logger: logger)
+    let listeners = try Listeners(logger: logger)
+    let server = TunnelServer(table, group: group, limits: configuration.limits, logger: logger)
+    let doors = Doors(listeners, in: configuration.namespace) { server.takeLocal($0) }
+    files = RelayFiles(configuration.root.tunnels, kind: "tunnel", logger: logger) { tunnel, workload in
+      try table.set(tunnel, of: workload)
+      try doors.open(table.ports)
+    }
+    self.table = table
+    self.listeners = listeners
+    self.server = server
+    self.doors = doors
+    for address in configuration.clients {
+      do {
+        _ = try listeners.listen(on: address) { server.takeClient($0) }
+      } catch {
+        throw StartFault(description: "cannot listen at \(address) for clients of tunnels: \(error)")
+      }
+    }
+  }
+
+  /// What kept the relay from its start.
+  public struct StartFault: Error, CustomStringConvertible {
+    public let description: String
+  }
+
+  public func run() async throws {
+    let http: any Channel
+    do {
+      http = try await RelayHTTP.serve(at: configuration.metrics, on: group) { [self] in await answer($0, $1) }
+    } catch {
+      throw StartFault(description: "cannot listen at \(configuration.metrics) for metrics: \(error)")
+    }
+    logger.info(
+      "relaying",
+      metadata: [
+        "root": "\(configuration.root.path)", "clients": "\(configuration.clients.map(\.description))",
+        "metrics": "\(configuration.metrics)",
+      ])
+    try ServiceManager.tellReady()
+    await cancelWhenGracefulShutdown { [self] in
+      await withTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { await self.files.follow() }
+        tasks.addTask {
+          await withTaskCancellationHandler {
+            try? await POSIXThread.run { [listeners = self.listeners] _ in listeners.run() }
+          } onCancel: {
+            self.listeners.stop()
+          }
+        }
+      }
+    }
+    await drain()
+    try? await http.close()
+    try? await group.shutdownGracefully()
+  }
+
+  /// Tells clients that it goes away, and waits for their streams.
+  private func drain() async {
+    listeners.closeAll()
+    let sessions = table.drain()
+    for session in sessions { session.eventLoop.execute { session.onLoop.goAway() } }
+    let deadline = ContinuousClock.now + Self.patience
+    while sessions.contains(where: { $0.channel.isActive && $0.streams.load(ordering: .relaxed) > 0 }),
+      ContinuousClock.now < deadline
+    {
+      // Detached from the task, which is cancelled.
+      await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
+    }
+    for session in sessions { session.channel.close(promise: nil) }
+  }
+
+  private func answer(_ method: HTTPMethod, _ path: String) async -> RelayHTTP.Response {
+    if method == .GET, path == "/metrics" {
+      return .init(
+        status: .ok, text: RelayState.metrics(of: table, connections: server.connectionCount, start: start))
+    }
+    let prefix = "/tunnels/"
+    guard method == .POST, path.hasPrefix(prefix), let workload = try? WorkloadID(String(path.dropFirst(prefix.count)))
+    else { return .init(status: .notFound, text: "there is no such thing here\n") }
+    do {
+      guard let problem = try await files.look(at: workload) else { return .init(status: .noContent, text: "") }
+      return .init(status: .conflict, text: problem)
+    } catch {
+      return .init(status: .internalServerError, text: "\(error)\n")
+    }
+  }
+}
+
+/// The ports of the loopback at which tunnels are, one listener each for all their addresses.
+private final class Doors: Sendable {
+  private let listeners: Listeners
+  private let namespace: NetworkNamespace?
+  private let handler: @Sendable (Listeners.Accepted) -> Void
+  private let open = Mutex<[UInt16: Listeners.Listener]>([:])
+
+  init(
+    _ listeners: Listeners, in namespace: NetworkNamespace?, _ handler: @escaping @Sendable (Listeners.Accepted) -> Void
+  ) {
+    self.listeners = listeners
+    self.namespace = namespace
+    self.handler = handler
+  }
+
+  /// Listens at these ports and no others.
+  func open(_ ports: Set<UInt16>) throws {
+    try open.withLock { open in
+      for (port, listener) in open where !ports.contains(port) {
+        listeners.close(listener)
+        open[port] = nil
+      }
+      for port in ports where open[port] == nil {
+        do {
+          open[port] = try listeners.listen(on: ListenAddress(":\(port)"), device: "lo", in: namespace, handler)
+        } catch {
+          throw RelayFault(description: "cannot listen at port \(port) of the loopback: \(error)")
+        }
+      }
+    }
+  }
+}

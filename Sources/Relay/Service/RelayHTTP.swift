@@ -1,0 +1,153 @@
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import Records
+public import System
+
+/// What the relay answers at its metrics address: `GET /metrics`, and `POST /tunnels/WORKLOAD`, by which the gateway has it look at a
+/// file now.
+final class RelayHTTP: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  struct Response: Sendable {
+    let status: HTTPResponseStatus
+    let text: String
+  }
+
+  private let answer: @Sendable (HTTPMethod, String) async -> Response
+
+  init(_ answer: @escaping @Sendable (HTTPMethod, String) async -> Response) { self.answer = answer }
+
+  static func serve(
+    at address: Endpoint, on group: any EventLoopGroup,
+    _ answer: @escaping @Sendable (HTTPMethod, String) async -> Response
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
+          try channel.pipeline.syncOperations.addHandler(RelayHTTP(answer))
+        }
+      }
+      .bind(host: "\(address.address)", port: Int(address.port)).get()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .head(let head) = unwrapInboundIn(data) else { return }
+    let channel = context.channel
+    // The server's pipeline takes no second request before the first is answered.
+    Task { [answer] in
+      let response = await answer(head.method, head.uri)
+      var headers = HTTPHeaders()
+      headers.add(name: "Content-Type", value: "text/plain; version=0.0.4; charset=utf-8")
+      headers.add(name: "Content-Length", value: "\(response.text.utf8.count)")
+      let answered = HTTPResponseHead(version: head.version, status: response.status, headers: headers)
+      channel.write(HTTPServerResponsePart.head(answered), promise: nil)
+      channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: response.text))), promise: nil)
+      channel.writeAndFlush(HTTPServerResponsePart.end(nil)).whenComplete { _ in
+        if !head.isKeepAlive { channel.close(promise: nil) }
+      }
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+/// Asks the relay, at its metrics address.
+public struct RelayClient: Sendable {
+  /// Why it could not be asked, or what it refused.
+  public enum Failure: Error, CustomStringConvertible {
+    /// Nobody listens there.
+    case notRunning
+    /// What it said of a record that it does not serve.
+    case refused(String)
+    case other(String)
+
+    public var description: String {
+      switch self {
+      case .notRunning: "the relay is not running"
+      case .refused(let reason): reason
+      case .other(let reason): "the relay cannot be asked: \(reason)"
+      }
+    }
+  }
+
+  let address: Endpoint
+
+  public init(address: Endpoint) {
+    self.address = address
+  }
+
+  /// What it tells of itself.
+  public func state() async throws(Failure) -> RelayState {
+    let body = try await ask(.GET, "/metrics").text
+    do throws(InvalidValue) { return try RelayState(metrics: body) } catch { throw .other("\(error)") }
+  }
+
+  /// Returns once it serves what a tunnel's file says, or that there is none.
+  ///
+  /// - Throws: ``Failure``, as `refused` when it cannot.
+  public func apply(tunnelOf workload: WorkloadID) async throws(Failure) {
+    let response = try await ask(.POST, "/tunnels/\(workload)")
+    guard response.status == .conflict else { return }
+    throw .refused(response.text)
+  }
+
+  /// How long an answer may take.
+  private static let patience = TimeAmount.seconds(5)
+
+  private func ask(_ method: HTTPMethod, _ path: String) async throws(Failure) -> RelayHTTP.Response {
+    do {
+      let channel: any Channel
+      let answer: EventLoopFuture<NIOHTTPClientResponseFull>
+      (channel, answer) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .connectTimeout(Self.patience)
+        .connect(host: "\(address.address)", port: Int(address.port)) { channel in
+          channel.eventLoop.makeCompletedFuture {
+            let promise = channel.eventLoop.makePromise(of: NIOHTTPClientResponseFull.self)
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: 64 << 20))
+            try channel.pipeline.syncOperations.addHandler(Answer(promise))
+            return (channel, promise.futureResult)
+          }
+        }
+      channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+      let head = HTTPRequestHead(
+        version: .http1_1, method: method, uri: path, headers: ["Host": "\(address)", "Connection": "close"])
+      channel.write(HTTPClientRequestPart.head(head), promise: nil)
+      channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
+      let response = try await answer.get()
+      channel.close(promise: nil)
+      return RelayHTTP.Response(status: response.head.status, text: response.body.map { String(buffer: $0) } ?? "")
+    } catch let error as IOError where error.errnoCode == ECONNREFUSED {
+      throw .notRunning
+    } catch let error as NIOConnectionError {
+      let reasons = error.connectionErrors.map(\.error)
+      let refusals = reasons.compactMap { ($0 as? IOError)?.errnoCode }
+      if !refusals.isEmpty, refusals.allSatisfy({ $0 == ECONNREFUSED }) { throw .notRunning }
+      throw .other("\(reasons.first ?? error)")
+    } catch {
+      throw .other("\(error)")
+    }
+  }
+
+  private final class Answer: ChannelInboundHandler {
+    typealias InboundIn = NIOHTTPClientResponseFull
+
+    private let promise: EventLoopPromise<NIOHTTPClientResponseFull>
+
+    init(_ promise: EventLoopPromise<NIOHTTPClientResponseFull>) { self.promise = promise }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { promise.succeed(unwrapInboundIn(data)) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+      promise.fail(error)
+      context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { promise.fail(ChannelError.eof) }
+  }
+}

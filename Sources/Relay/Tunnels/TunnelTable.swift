@@ -1,0 +1,241 @@
+import Logging
+import NIOCore
+import Records
+import Synchronization
+import System
+
+/// What went through a tunnel since the relay began.
+final class StreamCounters: Sendable {
+  /// From the client, or from the way out of a pipe, in bytes.
+  let received = Atomic<UInt64>(0)
+  /// To it, in bytes.
+  let sent = Atomic<UInt64>(0)
+  /// How many streams there are.
+  let streams = Atomic<Int>(0)
+  /// How many there have been.
+  let total = Atomic<UInt64>(0)
+}
+
+/// A live session of a tunnel's client, for whoever is on another event loop.
+final class SessionHandle: Sendable {
+  /// Whose tunnel it is.
+  let workload: WorkloadID
+  let number: Int
+  let eventLoop: any EventLoop
+  let channel: any Channel
+  let remote: Endpoint
+  let version: TunnelHandshake.Version
+  let since: UTCTime
+  /// How many streams there are, with those that are about to be opened.
+  let streams = Atomic<Int>(0)
+  let counters: StreamCounters
+  private let connection: NIOLoopBound<YamuxConnection>
+
+  init(
+    workload: WorkloadID, number: Int, connection: YamuxConnection, channel: any Channel, remote: Endpoint,
+    version: TunnelHandshake.Version, counters: StreamCounters
+  ) {
+    self.workload = workload
+    self.number = number
+    self.channel = channel
+    eventLoop = channel.eventLoop
+    self.remote = remote
+    self.version = version
+    since = .now
+    self.counters = counters
+    self.connection = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+  }
+
+  /// Only on the event loop.
+  var onLoop: YamuxConnection { connection.value }
+}
+
+/// The tunnels as they are to be, and the sessions of their clients.
+final class TunnelTable: Sendable {
+  private struct Entry {
+    var tunnel: Tunnel
+    let counters: StreamCounters
+    var sessions: [SessionHandle] = []
+  }
+
+  private struct State {
+    var tunnels: [WorkloadID: Entry] = [:]
+    var secrets: [TunnelSecret.Digest: WorkloadID] = [:]
+    var addresses: [Endpoint: WorkloadID] = [:]
+    var isDraining = false
+    var lastNumber = 0
+    var delays = FailureDelays()
+  }
+
+  /// How many sessions of one tunnel there may be.
+  static let maximumSessions = 16
+
+  private let state = Mutex(State())
+  private let logger: Logger
+
+  init(logger: Logger) {
+    self.logger = logger
+  }
+
+  // MARK: What is to be
+
+  /// A tunnel's file says this now; nil for nothing. Sessions of what is no more end at once.
+  ///
+  /// - Throws: ``TunnelConflict`` when another tunnel has its secret or its address.
+  func set(_ tunnel: Tunnel?, of workload: WorkloadID) throws(TunnelConflict) {
+    let ended = try state.withLock { state throws(TunnelConflict) -> [SessionHandle] in
+      let old = state.tunnels[workload]
+      guard old?.tunnel != tunnel else { return [] }
+      if let tunnel {
+        if let holder = state.secrets[tunnel.secret], holder != workload {
+          throw TunnelConflict(description: "the secret is \(holder)'s")
+        }
+        if let holder = state.addresses[tunnel.address], holder != workload {
+          throw TunnelConflict(description: "the address \(tunnel.address) is \(holder)'s")
+        }
+      }
+      if let old {
+        state.secrets[old.tunnel.secret] = nil
+        state.addresses[old.tunnel.address] = nil
+      }
+      guard let tunnel else {
+        state.tunnels[workload] = nil
+        return old?.sessions ?? []
+      }
+      let keepsSessions = old?.tunnel.secret == tunnel.secret
+      state.secrets[tunnel.secret] = workload
+      state.addresses[tunnel.address] = workload
+      state.tunnels[workload] = Entry(
+        tunnel: tunnel, counters: old?.counters ?? StreamCounters(), sessions: keepsSessions ? old?.sessions ?? [] : [])
+      return keepsSessions ? [] : old?.sessions ?? []
+    }
+    for session in ended { session.channel.close(promise: nil) }
+  }
+
+  /// The tunnels' ports on the loopback.
+  var ports: Set<UInt16> { state.withLock { Set($0.addresses.keys.map(\.port)) } }
+
+  /// Whose tunnels there are.
+  var workloads: Set<WorkloadID> { state.withLock { Set($0.tunnels.keys) } }
+
+  // MARK: Sessions
+
+  enum Admission {
+    case accepted(SessionHandle)
+    /// To be told after this time.
+    case refused(TunnelHandshake.Answer, after: TimeAmount)
+  }
+
+  /// Lets a client in whose secret is a tunnel's.
+  func admit(
+    _ handshake: TunnelHandshake.Outcome, _ connection: YamuxConnection, on channel: any Channel, from remote: Endpoint
+  ) -> Admission {
+    let digest = handshake.secret.digest
+    let now = NIODeadline.now()
+    return state.withLock { state in
+      guard !state.isDraining else { return .refused(.goingAway, after: .zero) }
+      guard let workload = state.secrets[digest], let entry = state.tunnels[workload], entry.tunnel.secret == digest
+      else { return .refused(.unknownSecret, after: state.delays.delay(for: remote.address, now: now)) }
+      guard entry.sessions.count < Self.maximumSessions else { return .refused(.tooManySessions, after: .zero) }
+      state.delays.forget(remote.address)
+      state.lastNumber += 1
+      let handle = SessionHandle(
+        workload: workload, number: state.lastNumber, connection: connection, channel: channel, remote: remote,
+        version: handshake.version, counters: entry.counters)
+      state.tunnels[workload]?.sessions.append(handle)
+      logger.info(
+        "client connected",
+        metadata: ["tunnel": "\(workload)", "from": "\(remote)", "handshake": "\(handshake.version.number)"])
+      return .accepted(handle)
+    }
+  }
+
+  /// A session takes no further streams.
+  func remove(_ session: SessionHandle, because reason: String) {
+    let wasThere = state.withLock { state in
+      guard let index = state.tunnels[session.workload]?.sessions.firstIndex(where: { $0 === session }) else { return false }
+      state.tunnels[session.workload]?.sessions.remove(at: index)
+      return true
+    }
+    guard wasThere else { return }
+    logger.info(
+      "client gone", metadata: ["tunnel": "\(session.workload)", "from": "\(session.remote)", "reason": "\(reason)"])
+  }
+
+  /// The session that a connection to an address goes to, the least busy one; it counts as one of its streams from here on. Nil
+  /// when there is none.
+  func session(behind address: Endpoint) -> SessionHandle? {
+    state.withLock { state in
+      guard let workload = state.addresses[address] else { return nil }
+      let session = state.tunnels[workload]?.sessions.min {
+        $0.streams.load(ordering: .relaxed) < $1.streams.load(ordering: .relaxed)
+      }
+      session?.streams.add(1, ordering: .relaxed)
+      return session
+    }
+  }
+
+  /// Lets nobody in any more; the sessions that there are.
+  func drain() -> [SessionHandle] {
+    state.withLock { state in
+      state.isDraining = true
+      return state.tunnels.values.flatMap(\.sessions)
+    }
+  }
+
+  /// What there is, by workload.
+  var overview: [(tunnel: Tunnel, counters: StreamCounters, sessions: [SessionHandle])] {
+    state.withLock { state in
+      state.tunnels.values.map { ($0.tunnel, $0.counters, $0.sessions) }
+    }
+    .sorted { $0.tunnel.workload < $1.tunnel.workload }
+  }
+}
+
+/// What two tunnels cannot both have.
+struct TunnelConflict: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// How long clients wait that give a wrong secret: longer each time, by address.
+struct FailureDelays {
+  private struct Failures {
+    var count: Int
+    var last: NIODeadline
+  }
+
+  private static let first = TimeAmount.milliseconds(250)
+  private static let longest = TimeAmount.seconds(30)
+  private static let memory = TimeAmount.minutes(10)
+  private static let capacity = 10_000
+
+  private var failures: [Origin: Failures] = [:]
+
+  /// A whole network of IPv6, in which who has one address has all of them.
+  private struct Origin: Hashable {
+    let bytes: [UInt8]
+
+    init(_ address: IPAddress) {
+      let all = SocketAddress(address, port: 0).addressBytes
+      bytes = address.isIPv4 ? all : Array(all.prefix(8))
+    }
+  }
+
+  mutating func delay(for address: IPAddress, now: NIODeadline) -> TimeAmount {
+    let origin = Origin(address)
+    if failures.count >= Self.capacity, failures[origin] == nil {
+      failures = failures.filter { now - $0.value.last < Self.memory }
+      // So many at a time are one and the same.
+      guard failures.count < Self.capacity else { return Self.longest }
+    }
+    var entry = failures[origin] ?? Failures(count: 0, last: now)
+    if now - entry.last > Self.memory { entry.count = 0 }
+    let delay = min(Self.first * (1 << min(entry.count, 7)), Self.longest)
+    entry.count += 1
+    entry.last = now
+    failures[origin] = entry
+    return delay
+  }
+
+  mutating func forget(_ address: IPAddress) { failures[Origin(address)] = nil }
+}
