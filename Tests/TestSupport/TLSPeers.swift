@@ -45,7 +45,9 @@ public final class TLSPeers: Sendable {
 
   /// Makes `count` connections, one after the other, each of which ends at once.
   public func connect(_ count: Int, to host: String, through traefik: String) async throws -> Sums {
-    try await order("short \(host) \(traefik) \(count)")
+    // A few at a time: each answer is waited for as long as any, and on a loaded machine a connection takes its time.
+    for _ in 0..<(count - 1) / 10 { _ = try await order("short \(host) \(traefik) 10") }
+    return try await order("short \(host) \(traefik) \((count - 1) % 10 + 1)")
   }
 
   /// Opens a connection that stays open.
