@@ -30,6 +30,7 @@ let package = Package(
     .executable(name: "gateway", targets: ["gateway"]),
     .executable(name: "gatewayctl", targets: ["gatewayctl"]),
     .executable(name: "acme-hook", targets: ["acme-hook"]),
+    .executable(name: "gateway-relay", targets: ["gateway-relay"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -63,13 +64,15 @@ let package = Package(
       name: "Relay",
       dependencies: ["CLinux", "COpenSSL", "Records", "System", logging, lifecycle, nioCore, nioPosix, nioHTTP],
       swiftSettings: settings),
-    .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
+    .target(name: "ProgramLog", dependencies: ["System", logging], swiftSettings: settings),
+    .target(
+      name: "Arguments", dependencies: ["ProgramLog", "System", argumentParser, logging], swiftSettings: settings),
     .target(name: "ACMEHook", dependencies: ["DNSZones", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(
       name: "GatewayModule",
       dependencies: [
-        "CLinux", "DNSZones", "GatewayClient", "ProxyConfig", "RPC", "Records", "System", logging, lifecycle, nioCore,
-        nioPosix, nioHTTP,
+        "CLinux", "DNSZones", "GatewayClient", "ProxyConfig", "RPC", "Records", "Relay", "System", logging, lifecycle,
+        nioCore, nioPosix, nioHTTP,
       ],
       swiftSettings: settings),
     .target(
@@ -102,6 +105,10 @@ let package = Package(
       name: "acme-hook", dependencies: ["ACMEHook", "Arguments", "Records", "System", argumentParser],
       swiftSettings: settings),
     .executableTarget(
+      name: "gateway-relay",
+      dependencies: ["Arguments", "Records", "Relay", "System", argumentParser, logging, lifecycle],
+      swiftSettings: settings),
+    .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
 
@@ -113,6 +120,9 @@ let package = Package(
     .testTarget(name: "RecordsTests", dependencies: ["Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "DNSZonesTests", dependencies: ["DNSZones", "Records", "System", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "ProgramLogTests", dependencies: ["ProgramLog", "RPC", "System", "TestSupport", logging],
+      swiftSettings: settings),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"], swiftSettings: settings),
     .testTarget(
       name: "ProxyConfigTests", dependencies: ["ProxyConfig", "Records", "System", "TestSupport"],

@@ -1,9 +1,9 @@
 import ACMEHook
-public import ArgumentParser
+import ArgumentParser
 import Arguments
 import DNSZones
 import GatewayClient
-public import GatewayModule
+import GatewayModule
 import Logging
 import ProxyConfig
 import RPC
@@ -34,6 +34,7 @@ struct GatewayCommand: AsyncParsableCommand {
     .list("acme-resolver"), .list("dns-address"), .list("dns-nameserver"), .list("dns-domain"),
     .list("dns-secondary"), .option("dns-transfer-key"), .option("dns-redis"), .option("dns-redis-prefix"),
     .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"), .option("traefik-restart"),
+    .option("relay-address"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
     .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -97,6 +98,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @OptionGroup(title: "DNS") var dns: DNSOptions
 
+  @OptionGroup(title: "Tunnels") var tunnelling: TunnelOptions
+
   @Option(
     help: .init(
       "The command that restarts Traefik, for example 'zinit restart traefik'. /bin/sh runs it when Traefik's static configuration changed.",
@@ -106,20 +109,7 @@ struct GatewayCommand: AsyncParsableCommand {
   @Flag(help: "Accept backends on the loopback, for trials on one machine.")
   var allowLoopbackBackends = false
 
-  @Option(
-    help: .init(
-      "The lowest level that is logged: trace, debug, info, notice, warning, error or critical. (default: info)",
-      valueName: "level"),
-    transform: parseLevel)
-  var logLevel = Logger.Level.info
-
-  @Option(help: .init("The format of the log, which goes to standard error: text or json.", valueName: "format"))
-  var logFormat = LogFormat.text
-
-  private static func parseLevel(_ text: String) throws -> Logger.Level {
-    guard let level = Logger.Level(rawValue: text) else { throw ValidationError("there is no such level") }
-    return level
-  }
+  @OptionGroup(title: "Log") var log: LogOptions
 
   var brokerURL: BrokerURL {
     get throws {
@@ -134,7 +124,7 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let logger = Logger(label: "gateway", level: logLevel, format: logFormat)
+    let logger = log.logger("gateway")
     let broker = try brokerURL
     let root = GatewayRoot(root)
     // Before anything is written.
@@ -173,6 +163,9 @@ struct GatewayCommand: AsyncParsableCommand {
     let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)
     services.append(meter)
 
+    let tunnels = try tunnelling.configuration(https: httpsAddress).map {
+      try Tunnels($0, root: root, routes: store, network: network, logger: logger)
+    }
     let gateway = Gateway(
       store: store, events: events, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
@@ -180,12 +173,16 @@ struct GatewayCommand: AsyncParsableCommand {
       description: NodeDescription(
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
         authority: acme.certificates?.authority, certificates: certificateWatch),
-      dns: zones, allowsLoopbackBackends: allowLoopbackBackends)
+      dns: zones, tunnels: tunnels, allowsLoopbackBackends: allowLoopbackBackends)
     var server = RPCServer(module: GatewayObject.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
     if let zones {
       server.register(zones)
       services.append(DNSService(zones))
+    }
+    if let tunnels {
+      server.register(tunnels)
+      services.append(TunnelService(tunnels))
     }
     services.append(server)
     services.append(
@@ -193,11 +190,12 @@ struct GatewayCommand: AsyncParsableCommand {
         await server.takesTurn()
         await store.takesTurn()
         await zones?.takesTurn()
+        await tunnels?.takesTurn()
       })
 
     // At the debug level it prints whole services, for thousands of bytes.
     var lifecycleLogger = logger
-    lifecycleLogger.logLevel = max(logLevel, .info)
+    lifecycleLogger.logLevel = max(logger.logLevel, .info)
     var configuration = ServiceGroupConfiguration(
       services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger)
     configuration.maximumGracefulShutdownDuration = .seconds(9)
@@ -277,5 +275,3 @@ struct GatewayCommand: AsyncParsableCommand {
     }
   }
 }
-
-extension LogFormat: ExpressibleByArgument {}

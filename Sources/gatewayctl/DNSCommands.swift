@@ -176,10 +176,6 @@ struct NotAnswered: Error, CustomStringConvertible {
 extension BusOptions {
   /// Runs `body` with the gateway's DNS.
   fileprivate func withDNS<Result: Sendable>(_ body: (DNSClient) async throws -> Result) async throws -> Result {
-    try await withClient { client, timeout in
-      let status = try await client.status(of: GatewayObject.module, timeout: timeout)
-      guard status.objects.contains(DNSObject.id) else { throw NoNames() }
-      return try await body(DNSClient(client, timeout: timeout))
-    }
+    try await withObject(DNSObject.id, else: NoNames()) { try await body(DNSClient($0, timeout: $1)) }
   }
 }

@@ -18,7 +18,7 @@ struct GatewayCtl: AsyncParsableCommand {
     version: "gatewayctl \(ProgramVersion.text)",
     subcommands: [
       SetName.self, SetFQDN.self, Delete.self, List.self, Watch.self, ShowMetrics.self, Status.self, CheckNode.self,
-      DNSCommands.self,
+      DNSCommands.self, TunnelCommands.self,
     ])
 }
 
@@ -106,6 +106,17 @@ struct BusOptions: ParsableArguments {
   ) async throws -> Result {
     try await withClient(waits: waits) { client, timeout in
       try await body(GatewayClient(client, timeout: timeout))
+    }
+  }
+
+  /// The same for an object that not every gateway has, and which is otherwise waited for in vain.
+  func withObject<Result: Sendable>(
+    _ object: ObjectID, else missing: any Error, _ body: (RPCClient, Duration) async throws -> Result
+  ) async throws -> Result {
+    try await withClient { client, timeout in
+      let status = try await client.status(of: GatewayObject.module, timeout: timeout)
+      guard status.objects.contains(object) else { throw missing }
+      return try await body(client, timeout)
     }
   }
 

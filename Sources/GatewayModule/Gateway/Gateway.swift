@@ -13,6 +13,7 @@ public struct Gateway: Sendable {
   private let meter: TrafficMeter
   private let description: NodeDescription
   private let dns: DNS?
+  private let tunnels: Tunnels?
   private let allowsLoopbackBackends: Bool
   private let turns = WorkloadTurns()
 
@@ -24,11 +25,12 @@ public struct Gateway: Sendable {
   ///   - meter: what went through Traefik.
   ///   - description: what it was started with.
   ///   - dns: in which others may hold a name; nil where the node serves no names.
+  ///   - tunnels: through which routes may lead; nil where there are none.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
     store: RouteStore, events: RouteEvents, network: PublicNetworkSource, domainCheck: DomainCheck?,
     meter: TrafficMeter,
-    description: NodeDescription, dns: DNS? = nil, allowsLoopbackBackends: Bool = false
+    description: NodeDescription, dns: DNS? = nil, tunnels: Tunnels? = nil, allowsLoopbackBackends: Bool = false
   ) {
     self.store = store
     self.events = events
@@ -37,6 +39,7 @@ public struct Gateway: Sendable {
     self.meter = meter
     self.description = description
     self.dns = dns
+    self.tunnels = tunnels
     self.allowsLoopbackBackends = allowsLoopbackBackends
   }
 
@@ -50,11 +53,14 @@ public struct Gateway: Sendable {
       guard let zone = node.domain else {
         throw CallError("this node has no domain: a named proxy needs one, use SetFQDNProxy")
       }
+      guard tunnels == nil || name.rawValue != TunnelName.label else {
+        throw InvalidValue("name", name.rawValue, "clients of tunnels dial in under it")
+      }
       let route = try Route(
         workload: workload, domain: try Domain(name, in: zone),
         tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), kind: .named,
         backends: request.backends,
-        httpBackends: request.httpBackends ?? [], under: policy(node))
+        httpBackends: request.httpBackends ?? [], under: policy(node), tunnels: tunnels(in: request, for: workload))
       try dns?.checkIsFree(route.domain, for: workload)
       try await publish(route)
       return route.domain.rawValue
@@ -77,7 +83,8 @@ public struct Gateway: Sendable {
       let route = try Route(
         workload: workload, domain: domain, tls: request.passesTLSThrough ? .passthrough : .terminated(.own),
         kind: .fqdn,
-        backends: request.backends, httpBackends: request.httpBackends ?? [], under: policy(node))
+        backends: request.backends, httpBackends: request.httpBackends ?? [], under: policy(node),
+        tunnels: tunnels(in: request, for: workload))
       if store.contains(route) { return store.want(route) }
       try store.checkOwner(of: route)
       if let domainCheck {
@@ -155,6 +162,10 @@ public struct Gateway: Sendable {
   private func policy(_ node: PublicNetwork) -> AddressPolicy {
     .requested(
       nodeAddresses: Set(node.addresses), allowLoopback: allowsLoopbackBackends, traefik: description.listeners)
+  }
+
+  private func tunnels(in request: RouteRequest, for workload: WorkloadID) -> Backend.Tunnels {
+    tunnels?.addresses(of: request.backends + (request.httpBackends ?? []), for: workload.user) ?? [:]
   }
 
   private func refusePrivateNetwork(_ network: String?) throws {

@@ -12,7 +12,7 @@ extension RouteInfo {
       }
     self.init(
       workload: route.workload.rawValue, kind: kind, fqdn: route.domain.rawValue,
-      passesTLSThrough: route.tls == .passthrough, backends: route.backends.map(\.description),
-      httpBackends: route.httpBackends?.map(\.endpoint.description) ?? [])
+      passesTLSThrough: route.tls == .passthrough, backends: route.backends.map(\.requested),
+      httpBackends: route.httpBackends?.map { $0.tunnel == nil ? "\($0.endpoint)" : $0.requested } ?? [])
   }
 }

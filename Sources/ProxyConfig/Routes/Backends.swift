@@ -11,12 +11,14 @@ public struct Backends: Hashable, Sendable {
   ///
   /// Throws one error that names every faulty backend with its own reason.
   public init(
-    _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy
+    _ texts: some Collection<String>, for mode: TLSMode, under policy: AddressPolicy, tunnels: Backend.Tunnels = [:]
   ) throws(InvalidValue) {
-    try self.init(texts, as: Backend.Form(mode), under: policy)
+    try self.init(texts, as: Backend.Form(mode), under: policy, tunnels)
   }
 
-  init(_ texts: some Collection<String>, as form: Backend.Form, under policy: AddressPolicy) throws(InvalidValue) {
+  init(
+    _ texts: some Collection<String>, as form: Backend.Form, under policy: AddressPolicy, _ tunnels: Backend.Tunnels
+  ) throws(InvalidValue) {
     guard !texts.isEmpty else { throw InvalidValue("at least one backend is needed") }
     guard texts.count <= Self.maximumCount else {
       throw InvalidValue("at most \(Self.maximumCount) backends are allowed, not \(texts.count)")
@@ -27,7 +29,7 @@ public struct Backends: Hashable, Sendable {
     var faults: [String] = []
     for text in texts {
       do throws(InvalidValue) {
-        let backend = try Backend(text, as: form, under: policy)
+        let backend = try Backend(text, as: form, under: policy, tunnels)
         if seen.insert(backend).inserted { elements.append(backend) }
       } catch {
         faults.append(error.description)

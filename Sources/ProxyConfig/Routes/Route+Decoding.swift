@@ -11,12 +11,14 @@ extension Route {
 
     /// The route that a file's root mapping describes; current, where the `Forwarded` header of `proxies` reaches the backends.
     init(_ root: YAMLNode, workload: WorkloadID, trusting proxies: [IPNetwork]) throws(FileMismatch) {
-      let sections = try root.fields(["http", "tcp", "kind"])
+      let sections = try root.fields(["http", "tcp", "kind", "tunnels"])
+      let tunnels = try TunnelsReading(sections[3])
       switch (sections[0], sections[1]) {
       case (let http?, nil):
         if let kind = sections[2] { throw kind.mismatch("a kind beside the certificate that says it") }
-        try self.init(http: http, workload, proxies)
-      case (let http, let tcp?): try self.init(tcp: tcp, http: http, kind: sections[2], workload, proxies)
+        try self.init(http: http, tunnels, workload, proxies)
+      case (let http, let tcp?): 
+        try self.init(tcp: tcp, http: http, kind: sections[2], tunnels, workload, proxies)
       case (nil, nil): throw root.mismatch("a route has http or tcp")
       }
     }
@@ -24,7 +26,9 @@ extension Route {
 }
 
 extension Route.FileReading {
-  private init(http: YAMLNode, _ workload: WorkloadID, _ proxies: [IPNetwork]) throws(FileMismatch) {
+  private init(
+    http: YAMLNode, _ tunnels: TunnelsReading, _ workload: WorkloadID, _ proxies: [IPNetwork]
+  ) throws(FileMismatch) {
     let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
     let (all, trusted) = try http.required(fields[0], "routers")
       .only("\(workload)-route", and: Route.trustedRouterName(of: workload))
@@ -57,8 +61,8 @@ extension Route.FileReading {
     if let check = service.healthCheck { throw check.otherValue }
     route = try http.reading { () throws(InvalidValue) in
       try Route(
-        workload: workload, domain: router.domain, tls: .terminated(certificate), backends: service.backends,
-        under: .alreadyAccepted)
+        workload: workload, domain: router.domain, tls: .terminated(certificate),
+        backends: tunnels.requested(service.backends), under: .alreadyAccepted, tunnels: tunnels.addresses)
     }
 
     isCurrent = try http.isCurrent(trusting: proxies, by: trusted) { [route] believed in
@@ -76,7 +80,8 @@ extension Route.FileReading {
   }
 
   private init(
-    tcp: YAMLNode, http: YAMLNode?, kind: YAMLNode?, _ workload: WorkloadID, _ proxies: [IPNetwork]
+    tcp: YAMLNode, http: YAMLNode?, kind: YAMLNode?, _ tunnels: TunnelsReading, _ workload: WorkloadID,
+    _ proxies: [IPNetwork]
   ) throws(FileMismatch) {
     let fields = try tcp.fields(["routers", "services"])
     let router = try Router(tcp.required(fields[0], "routers").only("\(workload)-route"), "HostSNI", workload)
@@ -101,13 +106,39 @@ extension Route.FileReading {
     if let kind, let text, kindOfRoute == nil { throw kind.mismatch("a kind that no route has: \(quoted(text))") }
     route = try tcp.reading { () throws(InvalidValue) in
       try Route(
-        workload: workload, domain: router.domain, tls: .passthrough, kind: kindOfRoute, backends: service.backends,
-        httpBackends: httpBackends, under: .alreadyAccepted)
+        workload: workload, domain: router.domain, tls: .passthrough, kind: kindOfRoute,
+        backends: tunnels.requested(service.backends), httpBackends: tunnels.requested(httpBackends),
+        under: .alreadyAccepted, tunnels: tunnels.addresses)
     }
     isCurrent = try tcp.isCurrent(trusting: proxies, by: trusted) { [route] believed in
       [(http, route.httpBesidePassthrough(believed)), (service.healthCheck, route.healthCheck)]
     } orFirst: {
       http == nil && service.healthCheck == nil
+    }
+  }
+
+  /// The tunnels that a route file names, by which its backends at their addresses are known.
+  private struct TunnelsReading {
+    private(set) var addresses: Backend.Tunnels = [:]
+    private var names: [Endpoint: WorkloadID] = [:]
+
+    init(_ tunnels: YAMLNode?) throws(FileMismatch) {
+      try tunnels?.forEachField { (key, value) throws(FileMismatch) in
+        let (name, text) = try (key.string, value.string)
+        let workload = try key.reading { () throws(InvalidValue) in try WorkloadID(name) }
+        let endpoint = try value.reading { () throws(InvalidValue) in try Endpoint(text) }
+        addresses[workload] = endpoint
+        names[endpoint] = workload
+      }
+    }
+
+    /// Backends as they were asked for.
+    func requested(_ backends: [String]) -> [String] {
+      guard !names.isEmpty else { return backends }
+      return backends.map { text in
+        let address = text.hasPrefix("http://") ? String(text.dropFirst("http://".count)) : text
+        return (try? Endpoint(address)).flatMap { names[$0] }.map { "tunnel:\($0)" } ?? text
+      }
     }
   }
 

@@ -25,6 +25,12 @@ extension Route {
         // Traefik takes no notice of what it does not know at the root.
         if let kind { yaml.field("kind", kind.rawValue) }
       }
+      let tunnels = tunnels.sorted { $0.key < $1.key }
+      if !tunnels.isEmpty {
+        yaml.mapping("tunnels") {
+          for (workload, endpoint) in tunnels { yaml.field(workload.rawValue, "\(endpoint)") }
+        }
+      }
     }
   }
 

@@ -62,10 +62,11 @@ public struct Route: Hashable, Sendable {
   ///   - backends: in the form that `tls` asks for.
   ///   - httpBackends: for plain HTTP, `IP[:port]` each; only where TLS is passed through.
   ///   - policy: which addresses they may have.
+  ///   - tunnels: which tunnels they may be.
   public init(
     workload: WorkloadID, domain: Domain, tls: TLS, kind: Kind? = nil, backends: some Collection<String>,
     httpBackends: [String] = [],
-    under policy: AddressPolicy
+    under policy: AddressPolicy, tunnels: Backend.Tunnels = [:]
   ) throws(InvalidValue) {
     guard httpBackends.isEmpty || tls == .passthrough else {
       throw InvalidValue(
@@ -80,8 +81,8 @@ public struct Route: Hashable, Sendable {
       case .terminated(.own): .fqdn
       case .passthrough: kind
       }
-    self.backends = try Backends(backends, for: tls.mode, under: policy)
-    self.httpBackends = httpBackends.isEmpty ? nil : try Backends(httpBackends, as: .plain, under: policy)
+    self.backends = try Backends(backends, for: tls.mode, under: policy, tunnels: tunnels)
+    self.httpBackends = httpBackends.isEmpty ? nil : try Backends(httpBackends, as: .plain, under: policy, tunnels)
   }
 
   /// The name that Traefik is to have a certificate for, a wildcard as `*.DOMAIN`; nil where TLS is passed through.
@@ -91,6 +92,13 @@ public struct Route: Hashable, Sendable {
     case .terminated(.wildcard(let zone)): "*.\(zone)"
     case .passthrough: nil
     }
+  }
+
+  /// The tunnels among its backends.
+  public var tunnels: Backend.Tunnels {
+    let all = Array(backends) + (httpBackends.map(Array.init) ?? [])
+    return Dictionary(
+      all.compactMap { backend in backend.tunnel.map { ($0, backend.endpoint) } }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The same route of which is known as what it was asked for.

@@ -79,14 +79,16 @@ public final class RecordStore<Content: StoredRecord>: Sendable {
   /// - Parameters:
   ///   - directory: where the files are.
   ///   - kind: what a record is called in the log.
+  ///   - mode: of the files.
   ///   - onEvent: takes what becomes of records, one event after the other, before the call that caused it returns. It must not
   ///     wait.
   /// - Throws: `FileError` when the root cannot be read or written.
   public init(
-    _ root: GatewayRoot, directory: String, kind: String, logger: Logger, onEvent: @escaping @Sendable (Event) -> Void
+    _ root: GatewayRoot, directory: String, kind: String, mode: UInt32 = 0o644, logger: Logger,
+    onEvent: @escaping @Sendable (Event) -> Void
   ) throws {
     let name = directory.split(separator: "/").last.map(String.init) ?? kind
-    files = RecordFiles(directory, staging: "\(root.staging)/\(name)", quarantine: root.quarantine)
+    files = RecordFiles(directory, staging: "\(root.staging)/\(name)", quarantine: root.quarantine, mode: mode)
     self.kind = kind
     self.logger = logger
     self.onEvent = onEvent

@@ -20,6 +20,9 @@ public struct RelayState: Sendable {
     public var received: UInt64 = 0
     /// To it.
     public var sent: UInt64 = 0
+
+    /// One that nobody has dialled in for.
+    public init() {}
   }
 
   /// By workload.

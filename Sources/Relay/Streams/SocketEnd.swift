@@ -36,7 +36,11 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   /// Carries what comes to the other end from now on.
   func join(_ other: any StreamEnd) {
     self.other = other
-    guard let context, context.channel.isActive else { return other.reset() }
+    if let context, context.channel.isActive { begin(context) }
+  }
+
+  private func begin(_ context: ChannelHandlerContext) {
+    guard reading == .notYet, other != nil else { return }
     reading = .going
     context.read()
   }
@@ -46,6 +50,11 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   // MARK: The connection
+
+  func channelActive(context: ChannelHandlerContext) {
+    begin(context)
+    context.fireChannelActive()
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let data = unwrapInboundIn(data)
@@ -118,7 +127,7 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
 
   func reset() {
     other = nil
-    guard let context, context.channel.isActive else { return }
+    guard let context else { return }
     // The peer is to see that it was no orderly end.
     if let options = (context.channel as? any SocketOptionProvider) {
       options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in }

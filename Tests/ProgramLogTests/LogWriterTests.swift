@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import GatewayModule
+@testable import ProgramLog
 
 /// Lines for a pipe that is read late, or never.
 @Suite(.timeLimit(.minutes(5)))

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import Testing
 
-@testable import GatewayModule
+@testable import ProgramLog
 
 @Suite(.timeLimit(.minutes(5)))
 struct LineLogHandlerTests {

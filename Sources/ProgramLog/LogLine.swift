@@ -1,5 +1,4 @@
 import Logging
-import RPC
 import System
 
 /// A log event as the bytes of one line.

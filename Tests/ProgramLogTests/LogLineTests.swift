@@ -4,7 +4,7 @@ import RPC
 import System
 import Testing
 
-@testable import GatewayModule
+@testable import ProgramLog
 
 @Suite(.timeLimit(.minutes(5)))
 struct LogLineTests {
