@@ -239,6 +239,7 @@ struct GatewayCommand: AsyncParsableCommand {
       root: root.path, http: httpAddress, https: httpsAddress, metrics: try ListenAddress("\(traefikAddress)"),
       certificates: certificates)
     configuration.clients = clients.clients
+    configuration.tunnelDoor = tunnelling.door
     if configuration.longTransfers == nil {
       logger.warning("no limit on the time for a request's header", metadata: ["root": "\(root.path)"])
     }

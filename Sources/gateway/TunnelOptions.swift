@@ -38,6 +38,9 @@ struct TunnelOptions: ParsableArguments {
     }
   }
 
+  /// Where Traefik hands clients over; nil where tunnels are off.
+  var door: Endpoint? { relay.map { _ in Tunnels.door(at: tunnelPort) } }
+
   func validate() throws {
     guard clients.isEmpty || !isClosed else {
       throw ValidationError("--tunnel-address and --no-tunnel-address exclude each other")

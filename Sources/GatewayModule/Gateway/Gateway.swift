@@ -53,7 +53,7 @@ public struct Gateway: Sendable {
       guard let zone = node.domain else {
         throw CallError("this node has no domain: a named proxy needs one, use SetFQDNProxy")
       }
-      guard tunnels == nil || name.rawValue != TunnelName.label else {
+      guard tunnels == nil || name.rawValue != TunnelEntry.label else {
         throw InvalidValue("name", name.rawValue, "clients of tunnels dial in under it")
       }
       let route = try Route(

@@ -25,14 +25,18 @@ extension StaticConfiguration {
     }
     // Before the configuration that names them. The routes' directory is for the RouteStore to make, which puts the routes back
     // into it: until then nothing of this is in it either.
-    for (path, bytes) in longTransfers?.files ?? [] {
+    for (path, bytes) in companions {
       let folder = FileSystem.parent(of: "\(root.path)/\(path)")
       if folder != root.proxy {
         try FileSystem.makeDirectory(folder, mode: 0o755)
       } else if (try? FileSystem.status(folder)) == nil {
         continue
       }
-      _ = try Self.install(bytes, as: path, in: root)
+      if let bytes {
+        _ = try Self.install(bytes, as: path, in: root)
+      } else if (try? FileSystem.status("\(root.path)/\(path)")) != nil {
+        try FileSystem.remove("\(root.path)/\(path)")
+      }
     }
     return try Self.install(encoded(), as: "traefik.yaml", in: root)
   }

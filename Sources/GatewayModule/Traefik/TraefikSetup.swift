@@ -48,6 +48,7 @@ public final class TraefikSetup: Service {
   public func apply(_ network: PublicNetwork?) throws(FileError) {
     try state.withLock { state throws(FileError) in
       var configuration = configuration
+      configuration.domain = network?.domain
       if configuration.certificates != nil, network?.domain == nil {
         var withoutWildcard = configuration
         withoutWildcard.certificates?.hasDomain = false

@@ -61,6 +61,9 @@ public struct Tunnels: Sendable {
     }
   }
 
+  /// Where the relay takes clients that come by way of Traefik.
+  public static func door(at port: UInt16) -> Endpoint { Endpoint(address: TunnelAddress.door, port: port) }
+
   /// Where a user's tunnels are, of those that are named as backends.
   func addresses(of backends: [String], for user: Substring) -> Backend.Tunnels {
     Dictionary(
@@ -131,7 +134,7 @@ public struct Tunnels: Sendable {
   /// Where clients may dial in, as far as is known.
   private func servers() async -> [String] {
     guard let network = try? await network.last() else { return [] }
-    let tls = network.domain.map { ["tls://\(TunnelName.label).\($0):\(configuration.https.port)"] } ?? []
+    let tls = network.domain.map { ["tls://\(TunnelEntry.label).\($0):\(configuration.https.port)"] } ?? []
     let clear = configuration.clients.flatMap { listener in
       (listener.address.flatMap { $0.isUnspecified ? nil : [$0] } ?? network.addresses).map {
         "tcp://\(Endpoint(address: $0, port: listener.port))"
@@ -163,12 +166,6 @@ public struct Tunnels: Sendable {
 
   /// Returns once the thread that writes has come to it.
   public func takesTurn() async { await store.takesTurn() }
-}
-
-/// The name in the node's domain under which clients of tunnels dial in by TLS.
-public enum TunnelName {
-  /// No workload's.
-  static let label = "tunnel"
 }
 
 /// The addresses of tunnels that are being written.

@@ -1,5 +1,5 @@
-import Records
-import System
+public import Records
+public import System
 
 /// Traefik's static configuration, `<root>/traefik.yaml`: what it listens on, where it finds the routes and what it tells of itself.
 ///
@@ -33,6 +33,11 @@ public struct StaticConfiguration: Hashable, Sendable {
   public var certificates: CertificateResolvers?
   /// What is taken from clients, and how.
   public var clients = Clients()
+
+  /// Where the relay takes clients of tunnels that come by way of Traefik; nil where there are no tunnels.
+  public var tunnelDoor: Endpoint?
+  /// The node's, where that is known: for ``tunnelEntry``.
+  public var domain: Domain?
 
   /// What Traefik takes from clients of its entry points `web` and `web-secure`, and how.
   public struct Clients: Hashable, Sendable {
