@@ -145,7 +145,7 @@ let package = Package(
       name: "EndToEnd",
       dependencies: [
         "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport", "acme-hook",
-        "gateway", "gatewayctl",
+        "gateway", "gatewayctl", "gateway-relay",
         "Calculator", logging,
       ],
       swiftSettings: settings),

@@ -186,11 +186,11 @@ public final class GatewayProcess: Fixture {
     _ = try Self.accepted(await call("DeleteNamedProxy", .string(workload)))
   }
 
-  /// The argument of a call that publishes something; TLS is passed through to backends without a scheme.
+  /// The argument of a call that publishes something; TLS is passed through to backends without a scheme, tunnels apart.
   private static func proxy(_ name: [String: JSON], _ backends: [String]) -> JSON {
     .object(
       name.merging([
-        "TLSPassthrough": .bool(!backends.contains { $0.contains("://") }),
+        "TLSPassthrough": .bool(!backends.contains { $0.contains("://") || $0.hasPrefix("tunnel:") }),
         "Backends": .array(backends.map(JSON.string)),
       ]) { $1 })
   }

@@ -23,6 +23,15 @@ public enum Repository {
     return path
   }
 
+  /// The path of a program in Go that tests speak with, which scripts/peers builds.
+  public static func peer(_ name: String) throws -> String {
+    let path = file(".build/peers/\(name)")
+    guard FileManager.default.isExecutableFile(atPath: path) else {
+      throw FixtureError("no \(path); scripts/peers builds it")
+    }
+    return path
+  }
+
   /// The path of a program: what the environment variable names, else the one that `make setup` put into `.venv`, else
   /// the first on `PATH`.
   public static func program(_ name: String, environment variable: String? = nil) throws -> String {

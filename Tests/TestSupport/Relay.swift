@@ -1,0 +1,134 @@
+import Foundation
+import Synchronization
+
+/// A relay beside a gateway, and clients of tunnels that dial in to it.
+public final class Relay: Fixture {
+  /// Where it tells of itself.
+  public let metrics: String
+  /// Where clients dial in.
+  public let clients: String
+  /// The port of the loopback at which tunnels are.
+  public let port: String
+  private let directory: TemporaryDirectory
+  private let root: String
+  private let process: Mutex<ChildProcess>
+
+  /// Starts a gateway and a relay for it, runs `body` with them and stops them.
+  ///
+  /// - Parameter flags: of the gateway, besides those that have it know the relay.
+  @discardableResult
+  public static func withNode<Result>(
+    _ flags: [String] = GatewayProcess.permissive, isolation: isolated (any Actor)? = #isolation,
+    _ body: (GatewayProcess, Relay) async throws -> Result
+  ) async throws -> Result {
+    let (metrics, clients, port) = try ("127.0.0.1:\(FreePort.next())", "127.0.0.1:\(FreePort.next())", FreePort.next())
+    let own = ["--relay-address", metrics, "--tunnel-address", clients, "--tunnel-port", "\(port)"]
+    return try await GatewayProcess.withGateway(flags + own) { gateway in
+      try await TemporaryDirectory.withDirectory { directory in
+        let relay = try Relay(
+          metrics: metrics, clients: clients, port: "\(port)", root: gateway.root.path, directory: directory)
+        return try await using(relay) { relay in
+          try await relay.answers()
+          return try await body(gateway, relay)
+        }
+      }
+    }
+  }
+
+  private init(metrics: String, clients: String, port: String, root: String, directory: TemporaryDirectory) throws {
+    self.metrics = metrics
+    self.clients = clients
+    self.port = port
+    self.root = root
+    self.directory = directory
+    process = Mutex(try Self.launch(metrics: metrics, clients: clients, root: root, directory))
+  }
+
+  private static func launch(
+    metrics: String, clients: String, root: String, _ directory: TemporaryDirectory
+  ) throws -> ChildProcess {
+    try ChildProcess(
+      Repository.product("gateway-relay"),
+      ["--root", root, "--tunnel-address", clients, "--metrics-address", metrics, "--log-format", "json"],
+      log: directory.file("relay.log"))
+  }
+
+  private func answers() async throws {
+    try await process.withLock { $0 }.ready { try await !text().isEmpty }
+  }
+
+  /// Starts it again, after its end.
+  public func start() async throws {
+    let started = try Self.launch(metrics: metrics, clients: clients, root: root, directory)
+    process.withLock { $0 = started }
+    try await answers()
+  }
+
+  /// Its metrics.
+  public func text() async throws -> String { try await HTTPClient().fetch("http://\(metrics)/metrics").body }
+
+  /// One of its metrics.
+  public func metric(_ series: String) async throws -> Double? {
+    try await text().split(separator: "\n").first { $0.hasPrefix("\(series) ") }
+      .flatMap { Double($0.dropFirst(series.count + 1)) }
+  }
+
+  /// The running process.
+  public var pid: Int32 { process.withLock { $0.pid } }
+
+  /// Sends it a signal.
+  public func signal(_ number: Int32) { process.withLock { $0 }.signal(number) }
+
+  /// Waits for its end.
+  public func exit() async throws -> ChildProcess.ExitStatus { try await process.withLock { $0 }.exit(within: .patience) }
+
+  /// The lines of its log in this life.
+  public var log: [JSON] {
+    get throws {
+      try process.withLock { $0 }.lines.map { try JSON(parsing: $0) }
+    }
+  }
+
+  func stop() async { await process.withLock { $0 }.stop() }
+
+  /// Starts a client that keeps to tcprouter's wire, runs `body` once it is connected, and stops it.
+  ///
+  /// - Parameters:
+  ///   - secret: of its tunnel.
+  ///   - local: `IP:PORT` of the application, and of the one for TLS when that is another.
+  @discardableResult
+  public func withClient<Result>(
+    secret: String, local: String, localTLS: String? = nil, isolation: isolated (any Actor)? = #isolation,
+    _ body: (ChildProcess) async throws -> Result
+  ) async throws -> Result {
+    try await TemporaryDirectory.withDirectory { directory in
+      try await ChildProcess.withProcess(
+        Repository.peer("trc"),
+        ["--remote", clients, "--local", local, "--secret", secret] + (localTLS.map { ["--local-tls", $0] } ?? []),
+        log: directory.file("trc.log")
+      ) { client in
+        _ = try await client.line { $0 == "connected" }
+        return try await body(client)
+      }
+    }
+  }
+}
+
+extension GatewayProcess {
+  /// Calls a method of the object `tunnel`.
+  public func tunnel(_ method: String, _ arguments: JSON...) async throws -> PythonCaller.Reply {
+    try await caller.call(method, with: arguments, object: "tunnel@0.0.1", within: .patience)
+  }
+
+  /// Sets a tunnel whose secret is made, and returns that.
+  public func setTunnel(_ workload: String) async throws -> String {
+    let reply = try await tunnel("SetTunnel", .string(workload), [:])
+    guard reply.callError == nil, let secret = reply.data["Secret"].string else { throw FixtureError("\(reply)") }
+    return secret
+  }
+
+  /// A tunnel as the list has it.
+  public func listedTunnel(_ workload: String) async throws -> JSON? {
+    try await tunnel("Tunnels").data.array?.first { $0["Workload"].string == workload }
+  }
+}

@@ -1,0 +1,112 @@
+"""A client of a tunnel that says what the wire says, and may say what it should not.
+
+    tunnel_client.py ADDRESS SECRET CASE [--tls NAME] [--magic N]
+
+It prints one line for each thing that the relay does: `answer CODE TEXT`, `finished STREAM`, `opened STREAM`, `reset STREAM`,
+`goaway CODE`, `closed`. To a stream that the relay opens it answers with an HTTP response of its own. The cases:
+
+    serve       the handshake, and then to serve
+    bytewise    the same with each byte of the handshake in a packet of its own
+    silent      nothing at all
+    unfinished  half of the handshake
+    oversized   a secret that is longer than it may be
+    noise       what is no yamux
+    lies        after the handshake, a frame that is longer than its stream's window
+    opens       after the handshake, a further stream
+    pings       after the handshake, pings whose answers are never read
+"""
+import argparse, socket, ssl, struct, sys
+
+DATA, WINDOW, PING, GO_AWAY = range(4)
+SYN, ACK, FIN, RST = 1, 2, 4, 8
+
+parser = argparse.ArgumentParser()
+parser.add_argument("address")
+parser.add_argument("secret")
+parser.add_argument("case")
+parser.add_argument("--tls")
+parser.add_argument("--magic", type=lambda text: int(text, 0), default=0x1112)
+options = parser.parse_args()
+
+host, port = options.address.rsplit(":", 1)
+connection = socket.create_connection((host, int(port)))
+connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+if options.tls:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = context.wrap_socket(connection, server_hostname=options.tls)
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def frame(kind, flags, stream, length, data=b""):
+    return struct.pack(">BBHII", 0, kind, flags, stream, length) + data
+
+
+def receive(count):
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+
+secret = options.secret.encode()
+if options.case == "oversized":
+    secret = b"x" * 513
+handshake = struct.pack(">HH", options.magic, len(secret)) + secret
+opening = frame(WINDOW, SYN, 1, 0) + frame(DATA, 0, 1, len(handshake), handshake) + frame(DATA, FIN, 1, 0)
+
+try:
+    if options.case == "bytewise":
+        for byte in opening:
+            connection.sendall(bytes([byte]))
+    elif options.case == "unfinished":
+        connection.sendall(opening[: len(opening) // 2])
+    elif options.case == "noise":
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: tunnel\r\n\r\n")
+    elif options.case != "silent":
+        connection.sendall(opening)
+    if options.case == "lies":
+        connection.sendall(frame(WINDOW, SYN, 3, 0) + frame(DATA, 0, 3, 1 << 31))
+    elif options.case == "opens":
+        connection.sendall(frame(WINDOW, SYN, 3, 0))
+    elif options.case == "pings":
+        try:
+            for _ in range(1 << 20):
+                connection.sendall(frame(PING, SYN, 0, 7))
+        except OSError:
+            pass
+    answer = b""
+    # A request's first bytes, by stream.
+    asked = set()
+    while True:
+        version, kind, flags, stream, length = struct.unpack(">BBHII", receive(12))
+        data = receive(length) if kind == DATA else b""
+        if kind == PING and flags & SYN:
+            connection.sendall(frame(PING, ACK, 0, length))
+        if kind == GO_AWAY:
+            say("goaway", length)
+        if flags & RST:
+            say("reset", stream)
+        if stream == 1:
+            answer += data
+            if flags & FIN:
+                if answer:
+                    say("answer", answer[0], answer[2 : 2 + answer[1]].decode())
+                say("finished", stream)
+        elif stream and flags & SYN:
+            connection.sendall(frame(WINDOW, ACK, stream, 0))
+            say("opened", stream)
+        if stream > 1 and data and stream not in asked:
+            asked.add(stream)
+            body = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nserved"
+            connection.sendall(frame(DATA, FIN, stream, len(body), body))
+except (EOFError, OSError):
+    pass
+say("closed")
