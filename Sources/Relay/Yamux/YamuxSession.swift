@@ -409,20 +409,17 @@ public struct YamuxSession {
     while let id = sending.popFirst() {
       guard let index = streams.index(forKey: id) else { continue }
       streams.values[index].isSending = false
-      let data = streams.values[index].takeData()
-      let header = YamuxHeader(.data, stream: id, length: UInt32(data?.readableBytes ?? 0))
-      guard streams.values[index].pending.readableBytes == 0 else {
+      // The end has a frame of its own: Go's library takes it before the data that it comes with, which are lost at times.
+      if let data = streams.values[index].takeData() {
         schedule(id, at: index)
-        return Frame(header: header, data: data)
+        let isDrained = streams.values[index].pending.readableBytes == 0 && !streams.values[index].isFinishing
+        if isDrained { happened.append(.drained(id)) }
+        return Frame(header: YamuxHeader(.data, stream: id, length: UInt32(data.readableBytes)), data: data)
       }
-      if streams.values[index].isFinishing {
-        streams.values[index].hasFinished = true
-        // Unless the last of its data is on the way.
-        if streams.values[index].peerHasFinished, receiving != id || remaining == 0 { _ = remove(id) }
-        return Frame(header: YamuxHeader(.data, .fin, stream: id, length: header.length), data: data)
-      }
-      happened.append(.drained(id))
-      return Frame(header: header, data: data)
+      streams.values[index].hasFinished = true
+      // Unless the last of its data is on the way.
+      if streams.values[index].peerHasFinished, receiving != id || remaining == 0 { _ = remove(id) }
+      return Frame(header: YamuxHeader(.data, .fin, stream: id), data: nil)
     }
     return nil
   }
