@@ -60,6 +60,8 @@ public struct YamuxSession {
 
   /// The window that every stream begins with (specification): 256 KiB.
   static let initialWindow: UInt32 = 256 << 10
+  /// How many of the streams that the peer has not opened yet it may open later: as many as Go's library opens at the same time.
+  static let maximumSkipped = 256
   /// The most data in one frame, so that streams take turns.
   static let maximumData = 64 << 10
 
@@ -92,8 +94,11 @@ public struct YamuxSession {
   private var streams: [StreamID: Stream] = [:]
   /// The stream that is opened next; nil when all identifiers are used up.
   private var nextStream: StreamID?
-  /// The last one that the peer opened; 0 for none.
+  /// The highest one that the peer opened; 0 for none.
   private var lastOpened: StreamID = 0
+  /// Those below that the peer has not opened yet, in ascending order: Go's library opens streams in any order when many are
+  /// opened at the same time.
+  private var skipped = CircularBuffer<StreamID>()
   /// How many of the streams are the peer's.
   private var openedByPeer = 0
   private var unacknowledged = 0
@@ -215,7 +220,7 @@ public struct YamuxSession {
 
   /// Whether a stream of that name has been there.
   private func hasBeenOpened(_ id: StreamID) -> Bool {
-    if isPeers(id) { return id != 0 && id <= lastOpened }
+    if isPeers(id) { return id != 0 && id <= lastOpened && !skipped.contains(id) }
     return id != 0 && nextStream.map { id < $0 } ?? true
   }
 
@@ -377,8 +382,7 @@ public struct YamuxSession {
 
   private mutating func takeOpening(_ id: StreamID) throws(YamuxViolation) {
     guard isPeers(id), id != 0 else { throw YamuxViolation("stream \(id) is not the peer's to open") }
-    guard id > lastOpened else { throw YamuxViolation("stream \(id) is opened a second time") }
-    lastOpened = id
+    guard noteOpening(id) else { throw YamuxViolation("stream \(id) is opened a second time") }
     guard !isGoingAway, openedByPeer < limits.streams else {
       answers.append(YamuxHeader(.windowUpdate, .rst, stream: id))
       return try checkAnswers()
@@ -388,6 +392,21 @@ public struct YamuxSession {
     answers.append(YamuxHeader(.windowUpdate, .ack, stream: id))
     happened.append(.opened(id))
     try checkAnswers()
+  }
+
+  /// Remembers that the peer has opened a stream, and which ones it has skipped; false when it had opened it before.
+  private mutating func noteOpening(_ id: StreamID) -> Bool {
+    guard id > lastOpened else {
+      guard let index = skipped.firstIndex(of: id) else { return false }
+      skipped.remove(at: index)
+      return true
+    }
+    let first = lastOpened == 0 ? 2 - id % 2 : lastOpened + 2
+    let count = min((id - first) / 2, UInt32(Self.maximumSkipped))
+    skipped.append(contentsOf: stride(from: id - 2 * count, to: id, by: 2))
+    skipped.removeFirst(max(0, skipped.count - Self.maximumSkipped))
+    lastOpened = id
+    return true
   }
 
   /// The peer sends nothing more on a stream.
