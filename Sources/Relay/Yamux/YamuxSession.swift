@@ -48,8 +48,8 @@ public struct YamuxSession {
     public var streams = 1024
     /// How many streams may wait for the peer's acceptance: further ones cannot be opened.
     public var unacknowledged = 256
-    /// How many answers may wait until the peer takes them.
-    public var answers = 256
+    /// How many answers may wait until the peer takes them: more than streams that Go's library opens at the same time, and pings.
+    public var answers = 1024
     /// How often the peer is asked whether it is there.
     public var pingInterval = TimeAmount.seconds(15)
     /// How long it may take to answer.
@@ -120,7 +120,8 @@ public struct YamuxSession {
   private var notices = CircularBuffer<YamuxHeader>()
   private var updates = CircularBuffer<StreamID>()
   private var sending = CircularBuffer<StreamID>()
-  private var isGoingAway = false
+  /// Why this side opens and takes no further streams; nil when it does.
+  private var goesAway: GoAwayReason?
   private var peerWentAway = false
 
   private var pingValue: UInt32 = 0
@@ -143,7 +144,7 @@ public struct YamuxSession {
 
   /// Whether ``open()`` opens a stream.
   public var canOpen: Bool {
-    !peerWentAway && !isGoingAway && nextStream != nil && unacknowledged < limits.unacknowledged
+    !peerWentAway && goesAway == nil && nextStream != nil && unacknowledged < limits.unacknowledged
       && notices.count < limits.unacknowledged
   }
 
@@ -181,6 +182,8 @@ public struct YamuxSession {
   /// Gives a stream up, with all that is pending.
   public mutating func reset(_ id: StreamID) {
     guard remove(id) != nil else { return }
+    // Nothing more is told of it.
+    happened.removeAll { $0 == .drained(id) || $0 == .finished(id) }
     notices.append(YamuxHeader(.windowUpdate, .rst, stream: id))
   }
 
@@ -226,10 +229,11 @@ public struct YamuxSession {
 
   // MARK: The session
 
-  /// Opens and takes no further streams. Those that there are go on.
+  /// Opens and takes no further streams. Those that there are go on. The peer is told once, and once more when something was
+  /// wrong after all.
   public mutating func goAway(_ reason: GoAwayReason) {
-    guard !isGoingAway else { return }
-    isGoingAway = true
+    guard goesAway == nil || (goesAway == .done && reason != .done) else { return }
+    goesAway = reason
     notices.append(YamuxHeader(.goAway, stream: 0, length: reason.rawValue))
   }
 
@@ -383,7 +387,7 @@ public struct YamuxSession {
   private mutating func takeOpening(_ id: StreamID) throws(YamuxViolation) {
     guard isPeers(id), id != 0 else { throw YamuxViolation("stream \(id) is not the peer's to open") }
     guard noteOpening(id) else { throw YamuxViolation("stream \(id) is opened a second time") }
-    guard !isGoingAway, openedByPeer < limits.streams else {
+    guard goesAway == nil, openedByPeer < limits.streams else {
       answers.append(YamuxHeader(.windowUpdate, .rst, stream: id))
       return try checkAnswers()
     }
