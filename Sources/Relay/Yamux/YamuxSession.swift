@@ -342,7 +342,9 @@ public struct YamuxSession {
       guard hasBeenOpened(id) else { throw YamuxViolation("stream \(id) was never opened") }
       // It is gone for us, and the peer does not know yet.
       if header.kind == .data {
-        guard header.length <= limits.window else { throw YamuxViolation("\(header.length) bytes are above the window") }
+        guard header.length <= limits.window else {
+          throw YamuxViolation("\(header.length) bytes are above the window")
+        }
         receiving = nil
         remaining = header.length
       }
