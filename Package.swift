@@ -59,7 +59,8 @@ let package = Package(
     .target(
       name: "DNSZones", dependencies: ["CAres", "CKnot", "CResolver", "Records", "System", logging],
       swiftSettings: settings),
-    .target(name: "Relay", dependencies: ["Records", "System", logging, nioCore, nioPosix, nioHTTP], swiftSettings: settings),
+    .target(
+      name: "Relay", dependencies: ["Records", "System", logging, nioCore, nioPosix, nioHTTP], swiftSettings: settings),
     .target(name: "Arguments", dependencies: ["System", argumentParser], swiftSettings: settings),
     .target(name: "ACMEHook", dependencies: ["DNSZones", "ProxyConfig", "Records", "System"], swiftSettings: settings),
     .target(
@@ -108,7 +109,8 @@ let package = Package(
       exclude: ["zbus.tsv"], swiftSettings: settings),
     .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "System", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "RelayTests", dependencies: ["Relay", "System", "TestSupport", nioCore], swiftSettings: settings),
+    .testTarget(
+      name: "RelayTests", dependencies: ["Relay", "System", "TestSupport", nioCore], swiftSettings: settings),
     .testTarget(
       name: "DNSZonesTests", dependencies: ["DNSZones", "Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"], swiftSettings: settings),
