@@ -155,8 +155,22 @@ private struct Pair {
   @discardableResult
   private mutating func write(_ index: Int) -> Bool {
     guard sides[index].wire.readableBytes < 200_000, let frame = sides[index].session.nextFrame() else { return false }
-    frame.writeHeader(to: &sides[index].wire)
+    var header = frame.header
+    var next: YamuxSession.Frame?
+    if header.kind == .data, Bool.random(using: &random) {
+      next = sides[index].session.nextFrame()
+      // As peers do that send the end of a stream with the last of its data.
+      if let end = next?.header, end == YamuxHeader(.data, .fin, stream: header.stream) {
+        header.flags.formUnion(end.flags)
+        next = nil
+      }
+    }
+    header.write(to: &sides[index].wire)
     if let data = frame.data { sides[index].wire.writeImmutableBuffer(data) }
+    if let next {
+      next.writeHeader(to: &sides[index].wire)
+      if let data = next.data { sides[index].wire.writeImmutableBuffer(data) }
+    }
     return true
   }
 

@@ -157,6 +157,11 @@ struct YamuxSessionTests {
     #expect(session.streamCount == 1)
     #expect(try session.events(of: Array(bytes[15...])) == [.data(1, ByteBuffer(string: "def")), .finished(1)])
     #expect(session.streamCount == 0)
+    // That of one stream only.
+    #expect(
+      try session.events(of: Wire.data("g", on: 3, .syn), Wire.data("h", on: 3)) == [
+        .opened(3), .data(3, ByteBuffer(string: "g")), .data(3, ByteBuffer(string: "h")),
+      ])
   }
 
   @Test(arguments: YamuxSession.Role.both)
@@ -190,7 +195,9 @@ struct YamuxSessionTests {
         try session.events(
           of: Array(bytes[14...]), Wire.window(100, on: stream), Wire.data("more", on: stream),
           Wire.data(on: stream, .fin), Wire.data("x", on: stream), Wire.window(on: stream, .rst),
-          Wire.window(on: role.peers + 2, .syn)) == [.opened(role.peers + 2)])
+          Wire.window(on: role.peers + 2, .syn), Wire.data("new", on: role.peers + 2)) == [
+            .opened(role.peers + 2), .data(role.peers + 2, ByteBuffer(string: "new")),
+          ])
     }
   }
 
