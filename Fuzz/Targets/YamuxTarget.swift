@@ -42,6 +42,8 @@ private let limits = {
   return limits
 }()
 
+private let content = ByteBuffer(repeating: 0, count: 100_000)
+
 /// What is told of frames that come in pieces: events, with data of one stream that follow each other made one, and what was wrong.
 private func told(
   _ role: YamuxSession.Role, _ opens: Int, _ frames: ByteBuffer, _ piece: () -> Int
@@ -150,8 +152,8 @@ private struct Side {
     switch number(below: 12) {
     case 0: open()
     case 1, 2:
-      guard streams[id]?.isFinishing == false else { return }
-      session.send(ByteBuffer(repeating: 0, count: number(below: 100_000)), on: id)
+      guard streams[id]?.isFinishing == false, session.takesMore(id) else { return }
+      session.send(content.getSlice(at: 0, length: number(below: content.readableBytes))!, on: id)
     case 3:
       streams[id]?.isFinishing = true
       session.finish(id)

@@ -249,7 +249,7 @@ private struct Socket: ~Copyable {
   func write(_ buffer: inout ByteBuffer) throws {
     guard buffer.readableBytes > 0 else { return }
     let count = buffer.withUnsafeReadableBytes {
-      send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+      send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
     guard count >= 0 || errno == EAGAIN || errno == EINTR else { throw FixtureError("send: \(errno)") }
     buffer.moveReaderIndex(forwardBy: max(0, count))
@@ -284,8 +284,10 @@ private final class Listener: Sendable {
   func accepted() throws -> Socket {
     var descriptors = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
     guard poll(&descriptors, 1, 60_000) == 1 else { throw FixtureError("nobody has dialled") }
-    let connection = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+    let connection = accept(descriptor, nil, nil)
     guard connection >= 0 else { throw FixtureError("accept: \(errno)") }
+    _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(connection, F_SETFL, O_NONBLOCK)
     return Socket(descriptor: connection)
   }
 }
