@@ -57,8 +57,10 @@ private func told(
       session.receive(bytes)
       while let event = try session.nextEvent(now: now) {
         if case .data(let stream, let data) = event, case .data(stream, var before)? = events.last {
+          // Gone from there first, so that there is one of them.
+          events.removeLast()
           before.writeImmutableBuffer(data)
-          events[events.count - 1] = .data(stream, before)
+          events.append(.data(stream, before))
         } else {
           events.append(event)
         }
