@@ -119,6 +119,8 @@ let package = Package(
     .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(
+      name: "RelayTests", dependencies: ["Relay", "System", "TestSupport", nioCore], swiftSettings: settings),
+    .testTarget(
       name: "DNSZonesTests", dependencies: ["DNSZones", "Records", "System", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "ProgramLogTests", dependencies: ["ProgramLog", "RPC", "System", "TestSupport", logging],
@@ -157,7 +159,8 @@ if Context.environment["FUZZ"] != nil {
   package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
   package.targets.append(
     .target(
-      name: "Fuzz", dependencies: ["DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records"],
+      name: "Fuzz",
+      dependencies: ["DNSZones", "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "Relay", nioCore],
       path: "Fuzz/Targets",
       swiftSettings: settings
     ))

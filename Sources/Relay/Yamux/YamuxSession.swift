@@ -48,8 +48,8 @@ public struct YamuxSession {
     public var streams = 1024
     /// How many streams may wait for the peer's acceptance: further ones cannot be opened.
     public var unacknowledged = 256
-    /// How many answers may wait until the peer takes them.
-    public var answers = 256
+    /// How many answers may wait until the peer takes them: more than streams that Go's library opens at the same time, and pings.
+    public var answers = 1024
     /// How often the peer is asked whether it is there.
     public var pingInterval = TimeAmount.seconds(15)
     /// How long it may take to answer.
@@ -60,6 +60,8 @@ public struct YamuxSession {
 
   /// The window that every stream begins with (specification): 256 KiB.
   static let initialWindow: UInt32 = 256 << 10
+  /// How many of the streams that the peer has not opened yet it may open later: as many as Go's library opens at the same time.
+  static let maximumSkipped = 256
   /// The most data in one frame, so that streams take turns.
   static let maximumData = 64 << 10
 
@@ -92,8 +94,11 @@ public struct YamuxSession {
   private var streams: [StreamID: Stream] = [:]
   /// The stream that is opened next; nil when all identifiers are used up.
   private var nextStream: StreamID?
-  /// The last one that the peer opened; 0 for none.
+  /// The highest one that the peer opened; 0 for none.
   private var lastOpened: StreamID = 0
+  /// Those below that the peer has not opened yet, in ascending order: Go's library opens streams in any order when many are
+  /// opened at the same time.
+  private var skipped = CircularBuffer<StreamID>()
   /// How many of the streams are the peer's.
   private var openedByPeer = 0
   private var unacknowledged = 0
@@ -115,7 +120,8 @@ public struct YamuxSession {
   private var notices = CircularBuffer<YamuxHeader>()
   private var updates = CircularBuffer<StreamID>()
   private var sending = CircularBuffer<StreamID>()
-  private var isGoingAway = false
+  /// Why this side opens and takes no further streams; nil when it does.
+  private var goesAway: GoAwayReason?
   private var peerWentAway = false
 
   private var pingValue: UInt32 = 0
@@ -138,7 +144,7 @@ public struct YamuxSession {
 
   /// Whether ``open()`` opens a stream.
   public var canOpen: Bool {
-    !peerWentAway && !isGoingAway && nextStream != nil && unacknowledged < limits.unacknowledged
+    !peerWentAway && goesAway == nil && nextStream != nil && unacknowledged < limits.unacknowledged
       && notices.count < limits.unacknowledged
   }
 
@@ -176,6 +182,8 @@ public struct YamuxSession {
   /// Gives a stream up, with all that is pending.
   public mutating func reset(_ id: StreamID) {
     guard remove(id) != nil else { return }
+    // Nothing more is told of it.
+    happened.removeAll { $0 == .drained(id) || $0 == .finished(id) }
     notices.append(YamuxHeader(.windowUpdate, .rst, stream: id))
   }
 
@@ -215,16 +223,17 @@ public struct YamuxSession {
 
   /// Whether a stream of that name has been there.
   private func hasBeenOpened(_ id: StreamID) -> Bool {
-    if isPeers(id) { return id != 0 && id <= lastOpened }
+    if isPeers(id) { return id != 0 && id <= lastOpened && !skipped.contains(id) }
     return id != 0 && nextStream.map { id < $0 } ?? true
   }
 
   // MARK: The session
 
-  /// Opens and takes no further streams. Those that there are go on.
+  /// Opens and takes no further streams. Those that there are go on. The peer is told once, and once more when something was
+  /// wrong after all.
   public mutating func goAway(_ reason: GoAwayReason) {
-    guard !isGoingAway else { return }
-    isGoingAway = true
+    guard goesAway == nil || (goesAway == .done && reason != .done) else { return }
+    goesAway = reason
     notices.append(YamuxHeader(.goAway, stream: 0, length: reason.rawValue))
   }
 
@@ -336,7 +345,9 @@ public struct YamuxSession {
       guard hasBeenOpened(id) else { throw YamuxViolation("stream \(id) was never opened") }
       // It is gone for us, and the peer does not know yet.
       if header.kind == .data {
-        guard header.length <= limits.window else { throw YamuxViolation("\(header.length) bytes are above the window") }
+        guard header.length <= limits.window else {
+          throw YamuxViolation("\(header.length) bytes are above the window")
+        }
         receiving = nil
         remaining = header.length
       }
@@ -380,9 +391,8 @@ public struct YamuxSession {
 
   private mutating func takeOpening(_ id: StreamID) throws(YamuxViolation) {
     guard isPeers(id), id != 0 else { throw YamuxViolation("stream \(id) is not the peer's to open") }
-    guard id > lastOpened else { throw YamuxViolation("stream \(id) is opened a second time") }
-    lastOpened = id
-    guard !isGoingAway, openedByPeer < limits.streams else {
+    guard noteOpening(id) else { throw YamuxViolation("stream \(id) is opened a second time") }
+    guard goesAway == nil, openedByPeer < limits.streams else {
       answers.append(YamuxHeader(.windowUpdate, .rst, stream: id))
       return try checkAnswers()
     }
@@ -391,6 +401,21 @@ public struct YamuxSession {
     answers.append(YamuxHeader(.windowUpdate, .ack, stream: id))
     happened.append(.opened(id))
     try checkAnswers()
+  }
+
+  /// Remembers that the peer has opened a stream, and which ones it has skipped; false when it had opened it before.
+  private mutating func noteOpening(_ id: StreamID) -> Bool {
+    guard id > lastOpened else {
+      guard let index = skipped.firstIndex(of: id) else { return false }
+      skipped.remove(at: index)
+      return true
+    }
+    let first = lastOpened == 0 ? 2 - id % 2 : lastOpened + 2
+    let count = min((id - first) / 2, UInt32(Self.maximumSkipped))
+    skipped.append(contentsOf: stride(from: id - 2 * count, to: id, by: 2))
+    skipped.removeFirst(max(0, skipped.count - Self.maximumSkipped))
+    lastOpened = id
+    return true
   }
 
   /// The peer sends nothing more on a stream.
@@ -412,20 +437,17 @@ public struct YamuxSession {
     while let id = sending.popFirst() {
       guard let index = streams.index(forKey: id) else { continue }
       streams.values[index].isSending = false
-      let data = streams.values[index].takeData()
-      let header = YamuxHeader(.data, stream: id, length: UInt32(data?.readableBytes ?? 0))
-      guard streams.values[index].pending.readableBytes == 0 else {
+      // The end has a frame of its own: Go's library takes it before the data that it comes with, which are lost at times.
+      if let data = streams.values[index].takeData() {
         schedule(id, at: index)
-        return Frame(header: header, data: data)
+        let isDrained = streams.values[index].pending.readableBytes == 0 && !streams.values[index].isFinishing
+        if isDrained { happened.append(.drained(id)) }
+        return Frame(header: YamuxHeader(.data, stream: id, length: UInt32(data.readableBytes)), data: data)
       }
-      if streams.values[index].isFinishing {
-        streams.values[index].hasFinished = true
-        // Unless the last of its data is on the way.
-        if streams.values[index].peerHasFinished, receiving != id || remaining == 0 { _ = remove(id) }
-        return Frame(header: YamuxHeader(.data, .fin, stream: id, length: header.length), data: data)
-      }
-      happened.append(.drained(id))
-      return Frame(header: header, data: data)
+      streams.values[index].hasFinished = true
+      // Unless the last of its data is on the way.
+      if streams.values[index].peerHasFinished, receiving != id || remaining == 0 { _ = remove(id) }
+      return Frame(header: YamuxHeader(.data, .fin, stream: id), data: nil)
     }
     return nil
   }
