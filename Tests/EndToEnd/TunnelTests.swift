@@ -15,7 +15,7 @@ struct TunnelTests {
     try await TemporaryDirectory.withDirectory { directory in
       try await ChildProcess.withProcess(
         Repository.program("python3"),
-        [Repository.file("Tests/python/tunnel_client.py"), address ?? relay.clients, secret] + arguments,
+        [Repository.file("Tests/python/tunnel_client.py"), address ?? relay.clients] + arguments + ["--secret=\(secret)"],
         log: directory.file("client.log"), body)
     }
   }
@@ -109,7 +109,7 @@ struct TunnelTests {
       try gateway.root.write("secret: none\n", to: "tunnels/37-hand.yaml")
       try await eventually { try gateway.files()["quarantine/37-hand.yaml"] != nil }
       try await withClient(of: relay, "0123456789abcdef", "serve") { client in
-        #expect(try await client.line { !$0.isEmpty } == "answer 0 ")
+        _ = try await client.line { $0 == "answer 0 " }
       }
     }
   }
@@ -309,7 +309,7 @@ struct TunnelTests {
         }
       }
       // Without a relay, what is asked for is kept.
-      #expect(try await gateway.tunnel("SetTunnel", "37-later", [:]).callError == nil)
+      _ = try await gateway.setTunnel("37-later")
       #expect(try await gateway.listedTunnel("37-later")?["Connected"] == JSON.null)
       try await relay.start()
       try await eventually { try await gateway.listedTunnel("37-later")?["Connected"] == false }

@@ -32,7 +32,7 @@ struct YamuxInteropTests {
         } catch {
           throw FixtureError("\(error)\n\(peer.lastWords)")
         }
-        #expect(try await peer.exit() == .code(0))
+        #expect(try await peer.exit() == .code(0), "\(peer.lastWords)")
         #expect(peer.lines.contains("ok"), "\(peer.lastWords)")
       }
     }

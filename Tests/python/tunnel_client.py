@@ -1,6 +1,6 @@
 """A client of a tunnel that says what the wire says, and may say what it should not.
 
-    tunnel_client.py ADDRESS SECRET CASE [--tls NAME] [--magic N]
+    tunnel_client.py ADDRESS CASE --secret=TEXT [--tls NAME] [--magic N]
 
 It prints one line for each thing that the relay does: `answer CODE TEXT`, `finished STREAM`, `opened STREAM`, `reset STREAM`,
 `goaway CODE`, `closed`. To a stream that the relay opens it answers with an HTTP response of its own. The cases:
@@ -22,8 +22,8 @@ SYN, ACK, FIN, RST = 1, 2, 4, 8
 
 parser = argparse.ArgumentParser()
 parser.add_argument("address")
-parser.add_argument("secret")
 parser.add_argument("case")
+parser.add_argument("--secret", required=True)
 parser.add_argument("--tls")
 parser.add_argument("--magic", type=lambda text: int(text, 0), default=0x1112)
 options = parser.parse_args()

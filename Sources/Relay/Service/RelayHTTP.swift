@@ -148,6 +148,7 @@ public struct RelayClient: Sendable {
       context.close(promise: nil)
     }
 
-    func channelInactive(context: ChannelHandlerContext) { promise.fail(ChannelError.eof) }
+    // Whatever becomes of the connection, also when it was never made.
+    func handlerRemoved(context: ChannelHandlerContext) { promise.fail(ChannelError.eof) }
   }
 }
