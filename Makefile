@@ -6,7 +6,7 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-programs := gateway gatewayctl $(notdir $(wildcard Sources/acme-hook))
+programs := gateway gatewayctl gateway-relay $(notdir $(wildcard Sources/acme-hook))
 sources := Sources Tests Examples Fuzz Benchmarks Package.swift
 scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 # The linker looks for libraries there first, and finds the static ones only.
@@ -68,7 +68,7 @@ install: ## install programs, units, manuals and completions below DESTDIR and P
 	for program in $(programs); do install -D -s -m 755 $$bin/$$program "$(DESTDIR)$(PREFIX)/bin/$$program"; done; \
 	scripts/manuals $$bin "$(DESTDIR)$(PREFIX)/share"
 	@install -D -m 644 -t "$(DESTDIR)/etc/zinit" zinit/*.yaml
-	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gateway-module/zinit" zinit/dns/*.yaml
+	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gateway-module/zinit" zinit/dns/*.yaml zinit/relay/*.yaml
 	@install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/systemd/system" systemd/*.service systemd/*.path
 	@install -D -m 644 systemd/gateway-module.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/gateway-module.conf"
 	@install -D -m 644 systemd/gateway-module.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gateway-module.conf"

@@ -20,7 +20,8 @@ struct RelayCommand: AsyncParsableCommand {
     version: "gateway-relay \(ProgramVersion.text)")
 
   static let environment: [EnvironmentArguments.Flag] = [
-    .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("metrics-address"), .option("netns"),
+    .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("metrics-address"),
+    .option("netns"),
     .option("max-connections"), .option("log-level"), .option("log-format"),
   ]
 

@@ -16,12 +16,14 @@ struct TunnelOptions: ParsableArguments {
   @Option(
     name: .customLong("tunnel-address"), parsing: .upToNextOption,
     help: .init(
-      "Where gateway-relay takes clients in clear, its own flag of that name. (default: :18000)", valueName: "[ip]:port"),
+      "Where gateway-relay takes clients in clear, its own flag of that name. (default: :18000)", valueName: "[ip]:port"
+    ),
     transform: ListenAddress.init)
   var clients: [ListenAddress] = []
 
   @Flag(
-    name: .customLong("no-tunnel-address"), help: "It takes none in clear: they come by TLS, under the name tunnel.DOMAIN.")
+    name: .customLong("no-tunnel-address"),
+    help: "It takes none in clear: they come by TLS, under the name tunnel.DOMAIN.")
   var isClosed = false
 
   @Option(
@@ -33,7 +35,8 @@ struct TunnelOptions: ParsableArguments {
   func configuration(https: ListenAddress) throws -> Tunnels.Configuration? {
     try relay.map { relay in
       Tunnels.Configuration(
-        relay: relay, port: tunnelPort, clients: isClosed ? [] : clients.isEmpty ? [try ListenAddress(":18000")] : clients,
+        relay: relay, port: tunnelPort,
+        clients: isClosed ? [] : clients.isEmpty ? [try ListenAddress(":18000")] : clients,
         https: https)
     }
   }

@@ -162,7 +162,7 @@ struct GatewayCtlTests {
     }
   }
 
-  @Test("Each program says its version", arguments: ["gateway", "gatewayctl", "acme-hook"])
+  @Test("Each program says its version", arguments: ["gateway", "gatewayctl", "gateway-relay", "acme-hook"])
   func version(program: String) async throws {
     let outcome = Outcome(try await Command.run(Repository.product(program), ["--version"]))
     #expect(outcome == Outcome(0, "\(program) development build\n"))

@@ -24,7 +24,17 @@ struct SystemdTests {
     #expect(unit.environment["GATEWAY_ROOT"] == Self.roots[0])
   }
 
-  @Test("A disk that is mounted late is waited for", arguments: ["gateway", "gateway-traefik"])
+  /// The relay only reads, and what may stand in the gateway's settings is not for it.
+  @Test func relayReadsTheGatewaysRootAlone() throws {
+    let unit = try SystemdUnit("gateway-relay.service")
+    #expect(unit["ProtectSystem"] == ["strict"])
+    #expect(unit["ReadWritePaths"] == [])
+    #expect(unit["CapabilityBoundingSet"] == [""])
+    #expect(unit["EnvironmentFile"] == ["-/etc/default/gateway-relay"])
+    #expect(unit.environment["GATEWAY_ROOT"] == Self.roots[0])
+  }
+
+  @Test("A disk that is mounted late is waited for", arguments: ["gateway", "gateway-traefik", "gateway-relay"])
   func mounts(name: String) throws {
     let paths = try SystemdUnit("\(name).service")["RequiresMountsFor"].flatMap { $0.split(separator: " ") }
     #expect(Set(paths.map(String.init)) == Set(Self.roots))

@@ -15,7 +15,9 @@ struct TunnelTests {
     try await TemporaryDirectory.withDirectory { directory in
       try await ChildProcess.withProcess(
         Repository.program("python3"),
-        [Repository.file("Tests/python/tunnel_client.py"), address ?? relay.clients] + arguments + ["--secret=\(secret)"],
+        [Repository.file("Tests/python/tunnel_client.py"), address ?? relay.clients] + arguments + [
+          "--secret=\(secret)"
+        ],
         log: directory.file("client.log"), body)
     }
   }
@@ -46,7 +48,9 @@ struct TunnelTests {
               }
               let answer = try await eventually { () -> HTTPClient.Response in
                 try await client.fetch("https://passed.example.org/")
-              } until: { $0.answer?.name == "passed.example.org" }
+              } until: {
+                $0.answer?.name == "passed.example.org"
+              }
               #expect(answer.certificateSubject?.contains("passed.example.org") == true)
               try await eventually {
                 try await gateway.client("--http-address").fetch("http://passed.example.org/").answer?.name == "plain"
@@ -101,7 +105,9 @@ struct TunnelTests {
       try gateway.root.write("secret: \(digest)\naddress: 127.64.9.9:\(relay.port)\n", to: "tunnels/37-hand.yaml")
       try await eventually { try await gateway.listedTunnel("37-hand") != nil }
       try await eventually {
-        try await withClient(of: relay, "0123456789abcdef", "serve") { try await $0.line { !$0.isEmpty } == "answer 0 " }
+        try await withClient(of: relay, "0123456789abcdef", "serve") {
+          try await $0.line { !$0.isEmpty } == "answer 0 "
+        }
       }
       // One that is none harms nobody.
       try gateway.root.write("secret: none\n", to: "tunnels/37-broken.yaml")
@@ -126,8 +132,9 @@ struct TunnelTests {
       #expect(try await gateway.tunnel("SetTunnel", "37-home", [:]).data == ["Servers": servers, "Secret": ""])
       let file = try #require(try gateway.files()["tunnels/37-home.yaml"])
       #expect(!file.content.contains(secret))
-      #expect(try FileManager.default.attributesOfItem(atPath: gateway.root.file("tunnels/37-home.yaml"))[
-        .posixPermissions] as? Int == 0o600)
+      #expect(
+        try FileManager.default.attributesOfItem(atPath: gateway.root.file("tunnels/37-home.yaml"))[
+          .posixPermissions] as? Int == 0o600)
       #expect(try !gateway.log.contains { "\($0)".contains(secret) })
       // One that is given.
       let own = String(repeating: "s", count: 16)
@@ -179,7 +186,9 @@ struct TunnelTests {
           try await gateway.call("SetNamedProxy", .string(workload), proxy).callError
             == #"invalid backend "tunnel:37-home": this user has no such tunnel"#)
       }
-      let none: JSON = ["Name": "site", "TLSPassthrough": false, "Backends": ["tunnel:37-none", "tunnel:", "tunnel:/"]]
+      let none: JSON = [
+        "Name": "site", "TLSPassthrough": false, "Backends": ["tunnel:37-none", "tunnel:", "tunnel:/"],
+      ]
       #expect(
         try await gateway.call("SetNamedProxy", "37-site", none).callError
           == ["37-none", "", "/"].map { #"invalid backend "tunnel:\#($0)": this user has no such tunnel"# }
@@ -284,7 +293,9 @@ struct TunnelTests {
           try await eventually { try await isConnected(gateway, "37-home") == false }
           client.signal(SIGCONT)
           #expect(
-            try relay.log.contains { $0["message"] == "client gone" && $0["reason"] == "no answer to a ping within 10 s" })
+            try relay.log.contains {
+              $0["message"] == "client gone" && $0["reason"] == "no answer to a ping within 10 s"
+            })
         }
       }
     }

@@ -80,7 +80,9 @@ public final class Relay: Fixture {
   public func signal(_ number: Int32) { process.withLock { $0 }.signal(number) }
 
   /// Waits for its end.
-  public func exit() async throws -> ChildProcess.ExitStatus { try await process.withLock { $0 }.exit(within: .patience) }
+  public func exit() async throws -> ChildProcess.ExitStatus {
+    try await process.withLock { $0 }.exit(within: .patience)
+  }
 
   /// The lines of its log in this life.
   public var log: [JSON] {

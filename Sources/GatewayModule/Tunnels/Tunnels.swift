@@ -56,7 +56,8 @@ public struct Tunnels: Sendable {
     self.events = events
     self.logger = logger
     relay = RelayClient(address: configuration.relay)
-    store = try RecordStore<Tunnel>(root, directory: root.tunnels, kind: "tunnel", mode: 0o600, logger: logger) { event in
+    store = try RecordStore<Tunnel>(root, directory: root.tunnels, kind: "tunnel", mode: 0o600, logger: logger) {
+      event in
       events.tell(TunnelEvent(event))
     }
   }

@@ -17,7 +17,7 @@ extension Route {
       case (let http?, nil):
         if let kind = sections[2] { throw kind.mismatch("a kind beside the certificate that says it") }
         try self.init(http: http, tunnels, workload, proxies)
-      case (let http, let tcp?): 
+      case (let http, let tcp?):
         try self.init(tcp: tcp, http: http, kind: sections[2], tunnels, workload, proxies)
       case (nil, nil): throw root.mismatch("a route has http or tcp")
       }

@@ -98,7 +98,8 @@ public struct Route: Hashable, Sendable {
   public var tunnels: Backend.Tunnels {
     let all = Array(backends) + (httpBackends.map(Array.init) ?? [])
     return Dictionary(
-      all.compactMap { backend in backend.tunnel.map { ($0, backend.endpoint) } }, uniquingKeysWith: { first, _ in first })
+      all.compactMap { backend in backend.tunnel.map { ($0, backend.endpoint) } },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// The same route of which is known as what it was asked for.

@@ -143,7 +143,8 @@ final class Listeners: Sendable {
       let socket = Self.withStorage(&remote) { clinux_accept(listener, $0, $1) }
       guard socket >= 0 else { return errno == EAGAIN ? 0 : errno }
       var local = sockaddr_storage()
-      guard let handler = handlers.withLock({ $0[listener] }), Self.withStorage(&local, { getsockname(socket, $0, $1) }) == 0,
+      guard let handler = handlers.withLock({ $0[listener] }),
+        Self.withStorage(&local, { getsockname(socket, $0, $1) }) == 0,
         let from = Endpoint(remote), let to = Endpoint(local)
       else {
         Glibc.close(socket)

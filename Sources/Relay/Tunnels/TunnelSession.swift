@@ -125,7 +125,8 @@ final class TunnelSession: YamuxConnection.Delegate {
     }
   }
 
-  private func answer(_ answer: TunnelHandshake.Answer, to handshake: TunnelHandshake.Outcome, on stream: TunnelStream) {
+  private func answer(_ answer: TunnelHandshake.Answer, to handshake: TunnelHandshake.Outcome, on stream: TunnelStream)
+  {
     if handshake.version == .second { stream.send(answer.bytes) }
     stream.finish()
   }

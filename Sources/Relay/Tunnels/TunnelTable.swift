@@ -153,7 +153,9 @@ final class TunnelTable: Sendable {
   /// A session takes no further streams.
   func remove(_ session: SessionHandle, because reason: String) {
     let wasThere = state.withLock { state in
-      guard let index = state.tunnels[session.workload]?.sessions.firstIndex(where: { $0 === session }) else { return false }
+      guard let index = state.tunnels[session.workload]?.sessions.firstIndex(where: { $0 === session }) else {
+        return false
+      }
       state.tunnels[session.workload]?.sessions.remove(at: index)
       return true
     }
