@@ -28,6 +28,7 @@ docs: setup ## make the documentation of the libraries, in .build/docs
 	@scripts/docs
 
 demo: setup build ## publish three workloads on loopback, fetch them with certificates, take them away again (KEEP=1)
+	@scripts/peers
 	@scripts/demo $(if $(KEEP),--keep)
 
 test: setup ## run all tests, against real servers on loopback; FILTER for some of them

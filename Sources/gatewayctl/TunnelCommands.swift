@@ -15,7 +15,7 @@ struct TunnelCommands: AsyncParsableCommand {
       abstract: "Sets a workload's tunnel, and prints where its client dials in, and its secret if one was made.",
       discussion: """
         gatewayctl tunnel set 37-1976-home
-        gatewayctl set-name 37-1976-web home tunnel:37-1976-home
+        gatewayctl set-name 37-1976-web home --backend tunnel:37-1976-home
         """)
 
     @Argument(help: "The workload's identifier.") var workload: String
