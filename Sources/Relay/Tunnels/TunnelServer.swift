@@ -26,6 +26,7 @@ final class TunnelServer: Sendable {
 
   /// A client dials in.
   func takeClient(_ accepted: Listeners.Accepted) {
+    guard table.strangers.load(ordering: .relaxed) < limits.strangers else { return Self.refuse(accepted.socket) }
     adopt(accepted, on: group.next(), reading: true) { [table, logger] channel in
       try channel.pipeline.syncOperations.addHandler(
         TunnelSession.handler(table, channel: channel, remote: accepted.remote, logger: logger))
@@ -49,6 +50,7 @@ final class TunnelServer: Sendable {
   }
 
   private func takeByProxy(_ accepted: Listeners.Accepted) {
+    guard table.strangers.load(ordering: .relaxed) < limits.strangers else { return Self.refuse(accepted.socket) }
     adopt(accepted, on: group.next(), reading: true) { [table, logger] channel in
       try channel.pipeline.syncOperations.addHandler(
         ProxiedClient { channel, client in
@@ -73,6 +75,11 @@ final class TunnelServer: Sendable {
     var on: CInt = 1
     setsockopt(accepted.socket, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
     setsockopt(accepted.socket, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<CInt>.size))
+    if reading {
+      // On a slow line an answer to a ping is not to stand behind megabytes in the kernel.
+      var unsent: CInt = 256 << 10
+      setsockopt(accepted.socket, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<CInt>.size))
+    }
     ClientBootstrap(group: eventLoop)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelOption(.autoRead, value: reading)
@@ -124,8 +131,8 @@ private final class ProxiedClient: ChannelInboundHandler, RemovableChannelHandle
     do {
       guard let (client, _) = try ProxyHeader.take(from: &bytes) else { return }
       try context.pipeline.syncOperations.addHandler(handler(context.channel, client), position: .after(self))
-      context.pipeline.syncOperations.removeHandler(self, promise: nil)
       if bytes.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(bytes)) }
+      context.pipeline.syncOperations.removeHandler(self, promise: nil)
     } catch {
       context.close(promise: nil)
     }
@@ -136,6 +143,8 @@ private final class ProxiedClient: ChannelInboundHandler, RemovableChannelHandle
 public struct RelayLimits: Sendable {
   /// Connections in all, of clients and of users.
   public var connections = 20_000
+  /// Clients that have not shown a secret yet, or a wrong one.
+  public var strangers = 1000
   /// Streams of one tunnel.
   public var streamsOfTunnel = 4096
 

@@ -22,13 +22,20 @@ final class TunnelSession: YamuxConnection.Delegate {
   private let logger: Logger
   private var phase = Phase.expected
   private var connection: YamuxConnection?
-  private var reason: String?
+  /// Whether it is one of the table's strangers.
+  private var isStranger = true
 
   private init(_ table: TunnelTable, channel: any Channel, remote: Endpoint, logger: Logger) {
     self.table = table
     self.channel = channel
     self.remote = remote
     self.logger = logger
+    table.strangers.add(1, ordering: .relaxed)
+  }
+
+  private func isStrangerNoMore() {
+    if isStranger { table.strangers.subtract(1, ordering: .relaxed) }
+    isStranger = false
   }
 
   /// The handler of a connection by which a client dials in.
@@ -66,9 +73,10 @@ final class TunnelSession: YamuxConnection.Delegate {
 
   func sessionEnded(_ error: (any Error)?) {
     if case .live(let handle) = phase {
-      table.remove(handle, because: reason ?? error.map { "\($0)" } ?? "it closed the connection")
+      table.remove(handle, because: error.map { "\($0)" } ?? "it closed the connection")
     }
     phase = .over
+    isStrangerNoMore()
     connection = nil
   }
 
@@ -113,6 +121,7 @@ final class TunnelSession: YamuxConnection.Delegate {
     switch table.admit(handshake, connection, on: channel, from: remote) {
     case .accepted(let handle):
       phase = .live(handle)
+      isStrangerNoMore()
       answer(.accepted, to: handshake, on: stream)
     case .refused(let answer, let delay):
       phase = .over

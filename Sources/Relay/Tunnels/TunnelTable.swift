@@ -70,6 +70,8 @@ final class TunnelTable: Sendable {
   /// How many sessions of one tunnel there may be.
   static let maximumSessions = 16
 
+  /// How many clients there are whose secret is not known, or wrong.
+  let strangers = Atomic<Int>(0)
   private let state = Mutex(State())
   private let logger: Logger
 

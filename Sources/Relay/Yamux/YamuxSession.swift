@@ -127,6 +127,8 @@ public struct YamuxSession {
   private var pingValue: UInt32 = 0
   /// When the last question was asked that has not been answered.
   private var asked: NIODeadline?
+  /// When the peer was heard last: on a slow line an answer may stand behind much else.
+  private var heard: NIODeadline?
   private var nextPing: NIODeadline?
   /// The shortest time in which the peer has answered.
   private(set) var roundTrip: TimeAmount?
@@ -250,10 +252,11 @@ public struct YamuxSession {
   @discardableResult
   public mutating func tick(now: NIODeadline) throws(YamuxViolation) -> NIODeadline {
     if let asked {
-      guard now - asked < limits.pingPatience else {
+      let patient = max(asked, heard ?? asked) + limits.pingPatience
+      guard now < patient else {
         throw YamuxViolation("no answer to a ping within \(limits.pingPatience.nanoseconds / 1_000_000_000) s")
       }
-      return asked + limits.pingPatience
+      return patient
     }
     if let nextPing, now < nextPing { return nextPing }
     asked = now
@@ -274,6 +277,7 @@ public struct YamuxSession {
   ///
   /// - Throws: ``YamuxViolation``; then the session is to be left, after ``goAway(_:)``.
   public mutating func nextEvent(now: NIODeadline) throws(YamuxViolation) -> Event? {
+    if inbound.readableBytes > 0 { heard = now }
     while true {
       if let event = happened.popFirst() { return event }
       if remaining > 0 {
