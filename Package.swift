@@ -18,6 +18,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
 let package = Package(
@@ -31,11 +32,13 @@ let package = Package(
     .executable(name: "gatewayctl", targets: ["gatewayctl"]),
     .executable(name: "acme-hook", targets: ["acme-hook"]),
     .executable(name: "gateway-relay", targets: ["gateway-relay"]),
+    .executable(name: "gateway-tunnel", targets: ["gateway-tunnel"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.36.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -109,6 +112,10 @@ let package = Package(
       dependencies: ["Arguments", "Records", "Relay", "System", argumentParser, logging, lifecycle],
       swiftSettings: settings),
     .executableTarget(
+      name: "gateway-tunnel",
+      dependencies: ["Arguments", "Relay", "System", argumentParser, logging, lifecycle, nioCore, nioSSL],
+      swiftSettings: settings),
+    .executableTarget(
       name: "Calculator", dependencies: ["RPC", argumentParser, logging, lifecycle], path: "Examples/Calculator",
       swiftSettings: settings),
 
@@ -147,7 +154,7 @@ let package = Package(
       name: "EndToEnd",
       dependencies: [
         "GatewayClient", "GatewayModule", "ProxyConfig", "RPC", "Records", "System", "TestSupport", "acme-hook",
-        "gateway", "gatewayctl", "gateway-relay",
+        "gateway", "gatewayctl", "gateway-relay", "gateway-tunnel",
         "Calculator", logging,
       ],
       swiftSettings: settings),

@@ -93,6 +93,24 @@ public final class Relay: Fixture {
 
   func stop() async { await process.withLock { $0 }.stop() }
 
+  /// Starts our own client, runs `body` with it, and stops it.
+  ///
+  /// - Parameters:
+  ///   - server: as `--server` takes it; where clients dial in, in clear, when nil.
+  ///   - flags: besides those for the server, the secret and the log.
+  @discardableResult
+  public func withOwnClient<Result>(
+    secret: String, server: String? = nil, _ flags: [String], isolation: isolated (any Actor)? = #isolation,
+    _ body: (ChildProcess) async throws -> Result
+  ) async throws -> Result {
+    try await TemporaryDirectory.withDirectory { directory in
+      try await ChildProcess.withProcess(
+        Repository.product("gateway-tunnel"),
+        ["--server", server ?? "tcp://\(clients)", "--log-format", "json", "--log-level", "debug"] + flags,
+        environment: ["GATEWAY_TUNNEL_SECRET": secret], log: directory.file("tunnel.log"), body)
+    }
+  }
+
   /// Starts a client that keeps to tcprouter's wire, runs `body` once it is connected, and stops it.
   ///
   /// - Parameters:

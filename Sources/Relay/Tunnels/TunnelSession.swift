@@ -61,6 +61,8 @@ final class TunnelSession: YamuxConnection.Delegate {
 
   // MARK: What the client does
 
+  func sessionBegan() {}
+
   func sessionOpened(_ stream: TunnelStream) -> (any StreamEnd)? {
     guard case .expected = phase else { return nil }
     phase = .shaking

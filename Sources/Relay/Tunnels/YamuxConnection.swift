@@ -7,6 +7,9 @@ final class YamuxConnection: ChannelInboundHandler {
 
   /// Whose the session is, on its event loop.
   protocol Delegate: AnyObject {
+    /// The connection is there.
+    func sessionBegan()
+
     /// The peer has opened a stream. What it carries goes to the end that is returned; nil resets the stream.
     func sessionOpened(_ stream: TunnelStream) -> (any StreamEnd)?
 
@@ -83,6 +86,7 @@ final class YamuxConnection: ChannelInboundHandler {
   }
 
   func channelActive(context: ChannelHandlerContext) {
+    delegate.sessionBegan()
     write()
     context.fireChannelActive()
   }
@@ -250,6 +254,9 @@ final class TunnelStream: StreamEnd {
     other?.reset()
     other = nil
   }
+
+  /// What the peer sends goes to another end from now on.
+  func hand(over other: any StreamEnd) { self.other = other }
 
   // MARK: From the other end
 
