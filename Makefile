@@ -6,7 +6,7 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-programs := gateway gatewayctl gateway-relay $(notdir $(wildcard Sources/acme-hook))
+programs := gateway gatewayctl gateway-relay gateway-tunnel $(notdir $(wildcard Sources/acme-hook))
 sources := Sources Tests Examples Fuzz Benchmarks Package.swift
 scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 # The linker looks for libraries there first, and finds the static ones only.

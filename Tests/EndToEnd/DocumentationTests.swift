@@ -45,7 +45,7 @@ struct DocumentationTests {
     }
   }
 
-  @Test(arguments: ["gateway", "gatewayctl", "gateway-relay", "acme-hook"])
+  @Test(arguments: ["gateway", "gatewayctl", "gateway-relay", "gateway-tunnel", "acme-hook"])
   func everyFlagAndCommandIsThere(program: String) async throws {
     let document = try Self.text("docs/operating.md")
     let help = try await Command.succeed(

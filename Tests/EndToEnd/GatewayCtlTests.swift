@@ -162,7 +162,9 @@ struct GatewayCtlTests {
     }
   }
 
-  @Test("Each program says its version", arguments: ["gateway", "gatewayctl", "gateway-relay", "acme-hook"])
+  @Test(
+    "Each program says its version",
+    arguments: ["gateway", "gatewayctl", "gateway-relay", "gateway-tunnel", "acme-hook"])
   func version(program: String) async throws {
     let outcome = Outcome(try await Command.run(Repository.product(program), ["--version"]))
     #expect(outcome == Outcome(0, "\(program) development build\n"))

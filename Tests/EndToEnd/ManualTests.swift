@@ -5,7 +5,9 @@ import Testing
 /// The man pages and completion scripts that `make install` makes of the programs' own definitions.
 @Suite(.timeLimit(.minutes(15)))
 struct ManualTests {
-  private static let pages = ["man1/gatewayctl.1", "man8/gateway.8", "man8/acme-hook.8", "man8/gateway-relay.8"]
+  private static let pages = [
+    "man1/gatewayctl.1", "man1/gateway-tunnel.1", "man8/gateway.8", "man8/acme-hook.8", "man8/gateway-relay.8",
+  ]
 
   private func withManuals(_ body: (TemporaryDirectory) async throws -> Void) async throws {
     try await TemporaryDirectory.withDirectory { share in
@@ -48,7 +50,7 @@ struct ManualTests {
 
   @Test func completionScriptsAreScripts() async throws {
     try await withManuals { share in
-      for program in ["gateway", "gatewayctl", "gateway-relay", "acme-hook"] {
+      for program in ["gateway", "gatewayctl", "gateway-relay", "gateway-tunnel", "acme-hook"] {
         let bash = share.file("bash-completion/completions/\(program)")
         try await Command.succeed("bash", ["-n", bash])
         let words = try await Command.succeed("bash", ["-c", "source \"$0\"; complete -p \"$1\"", bash, program])
