@@ -85,6 +85,35 @@ struct TunnelClientTests {
     }
   }
 
+  @Test func openConnectionsOfAClientThatStopsEndInOrder() async throws {
+    try await Relay.withNode { gateway, relay in
+      let secret = try await gateway.setTunnel("37-home")
+      let passed: JSON = ["FQDN": "passed.example.org", "TLSPassthrough": true, "Backends": ["tunnel:37-home"]]
+      #expect(try await gateway.call("SetFQDNProxy", "37-passed", passed).callError == nil)
+      try await TLSPeers.withPeers { peers in
+        try await gateway.withTraefik { traefik in
+          try await eventually { try await traefik.routers()["37-passed-route@file"]?.status == "enabled" }
+          let address = gateway.address("--https-address")
+          try await relay.withOwnClient(secret: secret, ["--local", peers.endpoint]) { old in
+            try await logs(old, "connected")
+            try await peers.open("long", to: "passed.example.org", through: address)
+            old.signal(SIGTERM)
+            // It takes no further ones.
+            try await eventually { try await gateway.listedTunnel("37-home")?["Connected"] == false }
+            try await relay.withOwnClient(secret: secret, ["--local", peers.endpoint]) { new in
+              try await logs(new, "connected")
+              _ = try await peers.send(100_000, over: "long")
+              _ = try await peers.connect(3, to: "passed.example.org", through: address)
+              _ = try await peers.close("long")
+              let status = try await old.exit(within: .patience)
+              #expect(status == .code(0))
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test func applicationThatIsAwayCostsItsVisitorsAlone() async throws {
     try await Relay.withNode { gateway, relay in
       let secret = try await gateway.setTunnel("37-home")

@@ -273,6 +273,7 @@ struct TunnelTests {
             for _ in 0..<8 { #expect(try await served()) }
             old.signal(SIGTERM)
             _ = try await old.exit(within: .patience)
+            // Known at once: no ping is waited for.
             try await eventually { try await gateway.listedTunnel("37-home")?["Sessions"].array?.count == 1 }
             for _ in 0..<8 { #expect(try await served()) }
           }

@@ -29,6 +29,9 @@ public struct TunnelClient: Service {
     public let description: String
   }
 
+  /// How long open connections may go on after it is told to stop.
+  private static let patience = TimeAmount.seconds(10)
+
   private let configuration: Configuration
   private let secure: @Sendable (any Channel, TunnelServerURL) throws -> Void
   private let logger: Logger
@@ -95,7 +98,7 @@ public struct TunnelClient: Service {
 
   /// One session, from its connection to its end.
   private func session(with server: TunnelServerURL) async throws -> TunnelClientSession.Ending {
-    let (channel, ending) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+    let (channel, ending, connection) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .connectTimeout(.seconds(10))
       .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
@@ -107,16 +110,16 @@ public struct TunnelClient: Service {
           }
           if server.isSecure { try secure(channel, server) }
           let application = LocalApplication(plain: configuration.local, tls: configuration.localTLS, logger: logger)
-          try channel.pipeline.syncOperations.addHandler(
-            TunnelClientSession.handler(
-              configuration, server, on: channel, application: application, ending: ending, logger: logger))
-          return (channel, ending.futureResult)
+          let connection = TunnelClientSession.handler(
+            configuration, server, on: channel, application: application, ending: ending, logger: logger)
+          try channel.pipeline.syncOperations.addHandler(connection)
+          return (channel, ending.futureResult, NIOLoopBound(connection, eventLoop: channel.eventLoop))
         }
       }
     return try await withTaskCancellationHandler {
       try await ending.get()
     } onCancel: {
-      channel.close(promise: nil)
+      channel.eventLoop.execute { connection.value.leave(within: Self.patience) }
     }
   }
 }

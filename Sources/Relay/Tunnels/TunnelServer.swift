@@ -81,7 +81,8 @@ final class TunnelServer: Sendable {
       setsockopt(accepted.socket, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<CInt>.size))
     }
     ClientBootstrap(group: eventLoop)
-      .channelOption(.allowRemoteHalfClosure, value: true)
+      // A session has no halves.
+      .channelOption(.allowRemoteHalfClosure, value: !reading)
       .channelOption(.autoRead, value: reading)
       .channelOption(.maxMessagesPerRead, value: UInt(reading ? 4 : 1))
       .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))

@@ -27,6 +27,8 @@ final class YamuxConnection: ChannelInboundHandler {
   /// Whose other ends were given something that is not sent yet.
   private var unsent: [TunnelStream] = []
   private var isWriting = false
+  /// Whether to close once no streams are left.
+  private var isLeaving = false
   private var reason: (any Error)?
   private var timer: Scheduled<Void>?
 
@@ -51,6 +53,20 @@ final class YamuxConnection: ChannelInboundHandler {
   func goAway() {
     yamux.goAway(.done)
     write()
+  }
+
+  /// Takes no further streams, and ends the session once those that there are have ended, or when this time is over.
+  func leave(within limit: TimeAmount) {
+    guard let context, !isLeaving else { return }
+    isLeaving = true
+    goAway()
+    closeWhenIdle()
+    let channel = context.channel
+    context.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+  }
+
+  private func closeWhenIdle() {
+    if isLeaving, streams.isEmpty { end() }
   }
 
   /// Ends the session once what was to be sent has been, or after a second.
@@ -145,7 +161,9 @@ final class YamuxConnection: ChannelInboundHandler {
       if stream.receive(data) { unsent.append(stream) }
       if stream.otherTakesMore { consume(stream, now) }
     case .finished(let id): streams[id]?.finishOther()
-    case .reset(let id): streams.removeValue(forKey: id)?.resetOther()
+    case .reset(let id):
+      streams.removeValue(forKey: id)?.resetOther()
+      closeWhenIdle()
     case .drained(let id): streams[id]?.other?.resume()
     case .wentAway: delegate.sessionWentAway()
     }
@@ -201,10 +219,14 @@ final class YamuxConnection: ChannelInboundHandler {
     streams[stream.id] = nil
     yamux.reset(stream.id)
     write()
+    closeWhenIdle()
   }
 
   /// Both sides have sent all.
-  fileprivate func remove(_ stream: TunnelStream) { streams[stream.id] = nil }
+  fileprivate func remove(_ stream: TunnelStream) {
+    streams[stream.id] = nil
+    closeWhenIdle()
+  }
 }
 
 /// A stream of a tunnel's session as one end of a stream that the relay carries.
