@@ -84,6 +84,11 @@ struct DocumentationTests {
     let names = try Self.text("Sources/GatewayClient/DNSObject.swift").matches(of: #/static let \w+ = "([A-Z]\w+)"/#)
     #expect(names.count == 7)
     for name in names { #expect(document[dns...].contains("`\(name.1)`"), "\(name.1)") }
+    let tunnel = try #require(document.firstRange(of: "### `tunnel@0.0.1`")).lowerBound
+    let tunnelNames = try Self.text("Sources/GatewayClient/TunnelObject.swift")
+      .matches(of: #/static let \w+ = "([A-Z]\w+)"/#)
+    #expect(tunnelNames.count == 4)
+    for name in tunnelNames { #expect(document[tunnel...].contains("`\(name.1)`"), "\(name.1)") }
   }
 
   @Test("The rule that each refused value breaks is there", arguments: BadInputTests.groups)

@@ -53,6 +53,16 @@ struct ZinitTests {
     #expect(try ZinitUnit("traefik").text.contains("\nafter:\n  - gateway\n"))
   }
 
+  @Test func relayServesTheGatewaysRootByFlagsThatItTakes() async throws {
+    let words = try ZinitUnit("relay/relay").command("exec")
+    let root = try #require(try ZinitUnit("gateway").command("exec").last)
+    #expect(words == ["gateway-relay", "--root", root])
+    // The last flag is all that is wrong, so nothing is done.
+    let outcome = try await Command.run(Repository.product(words[0]), words.dropFirst() + ["--max-connections", "0"])
+    #expect(outcome.standardError == "gateway-relay: --max-connections must be from 1 to 1000000, not 0\n")
+    #expect(outcome.status == .code(64))
+  }
+
   @Test func traefikRunsTheHookByItsName() throws {
     #expect(try ZinitUnit("traefik").environment["EXEC_PATH"] == "acme-hook")
   }
