@@ -20,7 +20,8 @@ struct RelayCommand: AsyncParsableCommand {
     version: "gateway-relay \(ProgramVersion.text)")
 
   static let environment: [EnvironmentArguments.Flag] = [
-    .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("metrics-address"),
+    .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
+    .option("metrics-address"),
     .option("netns"),
     .option("max-connections"), .option("log-level"), .option("log-format"),
   ]
@@ -40,13 +41,19 @@ struct RelayCommand: AsyncParsableCommand {
   var isClosed = false
 
   @Option(
+    help: .init(
+      "The port on the loopback at which Traefik finds it, the gateway's flag of that name.", valueName: "port"))
+  var tunnelPort: UInt16 = 18001
+
+  @Option(
     help: .init("Where it tells of itself, on the loopback. (default: 127.0.0.1:8083)", valueName: "ip:port"),
     transform: { try Endpoint($0) })
   var metricsAddress = try! Endpoint("127.0.0.1:8083")
 
   @Option(
     name: .customLong("netns"),
-    help: .init("The network namespace Traefik runs in, as 'ip netns' names it.", valueName: "name"),
+    help: .init(
+      "The network namespace Traefik runs in, where clients dial in too, as 'ip netns' names it.", valueName: "name"),
     transform: NetworkNamespace.init)
   var namespace: NetworkNamespace?
 
@@ -64,6 +71,7 @@ struct RelayCommand: AsyncParsableCommand {
     guard (1...1_000_000).contains(maxConnections) else {
       throw ValidationError("--max-connections must be from 1 to 1000000, not \(maxConnections)")
     }
+    guard tunnelPort > 0 else { throw ValidationError("--tunnel-port must be from 1 to 65535, not 0") }
     guard metricsAddress.address.isLoopback else {
       throw ValidationError("--metrics-address must be on the loopback: whoever asks there is not asked who he is")
     }
@@ -74,6 +82,7 @@ struct RelayCommand: AsyncParsableCommand {
     var configuration = RelayConfiguration(
       root: GatewayRoot(root), clients: isClosed ? [] : clients.isEmpty ? [try ListenAddress(":18000")] : clients,
       metrics: metricsAddress, namespace: namespace)
+    configuration.port = tunnelPort
     configuration.limits.connections = maxConnections
     let relay = try Relay(configuration, logger: logger)
     var lifecycleLogger = logger

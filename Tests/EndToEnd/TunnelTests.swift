@@ -205,7 +205,8 @@ struct TunnelTests {
     "A client that does what it must not is sent away, and nobody else notices",
     arguments: [
       ("bytewise", ["answer 0 ", "finished 1"]), ("silent", ["closed"]), ("unfinished", ["closed"]),
-      ("oversized", ["closed"]), ("noise", ["goaway 1", "closed"]), ("lies", ["goaway 1", "closed"]),
+      ("oversized", ["closed"]), ("noise", ["goaway 1", "closed"]), ("flood", ["closed"]),
+      ("lies", ["goaway 1", "closed"]),
       ("opens", ["reset 3"]), ("pings", ["closed"]),
     ])
   func badClient(_ what: String, _ lines: [String]) async throws {

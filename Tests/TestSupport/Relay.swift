@@ -41,15 +41,19 @@ public final class Relay: Fixture {
     self.port = port
     self.root = root
     self.directory = directory
-    process = Mutex(try Self.launch(metrics: metrics, clients: clients, root: root, directory))
+    process = Mutex(try Self.launch(metrics: metrics, clients: clients, port: port, root: root, directory))
   }
 
   private static func launch(
-    metrics: String, clients: String, root: String, _ directory: TemporaryDirectory
+    metrics: String, clients: String, port: String, root: String, _ directory: TemporaryDirectory
   ) throws -> ChildProcess {
     try ChildProcess(
       Repository.product("gateway-relay"),
-      ["--root", root, "--tunnel-address", clients, "--metrics-address", metrics, "--log-format", "json"],
+      [
+        "--root", root, "--tunnel-address", clients, "--tunnel-port", port, "--metrics-address", metrics,
+        "--log-format",
+        "json",
+      ],
       log: directory.file("relay.log"))
   }
 
@@ -59,7 +63,7 @@ public final class Relay: Fixture {
 
   /// Starts it again, after its end.
   public func start() async throws {
-    let started = try Self.launch(metrics: metrics, clients: clients, root: root, directory)
+    let started = try Self.launch(metrics: metrics, clients: clients, port: port, root: root, directory)
     process.withLock { $0 = started }
     try await answers()
   }

@@ -11,6 +11,7 @@ It prints one line for each thing that the relay does: `answer CODE TEXT`, `fini
     unfinished  half of the handshake
     oversized   a secret that is longer than it may be
     noise       what is no yamux
+    flood       megabytes of that
     lies        after the handshake, a frame that is longer than its stream's window
     opens       after the handshake, a further stream
     pings       after the handshake, pings whose answers are never read
@@ -70,6 +71,8 @@ try:
         connection.sendall(opening[: len(opening) // 2])
     elif options.case == "noise":
         connection.sendall(b"GET / HTTP/1.1\r\nHost: tunnel\r\n\r\n")
+    elif options.case == "flood":
+        connection.sendall(b"x" * (8 << 20))
     elif options.case != "silent":
         connection.sendall(opening)
     if options.case == "lies":

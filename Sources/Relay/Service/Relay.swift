@@ -14,8 +14,10 @@ public struct RelayConfiguration: Sendable {
   public var clients: [ListenAddress]
   /// Where it tells of itself.
   public var metrics: Endpoint
-  /// In which Traefik runs; nil for the process's own.
+  /// In which Traefik runs, and clients dial in; nil for the process's own.
   public var namespace: NetworkNamespace?
+  /// The port of the loopback at which Traefik finds the relay: for clients, and for tunnels that have no other.
+  public var port: UInt16 = 18001
   public var limits = RelayLimits()
 
   public init(root: GatewayRoot, clients: [ListenAddress], metrics: Endpoint, namespace: NetworkNamespace?) {
@@ -54,7 +56,12 @@ public final class Relay: Service {
     let doors = Doors(listeners, in: configuration.namespace) { server.takeLocal($0) }
     files = RelayFiles(configuration.root.tunnels, kind: "tunnel", logger: logger) { tunnel, workload in
       try table.set(tunnel, of: workload)
-      try doors.open(table.ports)
+      try doors.open(table.ports.union([configuration.port]))
+    }
+    do {
+      try doors.open([configuration.port])
+    } catch {
+      throw StartFault(description: "\(error)")
     }
     self.table = table
     self.listeners = listeners
@@ -62,7 +69,8 @@ public final class Relay: Service {
     self.doors = doors
     for address in configuration.clients {
       do {
-        _ = try listeners.listen(on: address) { server.takeClient($0) }
+        // Where the node's public addresses are.
+        _ = try listeners.listen(on: address, in: configuration.namespace) { server.takeClient($0) }
       } catch {
         throw StartFault(description: "cannot listen at \(address) for clients of tunnels: \(error)")
       }

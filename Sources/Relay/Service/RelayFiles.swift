@@ -14,6 +14,8 @@ final class RelayFiles<Content: StoredRecord>: Sendable {
   /// One file after the other; why it is not served, by name.
   private let queue: GroupWriter<String>
   private let problems = Mutex<[String: String]>([:])
+  /// The files of what is served, which may be gone when nobody looks.
+  private let served = Mutex<Set<String>>([])
 
   init(
     _ directory: String, kind: String, logger: Logger, apply: @escaping @Sendable (Content?, WorkloadID) throws -> Void
@@ -58,7 +60,7 @@ final class RelayFiles<Content: StoredRecord>: Sendable {
   }
 
   private func lookAtAll() async throws {
-    let names = try names()
+    let names = try names().union(served.withLock { $0 })
     try await queue.run { [self] in take(names.sorted()) }
   }
 
@@ -92,7 +94,11 @@ final class RelayFiles<Content: StoredRecord>: Sendable {
         guard let workload = try? WorkloadID(String(name.dropLast(5))) else {
           throw RelayFault(description: "its name is no workload's")
         }
-        try apply(try read(name, of: workload), workload)
+        let content = try read(name, of: workload)
+        try apply(content, workload)
+        served.withLock { served in
+          if content == nil { served.remove(name) } else { served.insert(name) }
+        }
         if problems.withLock({ $0.removeValue(forKey: name) }) != nil {
           logger.notice("\(kind) is served now", metadata: ["workload": "\(workload)"])
         }

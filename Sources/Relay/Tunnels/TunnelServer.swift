@@ -40,7 +40,7 @@ final class TunnelServer: Sendable {
     let isTaken = adopt(accepted, on: session.eventLoop, reading: false) { [limits] channel in
       let user = SocketEnd(counters: session.counters)
       try channel.pipeline.syncOperations.addHandler(user)
-      let stillThere = session.counters.streams.load(ordering: .relaxed) < limits.streamsOfTunnel
+      let stillThere = session.counters.streams.load(ordering: .relaxed) <= limits.streamsOfTunnel
       guard stillThere, let stream = session.onLoop.open(for: user) else { return user.reset() }
       user.join(stream)
     } onClose: {

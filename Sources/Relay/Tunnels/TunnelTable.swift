@@ -117,9 +117,6 @@ final class TunnelTable: Sendable {
   /// The tunnels' ports on the loopback.
   var ports: Set<UInt16> { state.withLock { Set($0.addresses.keys.map(\.port)) } }
 
-  /// Whose tunnels there are.
-  var workloads: Set<WorkloadID> { state.withLock { Set($0.tunnels.keys) } }
-
   // MARK: Sessions
 
   enum Admission {

@@ -27,6 +27,9 @@ final class YamuxConnection: ChannelInboundHandler {
   /// Whose other ends were given something that is not sent yet.
   private var unsent: [TunnelStream] = []
   private var isWriting = false
+  private var isTakingEvents = false
+  /// Whether the peer has broken the protocol: what else it sends means nothing.
+  private var isBroken = false
   /// Whether to close once no streams are left.
   private var isLeaving = false
   private var reason: (any Error)?
@@ -108,6 +111,7 @@ final class YamuxConnection: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isBroken else { return }
     yamux.receive(unwrapInboundIn(data))
     takeEvents()
   }
@@ -141,10 +145,15 @@ final class YamuxConnection: ChannelInboundHandler {
   // MARK: The session
 
   private func takeEvents() {
+    // What comes while one is taken is taken after it.
+    guard !isTakingEvents, !isBroken else { return }
+    isTakingEvents = true
+    defer { isTakingEvents = false }
     let now = NIODeadline.now()
     do throws(YamuxViolation) {
       while let event = try yamux.nextEvent(now: now) { take(event, now) }
     } catch {
+      isBroken = true
       end(error, telling: .protocolViolation)
     }
   }
