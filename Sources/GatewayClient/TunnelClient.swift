@@ -44,7 +44,7 @@ public struct TunnelClient: Sendable {
   }
 
   /// What becomes of tunnels, from when the sequence is iterated on.
-  public var events: EventStream<TunnelEvent> {
+  public var events: EventStream<RecordEvent> {
     client.events(TunnelObject.events, of: TunnelObject.id, module: GatewayObject.module)
   }
 }

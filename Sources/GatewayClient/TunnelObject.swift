@@ -5,7 +5,7 @@ public enum TunnelObject {
   /// The object, of the module `GatewayObject.module`.
   public static let id = ObjectID("tunnel", version: "0.0.1")
 
-  /// The stream of ``TunnelEvent``.
+  /// The stream of ``RecordEvent``.
   public static let events = "Changes"
 
   /// The object's methods.

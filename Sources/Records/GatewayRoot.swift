@@ -29,6 +29,8 @@ public struct GatewayRoot: Sendable {
   public var serials: String { "\(path)/serials" }
   /// The tunnels, which the relay serves.
   public var tunnels: String { "\(path)/tunnels" }
+  /// The pipes, which the relay serves.
+  public var pipes: String { "\(path)/pipes" }
   /// What was counted of each workload's traffic.
   public var traffic: String { "\(path)/traffic.msgpack" }
   /// Traefik's static configuration.

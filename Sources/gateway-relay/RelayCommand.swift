@@ -6,13 +6,13 @@ import Relay
 import ServiceLifecycle
 import System
 
-/// The data plane of tunnels.
+/// The data plane of tunnels and pipes.
 struct RelayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gateway-relay",
-    abstract: "Carries what comes to tunnels, between Traefik and the clients that have dialled in.",
+    abstract: "Carries what comes to tunnels, to the clients that have dialled in, and to pipes.",
     discussion: """
-      It serves the tunnels whose files the gateway keeps in the root, and goes on when the gateway or the broker does not. \
+      It serves the tunnels and pipes whose files the gateway keeps in the root, and goes on when the gateway or the broker does not. \
       Every flag may be given by an environment variable instead, the gateway's: --root by GATEWAY_ROOT, --tunnel-address by \
       GATEWAY_TUNNEL_ADDRESS, and so on. At SIGTERM clients are told that it goes away, and open streams have 30 seconds. The \
       process ends with status 64 for a bad flag, and 1 when it cannot start.
@@ -22,8 +22,8 @@ struct RelayCommand: AsyncParsableCommand {
   static let environment: [EnvironmentArguments.Flag] = [
     .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
     .option("metrics-address"),
-    .option("netns"),
-    .option("max-connections"), .option("log-level"), .option("log-format"),
+    .option("netns"), .option("max-connections"), .option("idle-timeout"), .toggle("allow-loopback-backends"),
+    .option("log-level"), .option("log-format"),
   ]
 
   @Option(help: .init("Where the gateway keeps what is asked for.", valueName: "dir"))
@@ -61,6 +61,15 @@ struct RelayCommand: AsyncParsableCommand {
     help: .init("How many connections there may be, of clients and of users, from 1 to 1000000.", valueName: "n"))
   var maxConnections = RelayLimits().connections
 
+  @Option(
+    help: .init(
+      "Seconds after which a connection that carries nothing is closed, from 1 to 31536000. (default: never)",
+      valueName: "seconds"))
+  var idleTimeout: Int64?
+
+  @Flag(help: "Let pipes lead to names that are loopback addresses, for trials on one machine; the gateway's flag too.")
+  var allowLoopbackBackends = false
+
   @OptionGroup(title: "Log") var log: LogOptions
 
   func validate() throws {
@@ -70,6 +79,9 @@ struct RelayCommand: AsyncParsableCommand {
     }
     guard (1...1_000_000).contains(maxConnections) else {
       throw ValidationError("--max-connections must be from 1 to 1000000, not \(maxConnections)")
+    }
+    if let idleTimeout, !(1...31_536_000).contains(idleTimeout) {
+      throw ValidationError("--idle-timeout must be from 1 to 31536000, not \(idleTimeout)")
     }
     guard tunnelPort > 0 else { throw ValidationError("--tunnel-port must be from 1 to 65535, not 0") }
     guard metricsAddress.address.isLoopback else {
@@ -84,6 +96,8 @@ struct RelayCommand: AsyncParsableCommand {
       metrics: metricsAddress, namespace: namespace)
     configuration.port = tunnelPort
     configuration.limits.connections = maxConnections
+    configuration.limits.idle = idleTimeout.map { .seconds($0) }
+    configuration.allowsLoopback = allowLoopbackBackends
     let relay = try Relay(configuration, logger: logger)
     var lifecycleLogger = logger
     lifecycleLogger.logLevel = max(logger.logLevel, .info)

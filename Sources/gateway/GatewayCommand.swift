@@ -35,6 +35,7 @@ struct GatewayCommand: AsyncParsableCommand {
     .list("dns-secondary"), .option("dns-transfer-key"), .option("dns-redis"), .option("dns-redis-prefix"),
     .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"), .option("traefik-restart"),
     .option("relay-address"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
+    .option("pipe-ports"),
     .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -98,7 +99,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @OptionGroup(title: "DNS") var dns: DNSOptions
 
-  @OptionGroup(title: "Tunnels") var tunnelling: TunnelOptions
+  @OptionGroup(title: "Tunnels and pipes") var tunnelling: TunnelOptions
 
   @Option(
     help: .init(
@@ -134,16 +135,18 @@ struct GatewayCommand: AsyncParsableCommand {
       root, trusting: clients.trustedProxies, logger: logger, onEvent: events.tell)
 
     var services: [any Service] = []
+    // Of the node's `network` module.
+    let client = RPCClient(broker: broker, logger: logger)
     let network: PublicNetworkSource
     if domain != nil || !publicIPs.isEmpty {
       if domain == nil { logger.warning("names will be refused: --public-ip is given without --domain") }
       if publicIPs.isEmpty { logger.warning("FQDNs will be refused: --domain is given without --public-ip") }
       network = .fixed(PublicNetwork(domain: domain, addresses: publicIPs))
     } else {
-      let client = RPCClient(broker: broker, logger: logger)
-      services.append(client)
       network = .bus(NetworkModule(client: client, logger: logger))
     }
+    let asksOnBus = if case .bus = network { true } else { tunnelling.relay != nil }
+    if asksOnBus { services.append(client) }
     let certificates = acme.certificates == nil ? nil : CertificateStorage(root, logger: logger)
     let zones = try await serveDNS(root, store, logger)
     services += try traefikServices(for: network, root, lock, certificates, zones, logger)
@@ -166,6 +169,15 @@ struct GatewayCommand: AsyncParsableCommand {
     let tunnels = try tunnelling.configuration(https: httpsAddress).map {
       try Tunnels($0, root: root, routes: store, network: network, logger: logger)
     }
+    let pipes = try tunnels.flatMap { tunnels in
+      try tunnelling.pipes(
+        allowsLoopback: allowLoopbackBackends, traefik: [httpAddress, httpsAddress, ListenAddress("\(traefikAddress)")]
+      ).map {
+        try Pipes(
+          $0, root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
+          logger: logger)
+      }
+    }
     let gateway = Gateway(
       store: store, events: events, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
@@ -182,7 +194,11 @@ struct GatewayCommand: AsyncParsableCommand {
     }
     if let tunnels {
       server.register(tunnels)
-      services.append(TunnelService(tunnels))
+      services.append(RecordService { await tunnels.followFiles() })
+    }
+    if let pipes {
+      server.register(pipes)
+      services.append(RecordService { await pipes.followFiles() })
     }
     services.append(server)
     services.append(
@@ -191,6 +207,7 @@ struct GatewayCommand: AsyncParsableCommand {
         await store.takesTurn()
         await zones?.takesTurn()
         await tunnels?.takesTurn()
+        await pipes?.takesTurn()
       })
 
     // At the debug level it prints whole services, for thousands of bytes.

@@ -3,12 +3,12 @@ import GatewayModule
 import Records
 import System
 
-/// Tunnels, which gateway-relay carries.
+/// Tunnels and pipes, which gateway-relay carries.
 struct TunnelOptions: ParsableArguments {
   @Option(
     name: .customLong("relay-address"),
     help: .init(
-      "Where gateway-relay tells of itself, its --metrics-address. Without it there are no tunnels, and no relay is needed.",
+      "Where gateway-relay tells of itself, its --metrics-address. Without it there are no tunnels and pipes, and no relay is needed.",
       valueName: "ip:port"),
     transform: { try Endpoint($0) })
   var relay: Endpoint?
@@ -31,6 +31,13 @@ struct TunnelOptions: ParsableArguments {
       "The port on the loopback addresses behind which tunnels are, from 127.64.0.1 on.", valueName: "port"))
   var tunnelPort: UInt16 = 18001
 
+  @Option(
+    help: .init(
+      "The ports of the node itself at which pipes may listen, from 1 to 65535. (default: 10000-19999)",
+      valueName: "low-high"),
+    transform: PortRange.init)
+  var pipePorts = PortRange.standard
+
   /// nil where tunnels are off.
   func configuration(https: ListenAddress) throws -> Tunnels.Configuration? {
     try relay.map { relay in
@@ -38,6 +45,13 @@ struct TunnelOptions: ParsableArguments {
         relay: relay, port: tunnelPort,
         clients: isClosed ? [] : clients.isEmpty ? [try ListenAddress(":18000")] : clients,
         https: https)
+    }
+  }
+
+  /// nil where pipes are off.
+  func pipes(allowsLoopback: Bool, traefik: [ListenAddress]) -> Pipes.Configuration? {
+    relay.map {
+      Pipes.Configuration(relay: $0, ports: pipePorts.range, allowsLoopback: allowsLoopback, traefik: traefik)
     }
   }
 
@@ -49,5 +63,23 @@ struct TunnelOptions: ParsableArguments {
       throw ValidationError("--tunnel-address and --no-tunnel-address exclude each other")
     }
     guard tunnelPort > 0 else { throw ValidationError("--tunnel-port must be from 1 to 65535, not 0") }
+  }
+}
+
+/// Ports, written `LOW-HIGH`.
+struct PortRange {
+  let range: ClosedRange<UInt16>
+
+  static let standard = PortRange(range: 10000...19999)
+
+  private init(range: ClosedRange<UInt16>) { self.range = range }
+
+  /// - Throws: `InvalidValue` for what is no two ports, the lower one first.
+  init(_ text: String) throws(InvalidValue) {
+    let ports = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) ?? 0 }
+    guard ports.count == 2, ports[0] > 0, ports[0] <= ports[1] else {
+      throw InvalidValue("ports", text, "it must be LOW-HIGH, from 1 to 65535")
+    }
+    range = ports[0]...ports[1]
   }
 }

@@ -18,7 +18,7 @@ struct GatewayCtl: AsyncParsableCommand {
     version: "gatewayctl \(ProgramVersion.text)",
     subcommands: [
       SetName.self, SetFQDN.self, Delete.self, List.self, Watch.self, ShowMetrics.self, Status.self, CheckNode.self,
-      DNSCommands.self, TunnelCommands.self,
+      DNSCommands.self, TunnelCommands.self, PipeCommands.self,
     ])
 }
 

@@ -49,6 +49,7 @@ public final class TraefikSetup: Service {
     try state.withLock { state throws(FileError) in
       var configuration = configuration
       configuration.domain = network?.domain
+      configuration.isWithoutDomain = network != nil && network?.domain == nil
       if configuration.certificates != nil, network?.domain == nil {
         var withoutWildcard = configuration
         withoutWildcard.certificates?.hasDomain = false

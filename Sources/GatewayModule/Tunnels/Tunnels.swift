@@ -35,10 +35,10 @@ public struct Tunnels: Sendable {
   private let relay: RelayClient
   private let routes: RouteStore
   private let network: PublicNetworkSource
-  private let events: EventBroadcast<TunnelEvent>
+  private let events: EventBroadcast<RecordEvent>
   private let logger: Logger
   private let turns = WorkloadTurns()
-  private let coming = ComingAddresses()
+  private let reserved: ReservedAddresses
 
   /// Takes over what is on disk.
   ///
@@ -49,7 +49,9 @@ public struct Tunnels: Sendable {
   public init(
     _ configuration: Configuration, root: GatewayRoot, routes: RouteStore, network: PublicNetworkSource, logger: Logger
   ) throws {
-    let events = EventBroadcast<TunnelEvent>(logger: logger)
+    let events = EventBroadcast<RecordEvent>(logger: logger)
+    let reserved = ReservedAddresses()
+    self.reserved = reserved
     self.configuration = configuration
     self.routes = routes
     self.network = network
@@ -58,7 +60,8 @@ public struct Tunnels: Sendable {
     relay = RelayClient(address: configuration.relay)
     store = try RecordStore<Tunnel>(root, directory: root.tunnels, kind: "tunnel", mode: 0o600, logger: logger) {
       event in
-      events.tell(TunnelEvent(event))
+      if case .deleted(let tunnel) = event { reserved.keep(tunnel.address, for: tunnel.workload) }
+      events.tell(RecordEvent(event))
     }
   }
 
@@ -73,6 +76,11 @@ public struct Tunnels: Sendable {
       }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// Whether it is one of a user's.
+  func isTunnel(_ workload: WorkloadID, of user: Substring) -> Bool {
+    workload.user == user && store[workload] != nil
+  }
+
   // MARK: Calls
 
   /// Sets a workload's tunnel.
@@ -84,11 +92,17 @@ public struct Tunnels: Sendable {
       let made = given == nil && old == nil ? TunnelSecret.random() : nil
       await CurrentCall.releaseWorker()
       if let secret = given ?? made?.secret {
-        let address = try old?.address ?? coming.reserve { try newAddress(for: workload, notIn: $0) }
-        defer { if old == nil { coming.release(address) } }
+        let address = try old?.address ?? reserved.reserve(for: workload) { try newAddress(for: workload, notIn: $0) }
+        defer { if old == nil { reserved.release(address) } }
         try await store.set(Tunnel(workload: workload, secret: secret.digest, address: address))
       }
-      try await serve(workload)
+      do {
+        try await serve(workload)
+      } catch  where made != nil {
+        // It is stored and will be served, and the secret is told this once.
+        logger.error(
+          "tunnel is stored, and not served yet", metadata: ["workload": "\(workload)", "reason": "\(error)"])
+      }
       return TunnelAccess(servers: await servers(), secret: made?.text ?? "")
     }
   }
@@ -113,12 +127,13 @@ public struct Tunnels: Sendable {
         workload: tunnel.workload.rawValue, connected: state == nil ? nil : !live.sessions.isEmpty,
         sessions: live.sessions.map {
           .init(since: Timestamp(seconds: Int64($0.since), nanoseconds: 0), remote: "\($0.remote)", version: $0.version)
-        }, streams: live.streams, received: live.received, sent: live.sent)
+        }, streams: live.traffic.streams, received: live.traffic.received,
+        sent: live.traffic.sent)
     }
   }
 
   /// What becomes of tunnels from now on.
-  func changes() -> AsyncStream<TunnelEvent> { events.listen() }
+  func changes() -> AsyncStream<RecordEvent> { events.listen() }
 
   /// Has the relay serve what is on disk; where it does not run, it will by itself.
   private func serve(_ workload: WorkloadID) async throws {
@@ -146,14 +161,15 @@ public struct Tunnels: Sendable {
 
   /// Where Traefik is to find a new tunnel: at an address that no route has for another one, since a route stays when the
   /// tunnel goes that it leads to.
-  private func newAddress(for workload: WorkloadID, notIn coming: Set<IPAddress>) throws -> Endpoint {
-    var taken = coming.union(store.records.map(\.address.address))
-    for route in routes.routes {
-      for (name, endpoint) in route.tunnels {
-        if name == workload, !taken.contains(endpoint.address) { return endpoint }
-        taken.insert(endpoint.address)
-      }
+  private func newAddress(for workload: WorkloadID, notIn reserved: Set<IPAddress>) throws -> Endpoint {
+    let used = reserved.union(store.records.map(\.address.address))
+    var own: [Endpoint] = []
+    var others: Set<IPAddress> = []
+    for (name, endpoint) in routes.routes.flatMap(\.tunnels) {
+      if name == workload { own.append(endpoint) } else { others.insert(endpoint.address) }
     }
+    let taken = used.union(others)
+    if let known = own.first(where: { !taken.contains($0.address) }) { return known }
     guard let address = TunnelAddress.free(for: workload, taken: taken.contains) else {
       throw CallError("all addresses of the loopback for tunnels are taken")
     }
@@ -163,35 +179,41 @@ public struct Tunnels: Sendable {
   // MARK: In the background
 
   /// Takes in what others do to the files, until the task is cancelled.
-  func followFiles() async { await store.watch() }
+  public func followFiles() async { await store.watch() }
 
   /// Returns once the thread that writes has come to it.
   public func takesTurn() async { await store.takesTurn() }
 }
 
-/// The addresses of tunnels that are being written.
-private final class ComingAddresses: Sendable {
-  private let addresses = Mutex<Set<IPAddress>>([])
+/// The addresses that no tunnel has, and none may be given but that of the same workload: of those that are being written, and for
+/// some time of those that are gone, since a route to one may still be on its way to the disk.
+private final class ReservedAddresses: Sendable {
+  private struct Reservation {
+    let workload: WorkloadID
+    /// nil while a tunnel is written that has it.
+    var end: ContinuousClock.Instant?
+  }
 
-  func reserve(_ choose: (Set<IPAddress>) throws -> Endpoint) rethrows -> Endpoint {
-    try addresses.withLock { addresses in
-      let endpoint = try choose(addresses)
-      addresses.insert(endpoint.address)
+  /// How long an address is kept after its tunnel: longer than any call takes.
+  private static let duration = Duration.seconds(600)
+
+  private let reservations = Mutex<[IPAddress: Reservation]>([:])
+
+  func reserve(for workload: WorkloadID, _ choose: (Set<IPAddress>) throws -> Endpoint) rethrows -> Endpoint {
+    try reservations.withLock { reservations in
+      let now = ContinuousClock.now
+      reservations = reservations.filter { $0.value.end.map { $0 > now } ?? true }
+      let endpoint = try choose(Set(reservations.filter { $0.value.workload != workload }.keys))
+      reservations[endpoint.address] = Reservation(workload: workload)
       return endpoint
     }
   }
 
-  func release(_ endpoint: Endpoint) { addresses.withLock { _ = $0.remove(endpoint.address) } }
-}
+  func release(_ endpoint: Endpoint) { reservations.withLock { _ = $0.removeValue(forKey: endpoint.address) } }
 
-extension TunnelEvent {
-  fileprivate init(_ event: RecordStore<Tunnel>.Event) {
-    switch event {
-    case .set(let tunnel, let old):
-      self.init(workload: tunnel.workload.rawValue, action: old == nil ? .set : .replaced)
-    case .deleted(let tunnel): self.init(workload: tunnel.workload.rawValue, action: .deleted)
-    case .quarantined(let workload, let reason):
-      self.init(workload: workload?.rawValue ?? "", action: .quarantined, reason: reason)
+  func keep(_ endpoint: Endpoint, for workload: WorkloadID) {
+    reservations.withLock {
+      $0[endpoint.address] = Reservation(workload: workload, end: .now + Self.duration)
     }
   }
 }

@@ -12,7 +12,7 @@ public enum AddressPolicy: Hashable, Sendable {
   case alreadyAccepted
 
   /// Why `endpoint` is refused; `nil` when it may serve.
-  func fault(_ endpoint: Endpoint) -> String? {
+  package func fault(_ endpoint: Endpoint) -> String? {
     guard case .requested(let nodeAddresses, let allowLoopback, let traefik) = self else { return nil }
     let address = endpoint.address
     if address.isUnspecified { return "the address is unspecified" }

@@ -38,6 +38,8 @@ public struct StaticConfiguration: Hashable, Sendable {
   public var tunnelDoor: Endpoint?
   /// The node's, where that is known: for ``tunnelEntry``.
   public var domain: Domain?
+  /// Whether the node is known to have none.
+  public var isWithoutDomain = false
 
   /// What Traefik takes from clients of its entry points `web` and `web-secure`, and how.
   public struct Clients: Hashable, Sendable {

@@ -63,7 +63,7 @@ extension StaticConfiguration {
     var files: [(path: String, bytes: [UInt8]?)] = (longTransfers?.files ?? []).map { ($0.path, $0.bytes) }
     if let tunnelEntry {
       files.append((TunnelEntry.path, tunnelEntry.bytes))
-    } else if tunnelDoor == nil {
+    } else if tunnelDoor == nil || isWithoutDomain {
       files.append((TunnelEntry.path, nil))
     }
     return files

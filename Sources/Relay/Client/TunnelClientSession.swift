@@ -153,7 +153,8 @@ final class LocalApplication {
     private let counters: StreamCounters
     private let eventLoop: any EventLoop
     private var stream: TunnelStream?
-    private var waiting: [ByteBuffer] = []
+    /// As a copy, for it may wait for long.
+    private var waiting = ByteBuffer()
     private var isFinished = false
     private var isConnecting = false
 
@@ -169,7 +170,7 @@ final class LocalApplication {
     var takesMore: Bool { false }
 
     func send(_ data: ByteBuffer) {
-      waiting.append(data)
+      waiting.writeImmutableBuffer(data)
       guard !isConnecting, let tls = application.tls, let first = data.readableBytesView.first else { return }
       // A TLS record of the handshake (RFC 8446, section 5.1).
       connect(to: first == 0x16 ? tls : application.plain)
@@ -198,7 +199,7 @@ final class LocalApplication {
         .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 64 << 10))
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(SocketEnd(counters: bound.value.counters))
+            try channel.pipeline.syncOperations.addHandler(SocketEnd(counters: [bound.value.counters]))
           }
         }
         .connect(host: "\(endpoint.address)", port: Int(endpoint.port))
@@ -213,8 +214,8 @@ final class LocalApplication {
         guard let stream else { return socket.reset() }
         self.stream = nil
         stream.hand(over: socket)
-        for data in waiting { socket.send(data) }
-        waiting = []
+        socket.send(waiting)
+        waiting = ByteBuffer()
         socket.flush()
         if isFinished { socket.finish() }
         socket.join(stream)

@@ -19,6 +19,8 @@ public struct RelayConfiguration: Sendable {
   /// The port of the loopback at which Traefik finds the relay: for clients, and for tunnels that have no other.
   public var port: UInt16 = 18001
   public var limits = RelayLimits()
+  /// Whether the host names that pipes lead to may have addresses of the loopback, for trials on one machine.
+  public var allowsLoopback = false
 
   public init(root: GatewayRoot, clients: [ListenAddress], metrics: Endpoint, namespace: NetworkNamespace?) {
     self.root = root
@@ -28,21 +30,24 @@ public struct RelayConfiguration: Sendable {
   }
 }
 
-/// The data plane of tunnels: it serves what the files in the root say, and tells at its metrics address what it does.
+/// The data plane of tunnels and pipes: it serves what the files in the root say, and tells at its metrics address what it does.
 public final class Relay: Service {
   private let configuration: RelayConfiguration
   private let logger: Logger
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
   private let listeners: Listeners
+  private let connector: Connector
+  private let connections: Connections
   private let table: TunnelTable
-  private let server: TunnelServer
-  private let files: RelayFiles<Tunnel>
+  private let pipes: PipeServer
+  private let tunnelFiles: RelayFiles<Tunnel>
+  private let pipeFiles: RelayFiles<Pipe>
   /// By port of the loopback.
   private let doors: Doors
   private let start = Int(UTCTime.now.seconds)
 
   /// How long open streams may go on after the relay is told to stop.
-  private static let patience = Duration.seconds(30)
+  private static let patience = TimeAmount.seconds(30)
 
   /// Listens for clients; they are let in once ``run()`` is called.
   ///
@@ -50,13 +55,22 @@ public final class Relay: Service {
   public init(_ configuration: RelayConfiguration, logger: Logger) throws {
     self.configuration = configuration
     self.logger = logger
-    let table = TunnelTable(logger: logger)
+    let limits = configuration.limits
+    let table = TunnelTable(limits: limits, logger: logger)
     let listeners = try Listeners(logger: logger)
-    let server = TunnelServer(table, group: group, limits: configuration.limits, logger: logger)
+    let connector = try Connector()
+    let connections = Connections(limit: limits.connections, logger: logger)
+    let server = TunnelServer(table, group: group, connections: connections, limits: limits, logger: logger)
     let doors = Doors(listeners, in: configuration.namespace) { server.takeLocal($0) }
-    files = RelayFiles(configuration.root.tunnels, kind: "tunnel", logger: logger) { tunnel, workload in
+    tunnelFiles = RelayFiles(configuration.root.tunnels, kind: "tunnel", logger: logger) { tunnel, workload in
       try table.set(tunnel, of: workload)
       try doors.open(table.ports.union([configuration.port]))
+    }
+    let pipes = PipeServer(
+      listeners, connector, connections: connections, tunnels: table, server, group: group, limits: limits,
+      allowsLoopback: configuration.allowsLoopback, logger: logger)
+    pipeFiles = RelayFiles(configuration.root.pipes, kind: "pipe", logger: logger) { pipe, workload in
+      try pipes.set(pipe, of: workload)
     }
     do {
       try doors.open([configuration.port])
@@ -65,7 +79,9 @@ public final class Relay: Service {
     }
     self.table = table
     self.listeners = listeners
-    self.server = server
+    self.connector = connector
+    self.connections = connections
+    self.pipes = pipes
     self.doors = doors
     for address in configuration.clients {
       do {
@@ -98,12 +114,21 @@ public final class Relay: Service {
     try ServiceManager.tellReady()
     await cancelWhenGracefulShutdown { [self] in
       await withTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { await self.files.follow() }
+        tasks.addTask { await self.tunnelFiles.follow() }
+        tasks.addTask { await self.pipeFiles.follow() }
+        tasks.addTask { await self.followNetworks() }
         tasks.addTask {
           await withTaskCancellationHandler {
             try? await POSIXThread.run { [listeners = self.listeners] _ in listeners.run() }
           } onCancel: {
             self.listeners.stop()
+          }
+        }
+        tasks.addTask {
+          await withTaskCancellationHandler {
+            try? await POSIXThread.run { [connector = self.connector] _ in connector.run() }
+          } onCancel: {
+            self.connector.stop()
           }
         }
       }
@@ -113,15 +138,18 @@ public final class Relay: Service {
     try? await group.shutdownGracefully()
   }
 
-  /// Tells clients that it goes away, and waits for their streams.
+  /// Looks each second whether a network has been made anew.
+  private func followNetworks() async {
+    while (try? await Task.sleep(for: .seconds(1))) != nil { pipes.followNetworks() }
+  }
+
+  /// Tells clients that it goes away, and waits until all that is open has come to its end.
   private func drain() async {
     listeners.closeAll()
     let sessions = table.drain()
-    for session in sessions { session.eventLoop.execute { session.onLoop.goAway() } }
-    let deadline = ContinuousClock.now + Self.patience
-    while sessions.contains(where: { $0.channel.isActive && $0.streams.load(ordering: .relaxed) > 0 }),
-      ContinuousClock.now < deadline
-    {
+    for session in sessions { session.eventLoop.execute { session.onLoop.leave(within: Self.patience) } }
+    let deadline = ContinuousClock.now + .nanoseconds(Self.patience.nanoseconds)
+    while connections.places.count > 0, ContinuousClock.now < deadline {
       // Detached from the task, which is cancelled.
       await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
     }
@@ -130,14 +158,23 @@ public final class Relay: Service {
 
   private func answer(_ method: HTTPMethod, _ path: String) async -> RelayHTTP.Response {
     if method == .GET, path == "/metrics" {
-      return .init(
-        status: .ok, text: RelayState.metrics(of: table, connections: server.connectionCount, start: start))
+      let text = RelayState.metrics(
+        tunnels: table.overview, pipes: pipes.overview, faults: pipeFiles.faults,
+        connections: connections.places.count, start: start)
+      return .init(status: .ok, text: text)
     }
-    let prefix = "/tunnels/"
-    guard method == .POST, path.hasPrefix(prefix), let workload = try? WorkloadID(String(path.dropFirst(prefix.count)))
-    else { return .init(status: .notFound, text: "there is no such thing here\n") }
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard method == .POST, parts.count == 3, parts[0].isEmpty, let workload = try? WorkloadID(String(parts[2])) else {
+      return .init(status: .notFound, text: "there is no such thing here\n")
+    }
     do {
-      guard let problem = try await files.look(at: workload) else { return .init(status: .noContent, text: "") }
+      let problem: String?
+      switch parts[1] {
+      case "tunnels": problem = try await tunnelFiles.look(at: workload)
+      case "pipes": problem = try await pipeFiles.look(at: workload)
+      default: return .init(status: .notFound, text: "there is no such thing here\n")
+      }
+      guard let problem else { return .init(status: .noContent, text: "") }
       return .init(status: .conflict, text: problem)
     } catch {
       return .init(status: .internalServerError, text: "\(error)\n")

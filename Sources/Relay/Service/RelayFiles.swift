@@ -36,6 +36,14 @@ final class RelayFiles<Content: StoredRecord>: Sendable {
     return problems.withLock { $0[name] }
   }
 
+  /// Why the files of workloads are not served that are not.
+  var faults: [WorkloadID: String] {
+    let problems = problems.withLock { $0 }
+    return Dictionary(
+      problems.compactMap { name, reason in (try? WorkloadID(String(name.dropLast(5)))).map { ($0, reason) } },
+      uniquingKeysWith: { first, _ in first })
+  }
+
   /// Follows the files until the task is cancelled.
   func follow() async {
     var isReported = false

@@ -5,8 +5,8 @@ import NIOPosix
 public import Records
 public import System
 
-/// What the relay answers at its metrics address: `GET /metrics`, and `POST /tunnels/WORKLOAD`, by which the gateway has it look at a
-/// file now.
+/// What the relay answers at its metrics address: `GET /metrics`, and `POST /tunnels/WORKLOAD` and `POST /pipes/WORKLOAD`, by which
+/// the gateway has it look at a file now.
 final class RelayHTTP: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -90,8 +90,15 @@ public struct RelayClient: Sendable {
   /// Returns once it serves what a tunnel's file says, or that there is none.
   ///
   /// - Throws: ``Failure``, as `refused` when it cannot.
-  public func apply(tunnelOf workload: WorkloadID) async throws(Failure) {
-    let response = try await ask(.POST, "/tunnels/\(workload)")
+  public func apply(tunnelOf workload: WorkloadID) async throws(Failure) { try await apply("tunnels", workload) }
+
+  /// Returns once it serves what a pipe's file says, or that there is none.
+  ///
+  /// - Throws: ``Failure``, as `refused` when it cannot.
+  public func apply(pipeOf workload: WorkloadID) async throws(Failure) { try await apply("pipes", workload) }
+
+  private func apply(_ kind: String, _ workload: WorkloadID) async throws(Failure) {
+    let response = try await ask(.POST, "/\(kind)/\(workload)")
     guard response.status == .conflict else { return }
     throw .refused(response.text)
   }

@@ -12,60 +12,98 @@ public struct RelayState: Sendable {
     public let version: Int
   }
 
-  public struct Tunnel: Hashable, Sendable {
-    public var sessions: [Session] = []
+  /// What goes through a tunnel or a pipe.
+  public struct Traffic: Hashable, Sendable {
     /// Streams that are open.
     public var streams = 0
-    /// From the client, in bytes, since the relay began.
+    /// From the client, or from where a pipe leads, in bytes, since the relay began.
     public var received: UInt64 = 0
     /// To it.
     public var sent: UInt64 = 0
+  }
+
+  public struct Tunnel: Hashable, Sendable {
+    public var sessions: [Session] = []
+    public var traffic = Traffic()
 
     /// One that nobody has dialled in for.
     public init() {}
   }
 
+  /// Why something was not carried, and when that was.
+  public struct Problem: Hashable, Sendable {
+    public let reason: String
+    /// In seconds since the epoch.
+    public let time: Int
+  }
+
+  public struct Pipe: Hashable, Sendable {
+    public var traffic = Traffic()
+    /// Why it does not listen; nil where it does.
+    public var fault: String?
+    /// Of the last connection that was not carried; nil where there was none.
+    public var problem: Problem?
+
+    /// One that the relay does not know.
+    public init() {}
+  }
+
   /// By workload.
   public var tunnels: [String: Tunnel] = [:]
+  /// By workload.
+  public var pipes: [String: Pipe] = [:]
   /// When the relay began, in seconds since the epoch.
   public var start = 0
 
-  private enum Name {
+  fileprivate enum Name {
     static let start = "gateway_relay_start_time_seconds"
     static let connections = "gateway_relay_connections"
+    static let session = "gateway_relay_session_start_time_seconds"
+    static let fault = "gateway_relay_pipe_fault"
+    static let problem = "gateway_relay_pipe_problem_time_seconds"
     static let streams = "gateway_relay_streams"
     static let received = "gateway_relay_received_bytes_total"
     static let sent = "gateway_relay_sent_bytes_total"
-    static let session = "gateway_relay_session_start_time_seconds"
   }
 
-  static func metrics(of table: TunnelTable, connections: Int, start: Int) -> String {
-    var text = """
-      # TYPE \(Name.start) gauge
-      \(Name.start) \(start)
-      # TYPE \(Name.connections) gauge
-      \(Name.connections) \(connections)
-
-      """
-    let tunnels = table.overview
-    func write(_ name: String, _ type: String, _ value: (StreamCounters) -> String) {
+  static func metrics(
+    tunnels: [(tunnel: TunnelRecord, counters: StreamCounters, sessions: [SessionHandle])],
+    pipes: [(pipe: PipeRecord, counters: StreamCounters, problem: PipeServer.Problem?)],
+    faults: [WorkloadID: String], connections: Int, start: Int
+  ) -> String {
+    var text = ""
+    func family(_ name: String, _ type: String, _ samples: [(labels: [(String, String)], value: String)]) {
       text += "# TYPE \(name) \(type)\n"
-      // No workload has a character that would have to be escaped.
-      for (tunnel, counters, _) in tunnels { text += "\(name){tunnel=\"\(tunnel.workload)\"} \(value(counters))\n" }
+      for sample in samples { text += Sample(name: name, labels: sample.labels, value: sample.value).line }
     }
-    write(Name.streams, "gauge") { "\($0.streams.load(ordering: .relaxed))" }
-    write(Name.received, "counter") { "\($0.received.load(ordering: .relaxed))" }
-    write(Name.sent, "counter") { "\($0.sent.load(ordering: .relaxed))" }
-    text += "# TYPE \(Name.session) gauge\n"
-    for (tunnel, _, sessions) in tunnels {
-      for session in sessions {
-        text += """
-          \(Name.session){tunnel="\(tunnel.workload)",session="\(session.number)",remote="\(session.remote)",\
-          version="\(session.version.number)"} \(Int(session.since.seconds))
-
-          """
-      }
-    }
+    let traffic =
+      tunnels.map { (("tunnel", $0.tunnel.workload.rawValue), $0.counters) }
+      + pipes.map { (("pipe", $0.pipe.workload.rawValue), $0.counters) }
+    family(Name.start, "gauge", [([], "\(start)")])
+    family(Name.connections, "gauge", [([], "\(connections)")])
+    family(Name.streams, "gauge", traffic.map { ([$0], "\($1.streams.count)") })
+    family(Name.received, "counter", traffic.map { ([$0], "\($1.received.load(ordering: .relaxed))") })
+    family(Name.sent, "counter", traffic.map { ([$0], "\($1.sent.load(ordering: .relaxed))") })
+    family(
+      Name.session, "gauge",
+      tunnels.flatMap { tunnel, _, sessions in
+        sessions.map { session in
+          (
+            [
+              ("tunnel", tunnel.workload.rawValue), ("session", "\(session.number)"), ("remote", "\(session.remote)"),
+              ("version", "\(session.version.number)"),
+            ], "\(Int(session.since.seconds))"
+          )
+        }
+      })
+    family(
+      Name.fault, "gauge",
+      faults.sorted { $0.key < $1.key }.map { ([("pipe", $0.key.rawValue), ("reason", $0.value)], "1") })
+    family(
+      Name.problem, "gauge",
+      pipes.compactMap { pipe, _, problem in
+        problem.map { ([("pipe", pipe.workload.rawValue), ("reason", $0.reason)], "\(Int($0.time.seconds))") }
+      })
     return text
   }
 
@@ -73,30 +111,105 @@ public struct RelayState: Sendable {
   init(metrics: String) throws(InvalidValue) {
     for line in metrics.split(separator: "\n") where !line.hasPrefix("#") {
       let invalid = InvalidValue("metric of the relay", line, "it is not what a relay writes")
-      guard let space = line.lastIndex(of: " ") else { throw invalid }
-      let value = line[line.index(after: space)...]
-      let series = line[..<space].split(separator: "{", maxSplits: 1)
-      guard let name = series.first, let number = UInt64(value) else { throw invalid }
-      var labels: [Substring: String] = [:]
-      if series.count == 2 {
-        for label in series[1].dropLast().split(separator: ",") {
-          let parts = label.split(separator: "=", maxSplits: 1)
-          guard parts.count == 2 else { throw invalid }
-          labels[parts[0]] = String(parts[1].dropFirst().dropLast())
-        }
+      guard let sample = Sample(line), let number = UInt64(sample.value), let count = Int(exactly: number) else {
+        throw invalid
       }
-      if name == Name.start { start = Int(number) }
-      guard let workload = labels["tunnel"] else { continue }
-      switch name {
-      case Name.streams: tunnels[workload, default: Tunnel()].streams = Int(number)
-      case Name.received: tunnels[workload, default: Tunnel()].received = number
-      case Name.sent: tunnels[workload, default: Tunnel()].sent = number
-      case Name.session:
-        guard let version = labels["version"].flatMap({ Int($0) }), let remote = labels["remote"] else { throw invalid }
-        tunnels[workload, default: Tunnel()].sessions.append(
-          Session(since: Int(number), remote: try Endpoint(remote), version: version))
-      default: continue
+      if sample.name == Name.start { start = count }
+      let reason = sample["reason"] ?? ""
+      if let workload = sample["tunnel"] {
+        if sample.name == Name.session {
+          guard let version = sample["version"].flatMap({ Int($0) }), let remote = sample["remote"] else {
+            throw invalid
+          }
+          tunnels[workload, default: Tunnel()].sessions.append(
+            Session(since: count, remote: try Endpoint(remote), version: version))
+        } else {
+          tunnels[workload, default: Tunnel()].traffic.take(sample.name, number, count)
+        }
+      } else if let workload = sample["pipe"] {
+        switch sample.name {
+        case Name.fault: pipes[workload, default: Pipe()].fault = reason
+        case Name.problem: pipes[workload, default: Pipe()].problem = Problem(reason: reason, time: count)
+        default: pipes[workload, default: Pipe()].traffic.take(sample.name, number, count)
+        }
       }
     }
   }
+
+  /// A line of the format.
+  private struct Sample {
+    let name: Substring
+    let labels: [(name: Substring, value: String)]
+    let value: Substring
+
+    init(name: String, labels: [(String, String)], value: String) {
+      self.name = name[...]
+      self.labels = labels.map { ($0.0[...], $0.1) }
+      self.value = value[...]
+    }
+
+    subscript(label: String) -> String? { labels.first { $0.name == label }?.value }
+
+    var line: String {
+      guard !labels.isEmpty else { return "\(name) \(value)\n" }
+      let list = labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
+      return "\(name){\(list)} \(value)\n"
+    }
+
+    private static func escaped(_ text: String) -> String {
+      text.reduce(into: "") { result, character in
+        switch character {
+        case "\\", "\"": result += "\\\(character)"
+        case "\n", "\r\n": result += "\\n"
+        default: result.append(character)
+        }
+      }
+    }
+
+    /// nil for what no relay writes.
+    init?(_ line: Substring) {
+      name = line.prefix { $0 != "{" && $0 != " " }
+      var rest = line.dropFirst(name.count)
+      var labels: [(Substring, String)] = []
+      if rest.first == "{" {
+        while rest.first != "}" {
+          rest = rest.dropFirst()
+          let label = rest.prefix { $0 != "=" }
+          rest = rest.dropFirst(label.count)
+          guard rest.hasPrefix("=\"") else { return nil }
+          rest = rest.dropFirst(2)
+          var value = ""
+          while let character = rest.popFirst(), character != "\"" {
+            guard character == "\\" else {
+              value.append(character)
+              continue
+            }
+            guard let escaped = rest.popFirst() else { return nil }
+            value.append(escaped == "n" ? "\n" : escaped)
+          }
+          labels.append((label, value))
+          guard rest.first == "," || rest.first == "}" else { return nil }
+        }
+        rest = rest.dropFirst()
+      }
+      guard rest.first == " " else { return nil }
+      self.labels = labels
+      value = rest.dropFirst()
+    }
+  }
 }
+
+extension RelayState.Traffic {
+  fileprivate mutating func take(_ name: Substring, _ number: UInt64, _ count: Int) {
+    switch name {
+    case RelayState.Name.streams[...]: streams = count
+    case RelayState.Name.received[...]: received = number
+    case RelayState.Name.sent[...]: sent = number
+    default: break
+    }
+  }
+}
+
+// Which are called otherwise in what is told of them.
+typealias TunnelRecord = Tunnel
+typealias PipeRecord = Pipe

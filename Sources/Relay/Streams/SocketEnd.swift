@@ -17,24 +17,38 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
     case ended
   }
 
-  private let counters: StreamCounters
+  private let counters: [StreamCounters]
+  private let places: [Places.Place]
+  /// How long it may carry nothing.
+  private let idle: TimeAmount?
+  private var lastUse = NIODeadline.now()
+  private var timer: Scheduled<Void>?
   private var context: ChannelHandlerContext?
   private var other: (any StreamEnd)?
   private var reading = Reading.notYet
   private var hasFinished = false
   private var isOutputClosed = false
+  /// Whether the connection is over.
+  private var isGone = false
+  /// What waits for the connection to take more, and what is too little to be sent by itself. As a copy: a few bytes are a slice of
+  /// what was read with them, 64 KiB, and would keep all of it.
+  private var held = ByteBuffer()
+  /// The least that is sent as the slice that it is, in bytes.
+  private static let leastSlice = 4 << 10
 
-  /// - Parameter counters: of which this is a stream, and what it receives was sent to the tunnel's client.
-  init(counters: StreamCounters) {
+  /// - Parameters:
+  ///   - counters: of what this is a stream, and what it receives was sent to the tunnel's client, or to the way out of a pipe.
+  ///   - idle: how long it may carry nothing; nil for as long as it likes.
+  init(counters: [StreamCounters], idle: TimeAmount? = nil) {
     self.counters = counters
-    counters.streams.add(1, ordering: .relaxed)
-    counters.total.add(1, ordering: .relaxed)
+    self.idle = idle
+    places = counters.compactMap { $0.streams.take() }
+    for counters in counters { counters.total.add(1, ordering: .relaxed) }
   }
-
-  deinit { counters.streams.subtract(1, ordering: .relaxed) }
 
   /// Carries what comes to the other end from now on.
   func join(_ other: any StreamEnd) {
+    guard !isGone else { return other.reset() }
     self.other = other
     if let context, context.channel.isActive { begin(context) }
   }
@@ -42,12 +56,28 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   private func begin(_ context: ChannelHandlerContext) {
     guard reading == .notYet, other != nil else { return }
     reading = .going
+    if idle != nil { watch(context) }
     context.read()
   }
 
+  /// Closes it once it has carried nothing for too long.
+  private func watch(_ context: ChannelHandlerContext) {
+    guard let idle else { return }
+    timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: lastUse + idle) { [self] in
+      guard let context = self.context else { return }
+      if NIODeadline.now() - lastUse >= idle { context.close(promise: nil) } else { watch(context) }
+    }
+  }
+
+  private func use() { if idle != nil { lastUse = .now() } }
+
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+  // Also of a connection that was never made.
+  func handlerRemoved(context: ChannelHandlerContext) {
+    end()
+    self.context = nil
+  }
 
   // MARK: The connection
 
@@ -58,7 +88,8 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let data = unwrapInboundIn(data)
-    counters.sent.add(UInt64(data.readableBytes), ordering: .relaxed)
+    for counters in counters { counters.sent.add(UInt64(data.readableBytes), ordering: .relaxed) }
+    use()
     other?.send(data)
   }
 
@@ -69,7 +100,12 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { other?.resume() }
+    guard context.channel.isWritable else { return }
+    if held.readableBytes > 0 {
+      writeHeld(context)
+      context.flush()
+    }
+    if takesMore { other?.resume() }
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -82,25 +118,52 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    end()
+    context.fireChannelInactive()
+  }
+
+  private func end() {
+    isGone = true
+    timer?.cancel()
     let isOver = reading == .ended && hasFinished
     let other = other
     self.other = nil
+    held = ByteBuffer()
     if !isOver { other?.reset() }
-    context.fireChannelInactive()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   // MARK: The other end
 
-  var takesMore: Bool { context?.channel.isWritable ?? true }
+  var takesMore: Bool { held.readableBytes == 0 && (context?.channel.isWritable ?? true) }
 
   func send(_ data: ByteBuffer) {
-    counters.received.add(UInt64(data.readableBytes), ordering: .relaxed)
-    context?.write(wrapOutboundOut(data), promise: nil)
+    for counters in counters { counters.received.add(UInt64(data.readableBytes), ordering: .relaxed) }
+    use()
+    guard let context else { return }
+    if held.readableBytes == 0, !context.channel.isWritable { context.flush() }
+    guard context.channel.isWritable, data.readableBytes >= Self.leastSlice else {
+      held.writeImmutableBuffer(data)
+      if held.readableBytes >= Self.leastSlice, context.channel.isWritable { writeHeld(context) }
+      return
+    }
+    writeHeld(context)
+    context.write(wrapOutboundOut(data), promise: nil)
   }
 
-  func flush() { context?.flush() }
+  private func writeHeld(_ context: ChannelHandlerContext) {
+    guard held.readableBytes > 0 else { return }
+    let data = held
+    held = ByteBuffer()
+    context.write(wrapOutboundOut(data), promise: nil)
+  }
+
+  func flush() {
+    guard let context else { return }
+    if context.channel.isWritable { writeHeld(context) }
+    context.flush()
+  }
 
   func resume() {
     guard reading == .held, let context else { return }
@@ -111,6 +174,7 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   func finish() {
     guard !hasFinished, let context else { return }
     hasFinished = true
+    writeHeld(context)
     // Not closed before all of it is sent; with its input closed, NIO would not wait.
     let sent = context.eventLoop.makePromise(of: Void.self)
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)

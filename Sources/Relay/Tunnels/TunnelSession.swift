@@ -22,27 +22,24 @@ final class TunnelSession: YamuxConnection.Delegate {
   private let logger: Logger
   private var phase = Phase.expected
   private var connection: YamuxConnection?
-  /// Whether it is one of the table's strangers.
-  private var isStranger = true
+  /// Until it is let in.
+  private var stranger: TunnelTable.Stranger?
 
-  private init(_ table: TunnelTable, channel: any Channel, remote: Endpoint, logger: Logger) {
+  private init(
+    _ stranger: TunnelTable.Stranger, of table: TunnelTable, channel: any Channel, remote: Endpoint, logger: Logger
+  ) {
+    self.stranger = stranger
     self.table = table
     self.channel = channel
     self.remote = remote
     self.logger = logger
-    table.strangers.add(1, ordering: .relaxed)
-  }
-
-  private func isStrangerNoMore() {
-    if isStranger { table.strangers.subtract(1, ordering: .relaxed) }
-    isStranger = false
   }
 
   /// The handler of a connection by which a client dials in.
   static func handler(
-    _ table: TunnelTable, channel: any Channel, remote: Endpoint, logger: Logger
+    _ stranger: TunnelTable.Stranger, of table: TunnelTable, channel: any Channel, remote: Endpoint, logger: Logger
   ) -> YamuxConnection {
-    let session = TunnelSession(table, channel: channel, remote: remote, logger: logger)
+    let session = TunnelSession(stranger, of: table, channel: channel, remote: remote, logger: logger)
     // A client opens the stream of its handshake, and no further one.
     var limits = YamuxSession.Limits()
     limits.streams = 1
@@ -78,7 +75,7 @@ final class TunnelSession: YamuxConnection.Delegate {
       table.remove(handle, because: error.map { "\($0)" } ?? "it closed the connection")
     }
     phase = .over
-    isStrangerNoMore()
+    stranger = nil
     connection = nil
   }
 
@@ -123,7 +120,7 @@ final class TunnelSession: YamuxConnection.Delegate {
     switch table.admit(handshake, connection, on: channel, from: remote) {
     case .accepted(let handle):
       phase = .live(handle)
-      isStrangerNoMore()
+      stranger = nil
       answer(.accepted, to: handshake, on: stream)
     case .refused(let answer, let delay):
       phase = .over

@@ -4,18 +4,6 @@ import Records
 import Synchronization
 import System
 
-/// What went through a tunnel since the relay began.
-final class StreamCounters: Sendable {
-  /// From the client, or from the way out of a pipe, in bytes.
-  let received = Atomic<UInt64>(0)
-  /// To it, in bytes.
-  let sent = Atomic<UInt64>(0)
-  /// How many streams there are.
-  let streams = Atomic<Int>(0)
-  /// How many there have been.
-  let total = Atomic<UInt64>(0)
-}
-
 /// A live session of a tunnel's client, for whoever is on another event loop.
 final class SessionHandle: Sendable {
   /// Whose tunnel it is.
@@ -26,8 +14,8 @@ final class SessionHandle: Sendable {
   let remote: Endpoint
   let version: TunnelHandshake.Version
   let since: UTCTime
-  /// How many streams there are, with those that are about to be opened.
-  let streams = Atomic<Int>(0)
+  /// The streams that there are, with those that are about to be opened.
+  let streams = Places()
   let counters: StreamCounters
   private let connection: NIOLoopBound<YamuxConnection>
 
@@ -65,17 +53,18 @@ final class TunnelTable: Sendable {
     var isDraining = false
     var lastNumber = 0
     var delays = FailureDelays()
+    var strangers = StrangerCounts()
   }
 
   /// How many sessions of one tunnel there may be.
   static let maximumSessions = 16
 
-  /// How many clients there are whose secret is not known, or wrong.
-  let strangers = Atomic<Int>(0)
+  private let limits: RelayLimits
   private let state = Mutex(State())
   private let logger: Logger
 
-  init(logger: Logger) {
+  init(limits: RelayLimits, logger: Logger) {
+    self.limits = limits
     self.logger = logger
   }
 
@@ -118,6 +107,26 @@ final class TunnelTable: Sendable {
   var ports: Set<UInt16> { state.withLock { Set($0.addresses.keys.map(\.port)) } }
 
   // MARK: Sessions
+
+  /// A client whose secret is not known yet, or wrong, for as long as this is kept.
+  final class Stranger: Sendable {
+    private let table: TunnelTable
+    private let origin: Origin
+
+    fileprivate init(_ table: TunnelTable, _ origin: Origin) {
+      self.table = table
+      self.origin = origin
+    }
+
+    deinit { table.state.withLock { $0.strangers.remove(origin) } }
+  }
+
+  /// Counts a client that has dialled in; nil when there are too many, of its address or in all.
+  func stranger(from address: IPAddress) -> Stranger? {
+    let origin = Origin(address)
+    let isAdded = state.withLock { $0.strangers.add(origin, limits: limits) }
+    return isAdded ? Stranger(self, origin) : nil
+  }
 
   enum Admission {
     case accepted(SessionHandle)
@@ -163,17 +172,24 @@ final class TunnelTable: Sendable {
       "client gone", metadata: ["tunnel": "\(session.workload)", "from": "\(session.remote)", "reason": "\(reason)"])
   }
 
-  /// The session that a connection to an address goes to, the least busy one; it counts as one of its streams from here on. Nil
-  /// when there is none.
-  func session(behind address: Endpoint) -> SessionHandle? {
-    state.withLock { state in
-      guard let workload = state.addresses[address] else { return nil }
-      let session = state.tunnels[workload]?.sessions.min {
-        $0.streams.load(ordering: .relaxed) < $1.streams.load(ordering: .relaxed)
-      }
-      session?.streams.add(1, ordering: .relaxed)
-      return session
-    }
+  /// A session that was chosen for a stream, which it counts from here on.
+  struct Chosen: Sendable {
+    let handle: SessionHandle
+    let place: Places.Place
+  }
+
+  /// The session that a connection to an address goes to. Nil when there is none.
+  func session(behind address: Endpoint) -> Chosen? {
+    state.withLock { state in state.addresses[address].flatMap { Self.choose(from: state.tunnels[$0]) } }
+  }
+
+  /// The session that a connection for a workload's tunnel goes to. Nil when there is none.
+  func session(of workload: WorkloadID) -> Chosen? { state.withLock { Self.choose(from: $0.tunnels[workload]) } }
+
+  /// The least busy one.
+  private static func choose(from tunnel: Entry?) -> Chosen? {
+    guard let session = tunnel?.sessions.min(by: { $0.streams.count < $1.streams.count }) else { return nil }
+    return session.streams.take().map { Chosen(handle: session, place: $0) }
   }
 
   /// Lets nobody in any more; the sessions that there are.
@@ -196,47 +212,4 @@ final class TunnelTable: Sendable {
 /// What two tunnels cannot both have.
 struct TunnelConflict: Error, CustomStringConvertible {
   let description: String
-}
-
-/// How long clients wait that give a wrong secret: longer each time, by address.
-struct FailureDelays {
-  private struct Failures {
-    var count: Int
-    var last: NIODeadline
-  }
-
-  private static let first = TimeAmount.milliseconds(250)
-  private static let longest = TimeAmount.seconds(30)
-  private static let memory = TimeAmount.minutes(10)
-  private static let capacity = 10_000
-
-  private var failures: [Origin: Failures] = [:]
-
-  /// A whole network of IPv6, in which who has one address has all of them.
-  private struct Origin: Hashable {
-    let bytes: [UInt8]
-
-    init(_ address: IPAddress) {
-      let all = SocketAddress(address, port: 0).addressBytes
-      bytes = address.isIPv4 ? all : Array(all.prefix(8))
-    }
-  }
-
-  mutating func delay(for address: IPAddress, now: NIODeadline) -> TimeAmount {
-    let origin = Origin(address)
-    if failures.count >= Self.capacity, failures[origin] == nil {
-      failures = failures.filter { now - $0.value.last < Self.memory }
-      // So many at a time are one and the same.
-      guard failures.count < Self.capacity else { return Self.longest }
-    }
-    var entry = failures[origin] ?? Failures(count: 0, last: now)
-    if now - entry.last > Self.memory { entry.count = 0 }
-    let delay = min(Self.first * (1 << min(entry.count, 7)), Self.longest)
-    entry.count += 1
-    entry.last = now
-    failures[origin] = entry
-    return delay
-  }
-
-  mutating func forget(_ address: IPAddress) { failures[Origin(address)] = nil }
 }

@@ -28,20 +28,24 @@ final class YamuxConnection: ChannelInboundHandler {
   private var unsent: [TunnelStream] = []
   private var isWriting = false
   private var isTakingEvents = false
-  /// Whether the peer has broken the protocol: what else it sends means nothing.
+  /// Whether the peer has broken the protocol, or is gone: what else it has sent means nothing.
   private var isBroken = false
   /// Whether to close once no streams are left.
   private var isLeaving = false
+  /// Whether to close once all is sent.
+  private var isEnding = false
+  private var isClosing = false
+  private var isOver = false
   private var reason: (any Error)?
   private var timer: Scheduled<Void>?
 
+  /// By how much the windows of one session's streams may grow, in bytes.
+  private static let growth = 64 << 20
+
   init(_ role: YamuxSession.Role, limits: YamuxSession.Limits = .init(), delegate: any Delegate) {
-    yamux = YamuxSession(role, limits: limits)
+    yamux = YamuxSession(role, limits: limits, budget: WindowBudget(Self.growth, of: .process))
     self.delegate = delegate
   }
-
-  /// How many streams there are.
-  var streamCount: Int { streams.count }
 
   /// Opens a stream for the other end; nil when that is not possible.
   func open(for other: any StreamEnd) -> TunnelStream? {
@@ -52,35 +56,29 @@ final class YamuxConnection: ChannelInboundHandler {
     return stream
   }
 
-  /// Opens and takes no further streams.
-  func goAway() {
-    yamux.goAway(.done)
-    write()
-  }
-
   /// Takes no further streams, and ends the session once those that there are have ended, or when this time is over.
   func leave(within limit: TimeAmount) {
     guard let context, !isLeaving else { return }
     isLeaving = true
-    goAway()
-    closeWhenIdle()
+    yamux.goAway(.done)
+    write()
     let channel = context.channel
     context.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
   }
 
   private func closeWhenIdle() {
-    if isLeaving, streams.isEmpty { end() }
+    if isLeaving, streams.isEmpty, yamux.streamCount == 0 { end() }
   }
 
   /// Ends the session once what was to be sent has been, or after a second.
   func end(_ reason: (any Error)? = nil, telling code: YamuxSession.GoAwayReason = .done) {
-    guard let context, context.channel.isActive, self.reason == nil || reason == nil else { return }
-    self.reason = reason
+    guard let context, context.channel.isActive, !isEnding else { return }
+    isEnding = true
+    self.reason = self.reason ?? reason
     yamux.goAway(code)
-    write()
     let channel = context.channel
-    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
     context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    write()
   }
 
   // MARK: The connection
@@ -131,31 +129,52 @@ final class YamuxConnection: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    becomeOver()
+    context.fireChannelInactive()
+  }
+
+  // Also of a connection that was never made.
+  func handlerRemoved(context: ChannelHandlerContext) {
+    becomeOver()
+    self.context = nil
+  }
+
+  private func becomeOver() {
+    guard !isOver else { return }
+    isOver = true
+    isBroken = true
     timer?.cancel()
     timer = nil
     let streams = self.streams.values
     self.streams = [:]
     for stream in streams { stream.resetOther() }
     delegate.sessionEnded(reason)
-    context.fireChannelInactive()
   }
-
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   // MARK: The session
 
-  private func takeEvents() {
+  /// Whether there was one.
+  @discardableResult
+  private func takeEvents() -> Bool {
     // What comes while one is taken is taken after it.
-    guard !isTakingEvents, !isBroken else { return }
+    guard !isTakingEvents, !isBroken else { return false }
     isTakingEvents = true
-    defer { isTakingEvents = false }
     let now = NIODeadline.now()
+    var hasTaken = false
+    var violation: YamuxViolation?
     do throws(YamuxViolation) {
-      while let event = try yamux.nextEvent(now: now) { take(event, now) }
+      while !isBroken, let event = try yamux.nextEvent(now: now) {
+        hasTaken = true
+        take(event, now)
+      }
     } catch {
-      isBroken = true
-      end(error, telling: .protocolViolation)
+      violation = error
     }
+    isTakingEvents = false
+    guard let violation else { return hasTaken }
+    isBroken = true
+    end(violation, telling: .protocolViolation)
+    return true
   }
 
   private func take(_ event: YamuxSession.Event, _ now: NIODeadline) {
@@ -182,28 +201,39 @@ final class YamuxConnection: ChannelInboundHandler {
     yamux.consumed(stream.takeReceived(), of: stream.id, now: now)
   }
 
-  /// Sends what there is to be sent, as long as the peer takes it.
+  /// Sends what there is to be sent, as long as the peer takes it. What is to be sent for an event is sent after all of them.
   private func write() {
-    guard !isWriting, let context else { return }
+    guard !isWriting, !isTakingEvents, !isOver, let context else { return }
     isWriting = true
-    var hasWritten: Bool
+    var goesOn: Bool
     repeat {
-      hasWritten = false
-      var headers = context.channel.allocator.buffer(capacity: 12)
-      while context.channel.isWritable, let frame = yamux.nextFrame() {
-        hasWritten = true
-        frame.writeHeader(to: &headers)
-        guard let data = frame.data else { continue }
-        context.write(wrapOutboundOut(headers), promise: nil)
-        context.write(wrapOutboundOut(data), promise: nil)
-        headers = context.channel.allocator.buffer(capacity: 12)
-      }
-      if headers.readableBytes > 0 { context.write(wrapOutboundOut(headers), promise: nil) }
-      if hasWritten { context.flush() }
-    } while hasWritten && context.channel.isWritable
+      let hasWritten = writeFrames(context)
+      // Who was held up may go on.
+      goesOn = takeEvents() || hasWritten
+    } while goesOn && context.channel.isWritable && !isOver
     isWriting = false
-    // Who was held up may go on.
-    takeEvents()
+    closeWhenIdle()
+    guard isEnding, !isClosing, !goesOn, context.channel.isWritable else { return }
+    isClosing = true
+    let channel = context.channel
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
+  }
+
+  /// Whether there were any.
+  private func writeFrames(_ context: ChannelHandlerContext) -> Bool {
+    var hasWritten = false
+    var headers = context.channel.allocator.buffer(capacity: 12)
+    while context.channel.isWritable, let frame = yamux.nextFrame() {
+      hasWritten = true
+      frame.writeHeader(to: &headers)
+      guard let data = frame.data else { continue }
+      context.write(wrapOutboundOut(headers), promise: nil)
+      context.write(wrapOutboundOut(data), promise: nil)
+      headers = context.channel.allocator.buffer(capacity: 12)
+    }
+    if headers.readableBytes > 0 { context.write(wrapOutboundOut(headers), promise: nil) }
+    if hasWritten { context.flush() }
+    return hasWritten
   }
 
   // MARK: Its streams

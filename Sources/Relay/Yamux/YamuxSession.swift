@@ -91,6 +91,7 @@ public struct YamuxSession {
 
   private let role: Role
   private let limits: Limits
+  private let budget: WindowBudget
   private var streams: [StreamID: Stream] = [:]
   /// The stream that is opened next; nil when all identifiers are used up.
   private var nextStream: StreamID?
@@ -133,9 +134,11 @@ public struct YamuxSession {
   /// The shortest time in which the peer has answered.
   private(set) var roundTrip: TimeAmount?
 
-  public init(_ role: Role, limits: Limits = Limits()) {
+  /// - Parameter budget: out of which the windows of its streams grow.
+  public init(_ role: Role, limits: Limits = Limits(), budget: WindowBudget = WindowBudget(.max)) {
     self.role = role
     self.limits = limits
+    self.budget = budget
     nextStream = role == .client ? 1 : 2
   }
 
@@ -195,7 +198,8 @@ public struct YamuxSession {
   /// Lets the peer send more on a stream, as `count` bytes of its data are out of the way.
   public mutating func consumed(_ count: Int, of id: StreamID, now: NIODeadline) {
     guard count > 0, let index = streams.index(forKey: id) else { return }
-    streams.values[index].consume(UInt32(count), now: now, roundTrip: roundTrip, limit: limits.window)
+    streams.values[index].consume(
+      UInt32(count), now: now, roundTrip: roundTrip, limit: limits.window, budget: budget)
     guard !streams.values[index].isUpdating, streams.values[index].owesUpdate else { return }
     streams.values[index].isUpdating = true
     updates.append(id)
@@ -217,6 +221,7 @@ public struct YamuxSession {
 
   private mutating func remove(_ id: StreamID) -> Stream? {
     guard let stream = streams.removeValue(forKey: id) else { return nil }
+    budget.giveBack(Int(stream.window - Self.initialWindow))
     if isPeers(id) { openedByPeer -= 1 } else if !stream.isAcknowledged { unacknowledged -= 1 }
     return stream
   }
@@ -267,10 +272,9 @@ public struct YamuxSession {
 
   // MARK: In
 
-  /// Takes what the peer has sent. All events of what came before must have been taken.
+  /// Takes what the peer has sent, after what came before.
   public mutating func receive(_ bytes: ByteBuffer) {
-    precondition(inbound.readableBytes == 0, "there are events to be taken first")
-    inbound = bytes
+    if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeImmutableBuffer(bytes) }
   }
 
   /// What has happened next; nil when nothing more is known.
@@ -476,14 +480,19 @@ extension YamuxSession.Stream {
   /// - Parameters:
   ///   - roundTrip: how long the peer takes to answer, as far as is known.
   ///   - limit: of the window.
-  fileprivate mutating func consume(_ count: UInt32, now: NIODeadline, roundTrip: TimeAmount?, limit: UInt32) {
+  ///   - budget: out of which it grows.
+  fileprivate mutating func consume(
+    _ count: UInt32, now: NIODeadline, roundTrip: TimeAmount?, limit: UInt32, budget: WindowBudget
+  ) {
     credit += count
     guard owesUpdate else { return }
     // A window that is used up in a few round trips is what holds the peer up.
     if !isUpdating, let roundTrip, let lastUpdate, window < limit, now - lastUpdate < roundTrip * 4 {
-      let larger = min(window * 2, limit)
-      credit += larger - window
-      window = larger
+      let growth = min(window, limit - window)
+      if budget.take(Int(growth)) {
+        credit += growth
+        window += growth
+      }
     }
     lastUpdate = now
   }

@@ -43,6 +43,18 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
       ?? socketHere(domain: domain, type: type, protocol: `protocol`)
   }
 
+  /// Has the calling thread make its sockets in the namespace from now on: a thread of no pool's.
+  package func enter() throws(NetworkNamespaceError) {
+    do throws(SystemError) { try Self.enter(path) } catch { throw NetworkNamespaceError(name: name, error) }
+  }
+
+  private static func enter(_ path: String) throws(SystemError) {
+    let namespace = open(path, O_RDONLY | O_CLOEXEC)
+    guard namespace >= 0 else { throw SystemError("open") }
+    defer { close(namespace) }
+    guard clinux_enter_network_namespace(namespace) == 0 else { throw SystemError("setns") }
+  }
+
   /// Runs `body` on a thread of its own inside the namespace, and waits for it.
   package func run<Result: Sendable>(
     _ body: @Sendable @escaping () throws(SystemError) -> Result
@@ -53,10 +65,7 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
     do throws(SystemError) {
       let thread = try POSIXThread {
         outcome = Swift.Result { () throws(SystemError) in
-          let namespace = open(path, O_RDONLY | O_CLOEXEC)
-          guard namespace >= 0 else { throw SystemError("open") }
-          defer { close(namespace) }
-          guard clinux_enter_network_namespace(namespace) == 0 else { throw SystemError("setns") }
+          try Self.enter(path)
           return try body()
         }
       }

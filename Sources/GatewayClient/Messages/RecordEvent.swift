@@ -1,12 +1,12 @@
 public import RPC
 
-/// An event of the stream `Changes` of the object for tunnels.
-public struct TunnelEvent: Hashable, Sendable, Codable {
+/// An event of the stream `Changes` of the objects for tunnels and for pipes.
+public struct RecordEvent: Hashable, Sendable, Codable {
   /// What was done.
   public enum Action: String, Hashable, Sendable, Codable {
-    /// The workload has a tunnel now, and had none.
+    /// The workload has a tunnel or a pipe now, and had none.
     case set
-    /// Its tunnel has another secret now.
+    /// It has another one now: a tunnel with another secret, or a pipe that leads elsewhere.
     case replaced
     /// It has none any more.
     case deleted

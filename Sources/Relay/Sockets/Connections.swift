@@ -1,0 +1,65 @@
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import System
+
+/// The TCP connections of a relay: how many there may be, and how a socket becomes one on an event loop.
+struct Connections: Sendable {
+  enum Kind {
+    /// Of a tunnel's client. It is read at all times, and has no halves.
+    case session
+    /// Of a user, or of what a user is carried to. It is read as fast as its other end takes.
+    case stream
+  }
+
+  /// Each has one for as long as it is there.
+  let places: Places
+  private let logger: Logger
+
+  init(limit: Int, logger: Logger) {
+    places = Places(limit: limit)
+    self.logger = logger
+  }
+
+  /// Makes a channel of a connected, nonblocking socket, which it then owns.
+  ///
+  /// - Parameters:
+  ///   - held: kept until the channel is closed.
+  ///   - initialize: adds its handlers.
+  @discardableResult
+  func adopt(
+    _ socket: CInt, as kind: Kind, on eventLoop: any EventLoop, holding held: [Places.Place],
+    _ initialize: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any Channel> {
+    let isSession = kind == .session
+    var on: CInt = 1
+    setsockopt(socket, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<CInt>.size))
+    if isSession {
+      // On a slow line an answer to a ping is not to stand behind megabytes in the kernel.
+      var unsent: CInt = 256 << 10
+      setsockopt(socket, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<CInt>.size))
+    }
+    let channel = ClientBootstrap(group: eventLoop)
+      .channelOption(.allowRemoteHalfClosure, value: !isSession)
+      .channelOption(.autoRead, value: isSession)
+      .channelOption(.maxMessagesPerRead, value: UInt(isSession ? 4 : 1))
+      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
+      .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: (isSession ? 256 : 64) << 10))
+      .channelInitializer { channel in
+        channel.closeFuture.whenComplete { _ in withExtendedLifetime(held) {} }
+        return channel.eventLoop.makeCompletedFuture { try initialize(channel) }
+      }
+      .withConnectedSocket(socket)
+    channel.whenFailure { [logger] error in logger.debug("connection was gone", metadata: ["reason": "\(error)"]) }
+    return channel
+  }
+
+  /// Closes a socket so that its peer sees that it was no orderly end.
+  static func refuse(_ socket: CInt) {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    close(socket)
+  }
+}
