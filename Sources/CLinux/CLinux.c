@@ -6,11 +6,20 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int fd) { return setns(fd, CLONE_NEWNET); }
+
+int clinux_own_mounts(void) {
+  if (unshare(CLONE_NEWNS) != 0) return -1;
+  // What is mounted from here on is nobody else's.
+  return mount("", "/", "none", MS_SLAVE | MS_REC, NULL);
+}
+
+int clinux_mount_over(const char *source, const char *target) { return mount(source, target, "none", MS_BIND, NULL); }
 
 int clinux_accept(int fd, void *address, unsigned *length) {
   return accept4(fd, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);

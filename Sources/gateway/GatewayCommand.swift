@@ -163,7 +163,8 @@ struct GatewayCommand: AsyncParsableCommand {
         store, storage: $0, traefik: scrape, patience: .seconds(acme.acmePatience), logger: logger)
     }
     if let certificateWatch { services.append(certificateWatch) }
-    let meter = TrafficMeter(scrape, namespace: namespace, routes: store, root: root, logger: logger)
+    let meter = TrafficMeter(
+      scrape, namespace: namespace, routes: store, relay: tunnelling.relay, root: root, logger: logger)
     services.append(meter)
 
     let tunnels = try tunnelling.configuration(https: httpsAddress).map {

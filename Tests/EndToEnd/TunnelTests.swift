@@ -207,7 +207,7 @@ struct TunnelTests {
       ("bytewise", ["answer 0 ", "finished 1"]), ("silent", ["closed"]), ("unfinished", ["closed"]),
       ("oversized", ["closed"]), ("noise", ["goaway 1", "closed"]), ("flood", ["closed"]),
       ("lies", ["goaway 1", "closed"]),
-      ("opens", ["reset 3"]), ("pings", ["closed"]),
+      ("opens", ["reset 3"]), ("pings", ["closed"]), ("gone", ["closed"]),
     ])
   func badClient(_ what: String, _ lines: [String]) async throws {
     try await Relay.withNode { gateway, relay in
@@ -222,6 +222,53 @@ struct TunnelTests {
         try await eventually { try await isConnected(gateway, "37-home") == false }
         #expect(try await isConnected(gateway, "38-other"))
       }
+    }
+  }
+
+  @Test func oneAddressDoesNotLockOthersOut() async throws {
+    try await Relay.withNode { gateway, relay in
+      let secret = try await gateway.setTunnel("37-home")
+      try await withClient(of: relay, secret, "crowd") { crowd in
+        _ = try await crowd.line { $0 == "refused 16" }
+        try await withClient(of: relay, secret, "serve", "--source=127.0.0.2") { client in
+          _ = try await client.line { $0 == "answer 0 " }
+        }
+      }
+      try await withClient(of: relay, secret, "serve") { client in _ = try await client.line { $0 == "answer 0 " } }
+    }
+  }
+
+  @Test func madeSecretIsToldAlsoWhenTheRelayDoesNotAnswer() async throws {
+    try await TLSPeers.withPeers { noRelay in
+      try await GatewayProcess.withGateway(GatewayProcess.permissive + ["--relay-address", noRelay.endpoint]) {
+        gateway in
+        #expect(try await gateway.setTunnel("37-home").utf8.count == 43)
+        // Who has given it can give it again.
+        let given = try await gateway.tunnel("SetTunnel", "37-home", ["Secret": "0123456789abcdef"])
+        #expect(
+          given.callError?.hasPrefix(
+            "the tunnel of 37-home is stored, and not served yet: the relay cannot be asked: ") == true)
+      }
+    }
+  }
+
+  @Test func addressOfATunnelThatIsGoneIsNotGivenToAnother() async throws {
+    try await Relay.withNode { gateway, _ in
+      func address(_ workload: String) throws -> String? {
+        try gateway.files()["tunnels/\(workload).yaml"]?.content.split(separator: "\n").first {
+          $0.hasPrefix("address:")
+        }
+        .map(String.init)
+      }
+      _ = try await gateway.setTunnel("37-home")
+      let first = try #require(try address("37-home"))
+      #expect(try await gateway.tunnel("DeleteTunnel", "37-home").callError == nil)
+      for number in 0..<20 {
+        _ = try await gateway.setTunnel("38-\(number)")
+        #expect(try address("38-\(number)") != first)
+      }
+      _ = try await gateway.setTunnel("37-home")
+      #expect(try address("37-home") == first)
     }
   }
 

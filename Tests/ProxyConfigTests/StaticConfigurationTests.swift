@@ -1,4 +1,5 @@
 import ProxyConfig
+import Records
 import System
 import Testing
 
@@ -110,5 +111,23 @@ struct StaticConfigurationTests {
   @Test func nobodyElsesFileHasTheNameOfItsOwn() throws {
     #expect(throws: InvalidValue.self) { try WorkloadID(String(LongTransfers.fileName.dropLast(5))) }
     #expect(RouteFile.isRead(LongTransfers.fileName))
+  }
+
+  @Test func wayInForTunnelsGoesWithTheNodesDomain() throws {
+    var configuration = StaticConfiguration(
+      root: "/r", http: try ListenAddress(":80"), https: try ListenAddress(":443"),
+      metrics: try ListenAddress("127.0.0.1:8082"), certificates: nil)
+    func entry() -> [[UInt8]?] {
+      configuration.companions.filter { $0.path == "proxy/.gateway-tunnels.yaml" }.map(\.bytes)
+    }
+    #expect(entry() == [nil])
+    configuration.tunnelDoor = try Endpoint("127.64.0.1:18001")
+    // Until the domain is known, what an earlier life wrote stays.
+    #expect(entry().isEmpty)
+    configuration.domain = try Domain("node.example.org")
+    #expect(entry().first??.isEmpty == false)
+    configuration.domain = nil
+    configuration.isWithoutDomain = true
+    #expect(entry() == [nil])
   }
 }

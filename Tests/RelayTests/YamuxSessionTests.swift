@@ -468,6 +468,49 @@ struct YamuxSessionTests {
     #expect(windows == [256 << 10] + wanted)
   }
 
+  @Test func windowsGrowNoFurtherThanAllOfThemMay() throws {
+    let process = WindowBudget(1 << 20)
+    var first: YamuxSession? = YamuxSession(.server, budget: WindowBudget(600 << 10, of: process))
+    var second = YamuxSession(.server, budget: WindowBudget(600 << 10, of: process))
+    /// By how much a stream's window grows in ten rounds.
+    func growth(_ session: inout YamuxSession, of stream: UInt32) throws -> UInt32 {
+      var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+      _ = try session.events(of: Wire.window(on: stream, .syn))
+      try session.tick(now: now)
+      _ = session.frames()
+      _ = try session.events(of: Wire.ping(1, .ack), now: now + .milliseconds(100))
+      var allowed: UInt32 = 256 << 10
+      for _ in 0..<10 {
+        now = now + .milliseconds(200)
+        let count = allowed / 2
+        _ = try session.events(of: Wire.data(Int(count), on: stream), now: now)
+        session.consumed(Int(count), of: stream, now: now)
+        allowed += session.frames().reduce(0) { $0 + $1.header.length } - count
+      }
+      return allowed - 256 << 10
+    }
+    // To 512 KiB; the next doubling is more than is left of the session's.
+    #expect(try growth(&first!, of: 1) == 256 << 10)
+    #expect(try growth(&first!, of: 3) == 256 << 10)
+    #expect(try growth(&first!, of: 5) == 0)
+    #expect(try growth(&second, of: 1) == 256 << 10)
+    #expect(try growth(&second, of: 3) == 256 << 10)
+    #expect(!process.take(1))
+    // What streams and sessions had that are gone is there for others.
+    second.reset(1)
+    #expect(process.take(256 << 10) && !process.take(1))
+    first = nil
+    #expect(process.take(512 << 10) && !process.take(1))
+  }
+
+  @Test func takesWhatComesBeforeAllOfWhatCameIsTaken() throws {
+    var session = YamuxSession(.server)
+    session.receive(ByteBuffer(bytes: Wire.window(on: 1, .syn) + Wire.data("one", on: 1)))
+    #expect(try session.nextEvent(now: .uptimeNanoseconds(0)) == .opened(1))
+    session.receive(ByteBuffer(bytes: Wire.data("two", on: 1)))
+    #expect(try session.events() == [.data(1, ByteBuffer(string: "one")), .data(1, ByteBuffer(string: "two"))])
+  }
+
   @Test func leavesTheWindowOfAPeerThatIsNotHeldUp() throws {
     var session = try Self.session(.server, with: 1)
     var now = NIODeadline.uptimeNanoseconds(1_000_000_000)

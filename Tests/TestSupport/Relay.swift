@@ -9,24 +9,30 @@ public final class Relay: Fixture {
   public let clients: String
   /// The port of the loopback at which tunnels are.
   public let port: String
+  private let flags: [String]
   private let directory: TemporaryDirectory
   private let root: String
   private let process: Mutex<ChildProcess>
 
   /// Starts a gateway and a relay for it, runs `body` with them and stops them.
   ///
-  /// - Parameter flags: of the gateway, besides those that have it know the relay.
+  /// - Parameters:
+  ///   - flags: of the gateway, besides those that have it know the relay. Pipes may listen at all ports.
+  ///   - relayFlags: of the relay, besides its addresses.
   @discardableResult
   public static func withNode<Result>(
-    _ flags: [String] = GatewayProcess.permissive, isolation: isolated (any Actor)? = #isolation,
+    _ flags: [String] = GatewayProcess.permissive, relay relayFlags: [String] = [],
+    isolation: isolated (any Actor)? = #isolation,
     _ body: (GatewayProcess, Relay) async throws -> Result
   ) async throws -> Result {
     let (metrics, clients, port) = try ("127.0.0.1:\(FreePort.next())", "127.0.0.1:\(FreePort.next())", FreePort.next())
     let own = ["--relay-address", metrics, "--tunnel-address", clients, "--tunnel-port", "\(port)"]
-    return try await GatewayProcess.withGateway(flags + own) { gateway in
+    let ports = ["--pipe-ports", "1024-65535"]
+    return try await GatewayProcess.withGateway(own + ports + flags) { gateway in
       try await TemporaryDirectory.withDirectory { directory in
         let relay = try Relay(
-          metrics: metrics, clients: clients, port: "\(port)", root: gateway.root.path, directory: directory)
+          metrics: metrics, clients: clients, port: "\(port)", flags: relayFlags, root: gateway.root.path,
+          directory: directory)
         return try await using(relay) { relay in
           try await relay.answers()
           return try await body(gateway, relay)
@@ -35,25 +41,28 @@ public final class Relay: Fixture {
     }
   }
 
-  private init(metrics: String, clients: String, port: String, root: String, directory: TemporaryDirectory) throws {
+  private init(
+    metrics: String, clients: String, port: String, flags: [String], root: String, directory: TemporaryDirectory
+  ) throws {
     self.metrics = metrics
     self.clients = clients
     self.port = port
+    self.flags = flags
     self.root = root
     self.directory = directory
-    process = Mutex(try Self.launch(metrics: metrics, clients: clients, port: port, root: root, directory))
+    process = Mutex(
+      try Self.launch(metrics: metrics, clients: clients, port: port, flags: flags, root: root, directory))
   }
 
   private static func launch(
-    metrics: String, clients: String, port: String, root: String, _ directory: TemporaryDirectory
+    metrics: String, clients: String, port: String, flags: [String], root: String, _ directory: TemporaryDirectory
   ) throws -> ChildProcess {
     try ChildProcess(
       Repository.product("gateway-relay"),
       [
         "--root", root, "--tunnel-address", clients, "--tunnel-port", port, "--metrics-address", metrics,
-        "--log-format",
-        "json",
-      ],
+        "--log-format", "json",
+      ] + flags,
       log: directory.file("relay.log"))
   }
 
@@ -63,7 +72,8 @@ public final class Relay: Fixture {
 
   /// Starts it again, after its end.
   public func start() async throws {
-    let started = try Self.launch(metrics: metrics, clients: clients, port: port, root: root, directory)
+    let started = try Self.launch(
+      metrics: metrics, clients: clients, port: port, flags: flags, root: root, directory)
     process.withLock { $0 = started }
     try await answers()
   }
@@ -75,6 +85,21 @@ public final class Relay: Fixture {
   public func metric(_ series: String) async throws -> Double? {
     try await text().split(separator: "\n").first { $0.hasPrefix("\(series) ") }
       .flatMap { Double($0.dropFirst(series.count + 1)) }
+  }
+
+  /// How many bytes it has from clients of tunnels, and from where pipes lead.
+  public func received() async throws -> Double {
+    try await text().split(separator: "\n").filter { $0.hasPrefix("gateway_relay_received_bytes_total{") }
+      .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+  }
+
+  /// How much memory it has.
+  public var residentBytes: Int {
+    get throws {
+      let fields = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ")
+      guard fields.count > 1, let pages = Int(fields[1]) else { throw FixtureError("no statm of \(pid)") }
+      return pages * Int(getpagesize())
+    }
   }
 
   /// The running process.
@@ -154,5 +179,27 @@ extension GatewayProcess {
   /// A tunnel as the list has it.
   public func listedTunnel(_ workload: String) async throws -> JSON? {
     try await tunnel("Tunnels").data.array?.first { $0["Workload"].string == workload }
+  }
+}
+
+extension GatewayProcess {
+  /// Calls a method of the object `pipe`.
+  public func pipe(_ method: String, _ arguments: JSON...) async throws -> PythonCaller.Reply {
+    try await caller.call(method, with: arguments, object: "pipe@0.0.1", within: .patience)
+  }
+
+  /// Sets a pipe at a free port of the loopback and returns where that is.
+  public func setPipe(_ workload: String, to remote: String, in network: String? = nil) async throws -> String {
+    let listen = "127.0.0.1:\(try FreePort.next())"
+    var request: [String: JSON] = ["Listen": .string(listen), "Remote": .string(remote)]
+    if let network { request["RemoteNetwork"] = .string(network) }
+    let reply = try await pipe("SetPipe", .string(workload), .object(request))
+    guard reply.callError == nil else { throw FixtureError("\(reply)") }
+    return listen
+  }
+
+  /// A pipe as the list has it.
+  public func listedPipe(_ workload: String) async throws -> JSON? {
+    try await pipe("Pipes").data.array?.first { $0["Workload"].string == workload }
   }
 }

@@ -26,10 +26,10 @@ public enum TemporaryNetworkNamespace {
     return result
   }
 
-  /// Runs `body`, and every program that a fixture starts in it, in the namespace `name`. The test process itself stays
-  /// where it is.
+  /// Runs `body`, and every program that a fixture starts in it, in the namespace `name`, or where the test process is when nil. That
+  /// itself stays where it is.
   public static func inside<Result>(
-    _ name: String, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+    _ name: String?, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
   ) async throws -> Result {
     try await $current.withValue(name, operation: body)
   }

@@ -15,8 +15,10 @@ It prints one line for each thing that the relay does: `answer CODE TEXT`, `fini
     lies        after the handshake, a frame that is longer than its stream's window
     opens       after the handshake, a further stream
     pings       after the handshake, pings whose answers are never read
+    gone        many connections that are reset while what they sent is being read
+    crowd       80 connections that say nothing; `refused N` once the relay has reset N of them, and 16 at least
 """
-import argparse, socket, ssl, struct, sys
+import argparse, select, socket, ssl, struct, sys, time
 
 DATA, WINDOW, PING, GO_AWAY = range(4)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
@@ -26,11 +28,18 @@ parser.add_argument("address")
 parser.add_argument("case")
 parser.add_argument("--secret", required=True)
 parser.add_argument("--tls")
+parser.add_argument("--source", default="")
 parser.add_argument("--magic", type=lambda text: int(text, 0), default=0x1112)
 options = parser.parse_args()
 
 host, port = options.address.rsplit(":", 1)
-connection = socket.create_connection((host, int(port)))
+
+
+def connect():
+    return socket.create_connection((host, int(port)), source_address=(options.source, 0))
+
+
+connection = connect()
 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 if options.tls:
     context = ssl.create_default_context()
@@ -62,6 +71,32 @@ if options.case == "oversized":
     secret = b"x" * 513
 handshake = struct.pack(">HH", options.magic, len(secret)) + secret
 opening = frame(WINDOW, SYN, 1, 0) + frame(DATA, 0, 1, len(handshake), handshake) + frame(DATA, FIN, 1, 0)
+
+if options.case == "gone":
+    opened = frame(WINDOW, SYN, 1, 0) + frame(WINDOW, RST, 1, 0) + frame(WINDOW, SYN, 3, 0)
+    filler = frame(DATA, 0, 1, 1 << 16, bytes(1 << 16))
+    for _ in range(50):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            connection.sendall(opened + 3 * filler)
+        except OSError:
+            pass
+        connection.close()
+        connection = connect()
+    connection.close()
+elif options.case == "crowd":
+    waiting = [connection] + [connect() for _ in range(79)]
+    refused = 0
+    while waiting:
+        for one in select.select(waiting, [], [])[0]:
+            waiting.remove(one)
+            try:
+                one.recv(1)
+            except ConnectionResetError:
+                refused += 1
+                if refused >= 16:
+                    say("refused", refused)
+            one.close()
 
 try:
     if options.case == "bytewise":

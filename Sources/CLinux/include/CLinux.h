@@ -12,11 +12,19 @@
 /// Returns 0, or -1 with `errno` set.
 int clinux_enter_network_namespace(int fd);
 
-/// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST when `target` is there.
-/// Returns 0, or -1 with `errno` set.
-// accept4(2), of a socket that is neither inherited nor blocking.
+/// accept4(2), of a socket that is neither inherited nor blocking.
 int clinux_accept(int fd, void *_Nullable address, unsigned *_Nullable length);
 
+/// unshare(2) with CLONE_NEWNS: what the calling thread mounts from now on, only that thread sees.
+/// Returns 0, or -1 with `errno` set.
+int clinux_own_mounts(void);
+
+/// mount(2) with MS_BIND: has the file `source` at `target` too, in place of what is there.
+/// Returns 0, or -1 with `errno` set.
+int clinux_mount_over(const char *_Nonnull source, const char *_Nonnull target);
+
+/// renameat2(2) with RENAME_NOREPLACE: fails with EEXIST when `target` is there.
+/// Returns 0, or -1 with `errno` set.
 int clinux_rename_noreplace(const char *_Nonnull source, const char *_Nonnull target);
 
 /// renameat2(2) with RENAME_EXCHANGE: gives each of two files the other's name; both must be there.

@@ -13,6 +13,9 @@ import System
 /// **TLS passed through.** A reading is what the kernel counted for one connection to a backend. A connection belongs to the
 /// workloads that had its backend when it was first seen, until it is closed; several share its bytes in equal parts.
 ///
+/// **Pipes and tunnels.** A reading is what the relay counted since it began. What is added to the total is how far it is above the
+/// previous one; all of it when it is below, or when the relay was started anew.
+///
 /// **Life.** A workload that was deleted keeps its total for an hour. Set again within that time, it goes on counting from there;
 /// later it begins at zero.
 struct TrafficLedger: Equatable, Sendable, Codable {
@@ -64,8 +67,23 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     var closed: Set<UInt64> = []
   }
 
+  /// What the relay showed last; nil when it showed nothing.
+  private var relay: RelayReading?
+
+  /// What the relay counted for pipes and tunnels.
+  struct RelayReading: Equatable, Sendable, Codable {
+    /// When it began, in seconds since the epoch.
+    var start: Int
+    /// By workload.
+    var pipes: [String: ByteCount] = [:]
+    /// By workload.
+    var tunnels: [String: ByteCount] = [:]
+
+    fileprivate var isValid: Bool { pipes.values.allSatisfy(\.isValid) && tunnels.values.allSatisfy(\.isValid) }
+  }
+
   private enum CodingKeys: String, CodingKey {
-    case accounts, traefikStart, connections
+    case accounts, traefikStart, connections, relay
   }
 
   init() {}
@@ -76,11 +94,13 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     accounts = try container.decode([String: Account].self, forKey: .accounts)
     traefikStart = try container.decodeIfPresent(Double.self, forKey: .traefikStart)
     connections = try container.decode([UInt64: Connection].self, forKey: .connections)
+    relay = try container.decodeIfPresent(RelayReading.self, forKey: .relay)
     let isValid =
       accounts.values.allSatisfy {
         $0.total.isValid && $0.reading?.isValid != false && $0.ahead?.isValid != false && $0.absence >= 0
       }
       && connections.values.allSatisfy { $0.bytes.isValid && !$0.workloads.isEmpty } && traefikStart?.isFinite != false
+      && relay?.isValid != false
     guard isValid else {
       throw DecodingError.dataCorrupted(
         .init(codingPath: decoder.codingPath, debugDescription: "a number in it is no count of bytes or seconds"))
@@ -95,6 +115,22 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     traefikStart = nil
     for workload in accounts.keys { accounts[workload]?.forgetTraefik() }
     connections = [:]
+    relay = nil
+  }
+
+  // MARK: Pipes and tunnels
+
+  /// Takes in what the relay shows.
+  ///
+  /// - Parameter isCounted: whether a workload's tunnel counts for it: not where its own route leads through that, which has
+  ///   counted the same bytes.
+  mutating func take(_ reading: RelayReading, isCounted: (String) -> Bool) {
+    let last = relay.flatMap { $0.start == reading.start ? $0 : nil }
+    relay = reading
+    for (workload, bytes) in reading.pipes { add(bytes.rise(since: last?.pipes[workload] ?? .init()), to: workload) }
+    for (workload, bytes) in reading.tunnels where isCounted(workload) {
+      add(bytes.rise(since: last?.tunnels[workload] ?? .init()), to: workload)
+    }
   }
 
   // MARK: TLS terminated by Traefik
@@ -220,7 +256,9 @@ struct TrafficLedger: Equatable, Sendable, Codable {
       connections[cookie]?.absence = absence
       if absence >= Self.closingTime { connections[cookie] = nil }
     }
-    let connected = Set(connections.values.flatMap(\.workloads))
+    var connected = Set(connections.values.flatMap(\.workloads))
+    connected.formUnion(relay?.pipes.keys ?? [:].keys)
+    connected.formUnion(relay?.tunnels.keys ?? [:].keys)
     for (workload, account) in accounts {
       if account.reading != nil || connected.contains(workload) || hasRoute(workload) {
         accounts[workload]?.absence = 0

@@ -2,6 +2,7 @@ public import Logging
 import NIOPosix
 import ProxyConfig
 public import Records
+import Relay
 public import ServiceLifecycle
 import Synchronization
 public import System
@@ -18,6 +19,8 @@ public actor TrafficMeter: Service {
   public static let interval = Duration.seconds(30)
 
   private let scrape: TraefikScrape
+  /// nil where there are no tunnels and pipes.
+  private let relay: RelayClient?
   private let diagnostics: SocketDiagnostics
   private let routes: RouteStore
   private let file: TrafficFile
@@ -47,6 +50,7 @@ public actor TrafficMeter: Service {
 
   private enum Trouble: String {
     case scrape = "traffic through Traefik is not counted"
+    case relay = "traffic through the relay is not counted"
     case connections = "connections to backends are not counted"
     case file = "traffic is not stored"
   }
@@ -57,18 +61,22 @@ public actor TrafficMeter: Service {
   ///   - scrape: where Traefik tells its counters.
   ///   - namespace: the network namespace that Traefik runs in; `nil` for this process's own.
   ///   - routes: whose traffic it is.
+  ///   - relay: where the relay tells its counters; nil where there are no tunnels and pipes.
   ///   - root: where the totals are kept.
   public init(
-    _ scrape: TraefikScrape, namespace: NetworkNamespace?, routes: RouteStore, root: GatewayRoot, logger: Logger
+    _ scrape: TraefikScrape, namespace: NetworkNamespace?, routes: RouteStore, relay: Endpoint?, root: GatewayRoot,
+    logger: Logger
   ) {
-    self.init(scrape, namespace: namespace, routes: routes, root: root, every: Self.interval, logger: logger)
+    self.init(
+      scrape, namespace: namespace, routes: routes, relay: relay, root: root, every: Self.interval, logger: logger)
   }
 
   init(
-    _ scrape: TraefikScrape, namespace: NetworkNamespace?, routes: RouteStore, root: GatewayRoot,
-    every interval: Duration, logger: Logger
+    _ scrape: TraefikScrape, namespace: NetworkNamespace?, routes: RouteStore, relay: Endpoint? = nil,
+    root: GatewayRoot, every interval: Duration, logger: Logger
   ) {
     self.scrape = scrape
+    self.relay = relay.map { RelayClient(address: $0) }
     self.routes = routes
     self.interval = interval
     self.logger = logger
@@ -149,8 +157,15 @@ public actor TrafficMeter: Service {
     // In this order: what Traefik counted, the kernel counted before.
     let reading = await lookAtTraefik()
     await lookAtConnections()
+    let carried = await lookAtRelay()
     let owners = terminatedOwners
-    counts.withLock {
+    counts.withLock { [routes] in
+      if let carried {
+        $0.ledger.take(carried) { text in
+          guard let workload = try? WorkloadID(text) else { return false }
+          return routes.route(of: workload)?.tunnels[workload] == nil
+        }
+      }
       switch reading {
       case .success(let (traffic, start)): $0.ledger.take(traffic, start: start, &$0.backends, owners: owners)
       case .failure(let failure): if failure.reason == .notRunning { $0.backends.traefikIsNotRunning() }
@@ -199,6 +214,21 @@ public actor TrafficMeter: Service {
       // At the start of a node this module comes first.
       if error.reason != .cancelled { began(.scrape, "\(error)", error.reason == .notRunning ? .info : .warning) }
       return .failure(error)
+    }
+  }
+
+  /// What the relay shows; nil when it shows nothing.
+  private func lookAtRelay() async -> TrafficLedger.RelayReading? {
+    guard let relay else { return nil }
+    do throws(RelayClient.Failure) {
+      let state = try await relay.state()
+      isOver(.relay)
+      return TrafficLedger.RelayReading(
+        start: state.start, pipes: state.pipes.mapValues { ByteCount($0.traffic) },
+        tunnels: state.tunnels.mapValues { ByteCount($0.traffic) })
+    } catch {
+      if case .notRunning = error { began(.relay, "\(error)", .info) } else { began(.relay, "\(error)") }
+      return nil
     }
   }
 
@@ -306,5 +336,11 @@ public actor TrafficMeter: Service {
   private func isOver(_ fault: Trouble) {
     guard faults.removeValue(forKey: fault) != nil else { return }
     logger.info("over: \(fault.rawValue)")
+  }
+}
+
+extension ByteCount {
+  fileprivate init(_ traffic: RelayState.Traffic) {
+    self.init(request: Double(traffic.sent), response: Double(traffic.received))
   }
 }

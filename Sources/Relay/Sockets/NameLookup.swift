@@ -21,7 +21,12 @@ final class NameLookup: Sendable {
     do throws(SystemError) {
       let thread = try POSIXThread {
         let result = Result { () throws(Fault) in
-          do throws(NetworkNamespaceError) { try namespace?.enter() } catch { throw Fault(description: "\(error)") }
+          do throws(NetworkNamespaceError) {
+            try namespace?.useNameFiles()
+            try namespace?.enter()
+          } catch {
+            throw Fault(description: "\(error)")
+          }
           return try Self.ask(host, port)
         }
         withExtendedLifetime(place) { completion(result) }

@@ -48,6 +48,21 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
     do throws(SystemError) { try Self.enter(path) } catch { throw NetworkNamespaceError(name: name, error) }
   }
 
+  /// Has the calling thread, which must end soon, see the files of `/etc/netns/NAME` that are for looking names up in place of those
+  /// of `/etc`, as `ip netns exec` does it.
+  package func useNameFiles() throws(NetworkNamespaceError) {
+    let files = ["resolv.conf", "hosts"].filter { access("/etc/netns/\(name)/\($0)", R_OK) == 0 }
+    guard !files.isEmpty else { return }
+    do throws(SystemError) {
+      guard clinux_own_mounts() == 0 else { throw SystemError("unshare") }
+      for file in files where clinux_mount_over("/etc/netns/\(name)/\(file)", "/etc/\(file)") != 0 {
+        throw SystemError("mount")
+      }
+    } catch {
+      throw NetworkNamespaceError(name: name, error)
+    }
+  }
+
   private static func enter(_ path: String) throws(SystemError) {
     let namespace = open(path, O_RDONLY | O_CLOEXEC)
     guard namespace >= 0 else { throw SystemError("open") }
