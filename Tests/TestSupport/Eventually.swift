@@ -10,11 +10,12 @@ extension Duration {
 ///   - limit: how long to keep looking. Whatever a look takes, there is one after that.
 ///   - see: takes one look. An error it throws counts as not yet satisfied.
 ///   - holds: whether what was seen is what was waited for.
+///   - file: where it is waited, for the error.
 /// - Throws: ``FixtureError`` that says what was last seen, or `CancellationError`.
 @discardableResult
 public func eventually<Seen>(
   within limit: Duration = .patience, isolation: isolated (any Actor)? = #isolation,
-  _ see: () async throws -> Seen, until holds: (Seen) -> Bool
+  file: StaticString = #fileID, line: UInt = #line, _ see: () async throws -> Seen, until holds: (Seen) -> Bool
 ) async throws -> Seen {
   let deadline = ContinuousClock.now + limit
   var pause = Duration.milliseconds(2)
@@ -31,7 +32,7 @@ public func eventually<Seen>(
       last = String(describing: error)
     }
     guard start < deadline else {
-      throw FixtureError("not so within \(limit); last seen: \(last)")
+      throw FixtureError("\(file):\(line): not so within \(limit); last seen: \(last)")
     }
     try await Task.sleep(for: pause)
     pause = min(pause * 2, .milliseconds(50))
@@ -40,8 +41,8 @@ public func eventually<Seen>(
 
 /// Looks until `condition` is true.
 public func eventually(
-  within limit: Duration = .patience, isolation: isolated (any Actor)? = #isolation,
-  _ condition: () async throws -> Bool
+  within limit: Duration = .patience, isolation: isolated (any Actor)? = #isolation, file: StaticString = #fileID,
+  line: UInt = #line, _ condition: () async throws -> Bool
 ) async throws {
-  try await eventually(within: limit, isolation: isolation, condition) { $0 }
+  try await eventually(within: limit, isolation: isolation, file: file, line: line, condition) { $0 }
 }
