@@ -1,5 +1,6 @@
 import ArgumentParser
 import Arguments
+import Glibc
 import Logging
 import Records
 import Relay
@@ -22,7 +23,7 @@ struct RelayCommand: AsyncParsableCommand {
   static let environment: [EnvironmentArguments.Flag] = [
     .option("root"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
     .option("metrics-address"),
-    .option("netns"), .option("max-connections"), .option("idle-timeout"), .toggle("allow-loopback-backends"),
+    .option("netns"), .option("max-connections"), .option("stream-idle-timeout"), .toggle("allow-loopback-backends"),
     .option("log-level"), .option("log-format"),
   ]
 
@@ -65,9 +66,9 @@ struct RelayCommand: AsyncParsableCommand {
     help: .init(
       "Seconds after which a connection that carries nothing is closed, from 1 to 31536000. (default: never)",
       valueName: "seconds"))
-  var idleTimeout: Int64?
+  var streamIdleTimeout: Int64?
 
-  @Flag(help: "Let pipes lead to names that are loopback addresses, for trials on one machine; the gateway's flag too.")
+  @Flag(help: "Let pipes lead to this machine itself, for trials on one machine; the gateway's flag too.")
   var allowLoopbackBackends = false
 
   @OptionGroup(title: "Log") var log: LogOptions
@@ -80,8 +81,8 @@ struct RelayCommand: AsyncParsableCommand {
     guard (1...1_000_000).contains(maxConnections) else {
       throw ValidationError("--max-connections must be from 1 to 1000000, not \(maxConnections)")
     }
-    if let idleTimeout, !(1...31_536_000).contains(idleTimeout) {
-      throw ValidationError("--idle-timeout must be from 1 to 31536000, not \(idleTimeout)")
+    if let streamIdleTimeout, !(1...31_536_000).contains(streamIdleTimeout) {
+      throw ValidationError("--stream-idle-timeout must be from 1 to 31536000, not \(streamIdleTimeout)")
     }
     guard tunnelPort > 0 else { throw ValidationError("--tunnel-port must be from 1 to 65535, not 0") }
     guard metricsAddress.address.isLoopback else {
@@ -91,12 +92,13 @@ struct RelayCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = log.logger("gateway-relay")
+    Self.raiseDescriptorLimit()
     var configuration = RelayConfiguration(
       root: GatewayRoot(root), clients: isClosed ? [] : clients.isEmpty ? [try ListenAddress(":18000")] : clients,
       metrics: metricsAddress, namespace: namespace)
     configuration.port = tunnelPort
     configuration.limits.connections = maxConnections
-    configuration.limits.idle = idleTimeout.map { .seconds($0) }
+    configuration.limits.idle = streamIdleTimeout.map { .seconds($0) }
     configuration.allowsLoopback = allowLoopbackBackends
     let relay = try Relay(configuration, logger: logger)
     var lifecycleLogger = logger
@@ -106,5 +108,13 @@ struct RelayCommand: AsyncParsableCommand {
         services: [relay], gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger))
     try await group.run()
     logger.info("stopped")
+  }
+
+  /// As many descriptors as the system lets it have: each connection of a pipe takes two.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 }

@@ -167,17 +167,15 @@ struct GatewayCommand: AsyncParsableCommand {
       scrape, namespace: namespace, routes: store, relay: tunnelling.relay, root: root, logger: logger)
     services.append(meter)
 
-    let tunnels = try tunnelling.configuration(https: httpsAddress).map {
-      try Tunnels($0, root: root, routes: store, network: network, logger: logger)
-    }
-    let pipes = try tunnels.flatMap { tunnels in
-      try tunnelling.pipes(
-        allowsLoopback: allowLoopbackBackends, traefik: [httpAddress, httpsAddress, ListenAddress("\(traefikAddress)")]
-      ).map {
-        try Pipes(
-          $0, root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
-          logger: logger)
-      }
+    let relaying = try tunnelling.configuration(https: httpsAddress)
+    let tunnels = try relaying.map { try Tunnels($0, root: root, routes: store, network: network, logger: logger) }
+    let pipes = try tunnels.map { tunnels in
+      try Pipes(
+        tunnelling.pipes(
+          with: relaying!, allowsLoopback: allowLoopbackBackends,
+          traefik: [httpAddress, httpsAddress, ListenAddress("\(traefikAddress)")]),
+        root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
+        logger: logger)
     }
     let gateway = Gateway(
       store: store, events: events, network: network,

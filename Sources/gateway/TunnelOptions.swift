@@ -48,11 +48,12 @@ struct TunnelOptions: ParsableArguments {
     }
   }
 
-  /// nil where pipes are off.
-  func pipes(allowsLoopback: Bool, traefik: [ListenAddress]) -> Pipes.Configuration? {
-    relay.map {
-      Pipes.Configuration(relay: $0, ports: pipePorts.range, allowsLoopback: allowsLoopback, traefik: traefik)
-    }
+  func pipes(
+    with tunnels: Tunnels.Configuration, allowsLoopback: Bool, traefik: [ListenAddress]
+  ) -> Pipes.Configuration {
+    Pipes.Configuration(
+      relay: tunnels.relay, ports: pipePorts.range, reserved: Set(tunnels.clients.map(\.port) + [tunnels.port]),
+      allowsLoopback: allowsLoopback, traefik: traefik)
   }
 
   /// Where Traefik hands clients over; nil where tunnels are off.

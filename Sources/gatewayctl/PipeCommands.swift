@@ -14,11 +14,13 @@ struct PipeCommands: AsyncParsableCommand {
       discussion: """
         gatewayctl pipe set 37-1976-ssh --listen 0.0.0.0:12000 --remote 10.1.2.3:22 --remote-network production
         gatewayctl pipe set 37-1976-db --listen 10.1.2.1:5432 --network production --remote db.example.org:5432
-        gatewayctl pipe set 37-1976-game --listen [::]:12001 --remote tunnel:37-1976-home
+        gatewayctl pipe set 37-1976-game --listen 0.0.0.0:12001 --remote tunnel:37-1976-home
         """)
 
     @Argument(help: "The workload's identifier.") var workload: String
-    @Option(help: .init("Where it listens; 0.0.0.0 and [::] stand for all addresses.", valueName: "ip:port"))
+    @Option(
+      help: .init(
+        "Where it listens; 0.0.0.0 stands for all addresses of IPv4, [::] for those of IPv6.", valueName: "ip:port"))
     var listen: String
     @Option(help: .init("The user's private network in which it listens.", valueName: "name"))
     var network: String?

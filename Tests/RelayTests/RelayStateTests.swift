@@ -16,14 +16,19 @@ struct RelayStateTests {
     let place = counters.streams.take()
     let reason = #"no, "that" is \ not\nthere}, 1"#.replacing(#"\n"#, with: "\n")
     let text = RelayState.metrics(
-      tunnels: [], pipes: [(pipe, counters, PipeServer.Problem(reason: reason, time: UTCTime.now))],
+      tunnels: [],
+      pipes: [
+        PipeServer.State(
+          pipe: pipe, isListening: true, counters: counters,
+          problem: PipeServer.Problem(reason: reason, time: UTCTime.now))
+      ],
       faults: [try WorkloadID("37-other"): "cannot listen"], connections: 3, start: 1_700_000_000)
     let state = try RelayState(metrics: text)
     #expect(state.start == 1_700_000_000)
     #expect(state.tunnels.isEmpty)
     #expect(state.pipes["37-other"]?.fault == "cannot listen")
     let read = try #require(state.pipes["37-pipe"])
-    #expect(read.fault == nil && read.problem?.reason == reason)
+    #expect(read.isListening && read.fault == nil && read.problem?.reason == reason)
     #expect(read.traffic.received == 7 && read.traffic.sent == .max >> 1 && read.traffic.streams == 1)
     withExtendedLifetime(place) {}
   }

@@ -133,6 +133,9 @@ struct TrafficLedger: Equatable, Sendable, Codable {
     }
   }
 
+  /// There are no pipes and tunnels any more.
+  mutating func forgetRelay() { relay = nil }
+
   // MARK: TLS terminated by Traefik
 
   /// Takes in what Traefik shows, and what it does not.

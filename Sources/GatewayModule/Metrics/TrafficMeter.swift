@@ -159,7 +159,8 @@ public actor TrafficMeter: Service {
     await lookAtConnections()
     let carried = await lookAtRelay()
     let owners = terminatedOwners
-    counts.withLock { [routes] in
+    counts.withLock { [routes, relay] in
+      if relay == nil { $0.ledger.forgetRelay() }
       if let carried {
         $0.ledger.take(carried) { text in
           guard let workload = try? WorkloadID(text) else { return false }

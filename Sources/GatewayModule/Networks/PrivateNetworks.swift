@@ -20,7 +20,7 @@ public struct PrivateNetworks: Sendable {
       name.utf8.allSatisfy({ ASCII.isLetterOrDigit($0) || $0 == ASCII.hyphen || $0 == ASCII.underscore })
     else { throw InvalidValue("network", name, "it has 1 to 32 letters, digits, '-' and '_'") }
     do {
-      let namespace: String = try await object.call("Namespace", NetworkID(name, of: user).text)
+      let namespace: String = try await object.call("Namespace", try NetworkID(name, of: user).text)
       return try NetworkNamespace(namespace)
     } catch {
       throw CallError("the private network \(quoted(name)) of user \(user) is not known: \(error)")
@@ -32,11 +32,13 @@ public struct PrivateNetworks: Sendable {
 struct NetworkID {
   let text: String
 
-  init(_ name: String, of user: Substring) {
+  /// - Throws: `CallError` where OpenSSL is set up to know no MD5.
+  init(_ name: String, of user: Substring) throws(CallError) {
     let bytes = Array("\(user):\(name)".utf8)
     var digest = [UInt8](repeating: 0, count: 16)
-    let isDone = EVP_Digest(bytes, bytes.count, &digest, nil, EVP_md5(), nil)
-    precondition(isDone == 1, "MD5 of a few bytes")
+    guard EVP_Digest(bytes, bytes.count, &digest, nil, EVP_md5(), nil) == 1 else {
+      throw CallError("OpenSSL makes no MD5 here, by which private networks are named")
+    }
     text = String(Self.base58(digest).prefix(13))
   }
 

@@ -4,7 +4,6 @@ import ProxyConfig
 import RPC
 public import Records
 import Relay
-import Synchronization
 public import System
 
 /// The rules by which pipes are set and taken away: what the object `pipe` on the bus does.
@@ -21,10 +20,16 @@ public struct Pipes: Sendable {
     public var allowsLoopback: Bool
     /// Where Traefik listens.
     public var traefik: [ListenAddress]
+    /// The relay's own ports.
+    public var reserved: Set<UInt16>
 
-    public init(relay: Endpoint, ports: ClosedRange<UInt16>, allowsLoopback: Bool, traefik: [ListenAddress]) {
+    public init(
+      relay: Endpoint, ports: ClosedRange<UInt16>, reserved: Set<UInt16>, allowsLoopback: Bool,
+      traefik: [ListenAddress]
+    ) {
       self.relay = relay
       self.ports = ports
+      self.reserved = reserved
       self.allowsLoopback = allowsLoopback
       self.traefik = traefik
     }
@@ -36,7 +41,7 @@ public struct Pipes: Sendable {
   private let tunnels: Tunnels
   private let network: PublicNetworkSource
   private let privateNetworks: PrivateNetworks
-  private let events: PipeEvents
+  private let events: EventBroadcast<RecordEvent>
   private let logger: Logger
   private let turns = WorkloadTurns()
 
@@ -51,7 +56,7 @@ public struct Pipes: Sendable {
     _ configuration: Configuration, root: GatewayRoot, tunnels: Tunnels, network: PublicNetworkSource,
     privateNetworks: PrivateNetworks, logger: Logger
   ) throws {
-    let events = PipeEvents(logger: logger)
+    let events = EventBroadcast<RecordEvent>(logger: logger)
     self.configuration = configuration
     self.tunnels = tunnels
     self.network = network
@@ -59,7 +64,9 @@ public struct Pipes: Sendable {
     self.events = events
     self.logger = logger
     relay = RelayClient(address: configuration.relay)
-    store = try RecordStore<Pipe>(root, directory: root.pipes, kind: "pipe", logger: logger) { events.take($0) }
+    store = try RecordStore<Pipe>(root, directory: root.pipes, kind: "pipe", logger: logger) {
+      events.tell(RecordEvent($0))
+    }
   }
 
   // MARK: Calls
@@ -70,24 +77,41 @@ public struct Pipes: Sendable {
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
       let pipe = try await pipe(request, for: workload)
-      events.hold(workload)
-      defer { events.release(workload) }
-      let old = try await store.set(pipe)
-      do throws(RelayClient.Failure) {
-        try await relay.apply(pipeOf: workload)
-      } catch {
-        switch error {
-        case .notRunning: logger.debug("the relay is not running", metadata: ["workload": "\(workload)"])
-        case .refused(let reason):
-          guard old != pipe else { throw CallError("the pipe of \(workload) is stored, and not served: \(reason)") }
-          // As if it had never been asked for.
-          if let old { try await store.set(old) } else { try await store.delete(workload) }
-          events.forget(workload)
-          try? await relay.apply(pipeOf: workload)
-          throw CallError("the pipe of \(workload) is not set: \(reason)")
-        case .other: throw CallError("the pipe of \(workload) is stored, and not served yet: \(error)")
+      if !store.contains(pipe) {
+        try checkListener(of: pipe)
+        // Before anything is written, so that what is refused changes nothing.
+        try await tellRelay("the pipe of \(workload) is not set") { () throws(RelayClient.Failure) in
+          try await relay.probe(pipe)
         }
       }
+      try await store.set(pipe)
+      try await tellRelay("the pipe of \(workload) is stored, and not served yet") { () throws(RelayClient.Failure) in
+        try await relay.apply(pipeOf: workload)
+      }
+    }
+  }
+
+  /// - Parameter outcome: what it means when the relay runs, and does not do what it is asked for.
+  private func tellRelay(_ outcome: String, _ ask: () async throws(RelayClient.Failure) -> Void) async throws {
+    do throws(RelayClient.Failure) {
+      try await ask()
+    } catch {
+      if case .notRunning = error { return logger.debug("the relay is not running") }
+      throw CallError("\(outcome): \(error)")
+    }
+  }
+
+  /// Throws when another pipe has all addresses at the port, or one of which this one would have all: which of them would be served
+  /// after the relay's next start would be chance.
+  private func checkListener(of pipe: Pipe) throws {
+    let listener = pipe.listener
+    for other in store.records.map(\.listener)
+    where other.network?.namespace == listener.network?.namespace && other.endpoint.port == listener.endpoint.port
+      && other.endpoint.address.isIPv4 == listener.endpoint.address.isIPv4
+      && (other.endpoint.address.isUnspecified || listener.endpoint.address.isUnspecified)
+    {
+      if store.record(claiming: other)?.workload == pipe.workload { continue }
+      throw ClaimTaken(description: "\(Pipe.claimKind) already registered: \(other)")
     }
   }
 
@@ -97,11 +121,8 @@ public struct Pipes: Sendable {
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
       try await store.delete(workload)
-      do throws(RelayClient.Failure) {
-        try await relay.apply(pipeOf: workload)
-      } catch {
-        if case .notRunning = error { return }
-        throw CallError("the pipe of \(workload) is deleted, and still served: \(error)")
+      try await tellRelay("the pipe of \(workload) is deleted, and still served") {
+        () throws(RelayClient.Failure) in try await relay.apply(pipeOf: workload)
       }
     }
   }
@@ -112,11 +133,10 @@ public struct Pipes: Sendable {
     let state = try? await relay.state()
     return store.records.map { pipe in
       let live = state?.pipes[pipe.workload.rawValue] ?? RelayState.Pipe()
-      let isKnown = state?.pipes[pipe.workload.rawValue] != nil
       return PipeInfo(
         workload: pipe.workload.rawValue, listen: "\(pipe.listener.endpoint)",
         network: pipe.listener.network?.name ?? "", remote: "\(pipe.target)",
-        remoteNetwork: pipe.targetNetwork?.name ?? "", listening: state.map { _ in isKnown && live.fault == nil },
+        remoteNetwork: pipe.targetNetwork?.name ?? "", listening: state.map { _ in live.isListening },
         streams: live.traffic.streams, received: live.traffic.received, sent: live.traffic.sent,
         error: live.fault ?? live.problem?.reason ?? "",
         errorTime: live.fault == nil
@@ -166,6 +186,9 @@ public struct Pipes: Sendable {
     guard configuration.ports.contains(listener.endpoint.port) else {
       return "the port must be from \(configuration.ports.lowerBound) to \(configuration.ports.upperBound)"
     }
+    if configuration.reserved.contains(listener.endpoint.port) || tunnels.ports.contains(listener.endpoint.port) {
+      return "the port is the relay's own, for tunnels"
+    }
     return nil
   }
 
@@ -176,33 +199,4 @@ public struct Pipes: Sendable {
 
   /// Returns once the thread that writes has come to it.
   public func takesTurn() async { await store.takesTurn() }
-}
-
-/// The events of pipes. Those of one that is being set wait until the relay has taken it.
-private final class PipeEvents: Sendable {
-  private let broadcast: EventBroadcast<RecordEvent>
-  private let held = Mutex<[WorkloadID: [RecordEvent]]>([:])
-
-  init(logger: Logger) { broadcast = EventBroadcast(logger: logger) }
-
-  func listen() -> AsyncStream<RecordEvent> { broadcast.listen() }
-
-  func take(_ event: RecordStore<Pipe>.Event) {
-    let told = RecordEvent(event)
-    let isHeld = held.withLock { held in
-      guard let workload = event.workload, held[workload] != nil else { return false }
-      held[workload]?.append(told)
-      return true
-    }
-    if !isHeld { broadcast.tell(told) }
-  }
-
-  func hold(_ workload: WorkloadID) { held.withLock { $0[workload] = [] } }
-
-  /// What was held is not told.
-  func forget(_ workload: WorkloadID) { held.withLock { $0[workload] = [] } }
-
-  func release(_ workload: WorkloadID) {
-    for event in held.withLock({ $0.removeValue(forKey: workload) }) ?? [] { broadcast.tell(event) }
-  }
 }

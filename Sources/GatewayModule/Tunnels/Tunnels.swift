@@ -81,6 +81,9 @@ public struct Tunnels: Sendable {
     workload.user == user && store[workload] != nil
   }
 
+  /// The ports of the loopback at which they are.
+  var ports: Set<UInt16> { Set(store.records.map(\.address.port)) }
+
   // MARK: Calls
 
   /// Sets a workload's tunnel.

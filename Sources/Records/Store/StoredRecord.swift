@@ -23,6 +23,8 @@ public protocol StoredRecord: Hashable, Sendable {
 /// What another workload has.
 public struct ClaimTaken: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
+
+  package init(description: String) { self.description = description }
 }
 
 /// A change of a record that the disk did not take.

@@ -38,7 +38,9 @@ public struct TunnelServerURL: Hashable, Sendable, CustomStringConvertible {
     if digits.isEmpty {
       port = isSecure ? 443 : 18000
     } else {
-      guard digits.hasPrefix(":"), let number = UInt16(digits.dropFirst()), number > 0 else {
+      guard digits.hasPrefix(":"), digits.dropFirst().utf8.allSatisfy(ASCII.isDigit),
+        let number = UInt16(digits.dropFirst()), number > 0
+      else {
         throw invalid("the port must be a number from 1 to 65535")
       }
       port = number

@@ -16,8 +16,9 @@ final class PipeServer: Sendable {
   /// A pipe that is served.
   private struct Entry {
     var pipe: Pipe
-    var listener: Listeners.Listener
-    /// Of the namespace in which that is.
+    /// nil while it cannot listen.
+    var listener: Listeners.Listener?
+    /// Of the namespace in which that is; nil for the process's own.
     var inode: UInt64?
     let traffic: Traffic
     var problem: Problem?
@@ -28,37 +29,57 @@ final class PipeServer: Sendable {
     let counters = StreamCounters()
     /// With those that are being connected.
     let places: Places
-    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+    /// Of host names, that are going on.
+    let lookups = Places(limit: 32)
+    /// nil once the pipe is gone.
+    private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
 
     init(limit: Int) { places = Places(limit: limit) }
 
     func add(_ channel: any Channel) {
-      channels.withLock { $0[ObjectIdentifier(channel)] = channel }
+      let isThere = channels.withLock { channels in
+        channels?[ObjectIdentifier(channel)] = channel
+        return channels != nil
+      }
+      guard isThere else { return channel.close(promise: nil) }
       channel.closeFuture.whenComplete { [self] _ in
-        channels.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(channel)) }
+        channels.withLock { _ = $0?.removeValue(forKey: ObjectIdentifier(channel)) }
       }
     }
 
-    func close() { for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) } }
+    func close() {
+      let open = channels.withLock { channels in
+        defer { channels = nil }
+        return channels.map { Array($0.values) } ?? []
+      }
+      for channel in open { channel.close(promise: nil) }
+    }
   }
 
   private let entries = Mutex<[WorkloadID: Entry]>([:])
   private let listeners: Listeners
   private let connector: Connector
-  private let lookup = NameLookup()
+  private let lookup: NameLookup
   private let connections: Connections
   private let tunnels: TunnelTable
   private let tunnelServer: TunnelServer
   private let group: any EventLoopGroup
   private let limits: RelayLimits
+  /// Where pipes are that are in no private network; nil for the process's own.
+  private let namespace: NetworkNamespace?
   private let allowsLoopback: Bool
   private let logger: Logger
 
-  /// - Parameter allowsLoopback: whether host names may have addresses of the loopback, for trials on one machine.
+  /// - Parameters:
+  ///   - namespace: where pipes are that are in no private network, which is where Traefik is; nil for the process's own.
+  ///   - allowsLoopback: whether pipes may lead to this machine itself, for trials on one machine.
   init(
     _ listeners: Listeners, _ connector: Connector, connections: Connections, tunnels: TunnelTable,
-    _ tunnelServer: TunnelServer, group: any EventLoopGroup, limits: RelayLimits, allowsLoopback: Bool, logger: Logger
+    _ tunnelServer: TunnelServer, group: any EventLoopGroup, limits: RelayLimits, namespace: NetworkNamespace?,
+    allowsLoopback: Bool, logger: Logger
   ) {
+    lookup = NameLookup(group)
+    self.namespace = namespace
     self.listeners = listeners
     self.connector = connector
     self.connections = connections
@@ -80,32 +101,51 @@ final class PipeServer: Sendable {
     let ended = try entries.withLock { entries throws(RelayFault) -> Traffic? in
       guard let pipe else {
         guard let old = entries.removeValue(forKey: workload) else { return nil }
-        listeners.close(old.listener)
+        if let listener = old.listener { listeners.close(listener) }
         return old.traffic
       }
-      let inode = pipe.listener.network?.namespace.inode
       guard var entry = entries[workload] else {
+        let inode = namespace(of: pipe.listener.network)?.inode
         entries[workload] = Entry(
           pipe: pipe, listener: try listen(pipe), inode: inode, traffic: Traffic(limit: limits.connectionsOfPipe))
         return nil
       }
       defer { entries[workload] = entry }
-      if entry.pipe.listener != pipe.listener || entry.inode != inode {
-        try move(&entry, to: pipe)
-        entry.inode = inode
-      }
+      if entry.listener == nil || entry.pipe.listener != pipe.listener { try move(&entry, to: pipe) }
       entry.pipe = pipe
       return nil
     }
     ended?.close()
   }
 
-  /// Listens again in networks that were made anew.
+  /// Looks whether a pipe can listen where it is to, as far as that can be told now.
+  ///
+  /// - Throws: ``RelayFault`` when it cannot.
+  func probe(_ pipe: Pipe) throws(RelayFault) {
+    try entries.withLock { entries throws(RelayFault) in
+      if let entry = entries[pipe.workload], entry.listener != nil, Self.overlap(entry.pipe, pipe) { return }
+      listeners.close(try listen(pipe))
+    }
+  }
+
+  /// Leaves networks that are gone, and listens again in those that have been made anew.
   func followNetworks() {
     let pipes = entries.withLock { entries in
-      entries.values.filter { $0.pipe.listener.network?.namespace.inode != $0.inode }.map(\.pipe)
+      for (workload, entry) in entries {
+        guard let namespace = namespace(of: entry.pipe.listener.network), let listener = entry.listener,
+          namespace.inode != entry.inode
+        else { continue }
+        // Which also lets the old one go.
+        listeners.close(listener)
+        entries[workload]?.listener = nil
+      }
+      return entries.values.filter { $0.listener == nil }.map(\.pipe)
     }
     for pipe in pipes {
+      if let namespace = namespace(of: pipe.listener.network), namespace.inode == nil {
+        note("cannot listen at \(pipe.listener): there is no network namespace \(namespace)", at: pipe.workload)
+        continue
+      }
       do throws(RelayFault) {
         try set(pipe, of: pipe.workload)
         logger.notice("pipe listens again", metadata: ["workload": "\(pipe.workload)", "at": "\(pipe.listener)"])
@@ -115,12 +155,19 @@ final class PipeServer: Sendable {
     }
   }
 
+  private func namespace(of network: Pipe.Network?) -> NetworkNamespace? { network?.namespace ?? namespace }
+
+  /// Whether the listener of the one may be in the way of the other's: all addresses at a port are also each of them.
+  private static func overlap(_ one: Pipe, _ other: Pipe) -> Bool {
+    one.listener.network?.namespace == other.listener.network?.namespace
+      && one.listener.endpoint.port == other.listener.endpoint.port
+  }
+
   private func listen(_ pipe: Pipe) throws(RelayFault) -> Listeners.Listener {
     let workload = pipe.workload
-    let endpoint = pipe.listener.endpoint
     do {
-      return try listeners.listen(on: ListenAddress("\(endpoint)"), in: pipe.listener.network?.namespace) {
-        [weak self] in
+      let address = try ListenAddress("\(pipe.listener.endpoint)")
+      return try listeners.listen(on: address, in: namespace(of: pipe.listener.network)) { [weak self] in
         guard let self else { return Connections.refuse($0.socket) }
         take($0, for: workload)
       }
@@ -134,50 +181,62 @@ final class PipeServer: Sendable {
     let old = entry.listener
     do throws(RelayFault) {
       entry.listener = try listen(pipe)
-      listeners.close(old)
+      if let old { listeners.close(old) }
     } catch {
-      guard entry.pipe.listener.endpoint.port == pipe.listener.endpoint.port else { throw error }
-      // Its own listener may be in the way: all addresses at a port are also each of them.
+      guard let old, Self.overlap(entry.pipe, pipe) else { throw error }
       listeners.close(old)
       do throws(RelayFault) {
         entry.listener = try listen(pipe)
       } catch {
-        if let back = try? listen(entry.pipe) { entry.listener = back }
+        entry.listener = try? listen(entry.pipe)
         throw error
       }
     }
+    entry.inode = namespace(of: pipe.listener.network)?.inode
   }
 
   // MARK: Connections
 
   private func take(_ accepted: Listeners.Accepted, for workload: WorkloadID) {
-    guard let (pipe, traffic) = entries.withLock({ $0[workload].map { ($0.pipe, $0.traffic) } }),
-      let place = connections.places.take()
-    else { return Connections.refuse(accepted.socket) }
-    guard let own = traffic.places.take() else {
-      note("it has \(limits.connectionsOfPipe) connections, as many as it may", at: workload)
+    guard let (pipe, traffic) = entries.withLock({ $0[workload].map { ($0.pipe, $0.traffic) } }) else {
       return Connections.refuse(accepted.socket)
     }
-    let held = [place, own]
+    func refuse(_ reason: String) {
+      note(reason, at: workload)
+      Connections.refuse(accepted.socket)
+    }
+    guard let place = connections.places.take() else { return refuse("the relay has as many connections as it may") }
+    guard let own = traffic.places.take() else {
+      return refuse("it has \(limits.connectionsOfPipe) connections, as many as it may")
+    }
+    let user = User(socket: accepted.socket, traffic: traffic, held: [place, own])
     switch pipe.target {
     case .tunnel(let tunnel):
       guard let session = tunnels.session(of: tunnel) else {
-        note("no client of the tunnel \(tunnel) is connected", at: workload)
-        return Connections.refuse(accepted.socket)
+        return refuse("no client of the tunnel \(tunnel) is connected")
       }
       tunnelServer.carry(
-        accepted.socket, to: session, counting: [traffic.counters], holding: held, onChannel: traffic.add)
-    case .address(let endpoint): connect([endpoint], pipe, accepted.socket, traffic, held)
+        user.socket, to: session, counting: [traffic.counters], holding: user.held, onChannel: traffic.add)
+    case .address(let endpoint): connect(user, to: [endpoint], of: pipe)
     case .host(let host, let port):
-      lookup.addresses(of: host.rawValue, port: port, in: pipe.targetNetwork?.namespace) { [self] result in
+      guard let lookupPlace = traffic.lookups.take() else { return refuse("\(host): too many lookups") }
+      lookup.addresses(of: host.rawValue, port: port, in: namespace(of: pipe.targetNetwork)) { [self] result in
+        defer { withExtendedLifetime(lookupPlace) {} }
         do {
-          connect(try allowed(result.get(), of: host), pipe, accepted.socket, traffic, held)
+          connect(user, to: try allowed(result.get(), of: host), of: pipe)
         } catch {
           note("\(error)", at: workload)
-          Connections.refuse(accepted.socket)
+          Connections.refuse(user.socket)
         }
       }
     }
+  }
+
+  /// Somebody who has come to a pipe, and is not carried yet.
+  private struct User: Sendable {
+    let socket: CInt
+    let traffic: Traffic
+    let held: [Places.Place]
   }
 
   /// Those of a name's addresses to which a pipe may lead, as for an address that is asked for.
@@ -194,30 +253,53 @@ final class PipeServer: Sendable {
     return allowed
   }
 
-  private func connect(
-    _ endpoints: [Endpoint], _ pipe: Pipe, _ user: CInt, _ traffic: Traffic, _ held: [Places.Place]
-  ) {
-    connector.connect(to: endpoints, in: pipe.targetNetwork?.namespace) { [self] result in
-      do throws(Connector.Fault) {
-        join(user, try result.get(), traffic, held)
+  private func connect(_ user: User, to endpoints: [Endpoint], of pipe: Pipe) {
+    connector.connect(to: endpoints, in: namespace(of: pipe.targetNetwork)) { [self] result in
+      do {
+        let target = try result.get()
+        guard allowsLoopback || pipe.targetNetwork != nil || !Self.isOwn(target) else {
+          Connections.refuse(target)
+          throw RelayFault(description: "\(pipe.target): the address is one of this node's own")
+        }
+        join(user, target)
       } catch {
         note("\(error)", at: pipe.workload)
-        Connections.refuse(user)
+        Connections.refuse(user.socket)
       }
     }
   }
 
+  /// Whether a connection leads to the machine on which it begins: a pipe that leads to itself would fill all there is.
+  private static func isOwn(_ socket: CInt) -> Bool {
+    var near = sockaddr_storage()
+    var far = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    func ask(
+      _ storage: inout sockaddr_storage,
+      _ call: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+    ) -> IPAddress? {
+      length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+      let code = withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(socket, $0, &length) }
+      }
+      return code == 0 ? Endpoint(storage)?.address : nil
+    }
+    guard let here = ask(&near, getsockname), let there = ask(&far, getpeername) else { return false }
+    return here == there
+  }
+
   /// Carries between two connected sockets from now on.
-  private func join(_ user: CInt, _ target: CInt, _ traffic: Traffic, _ held: [Places.Place]) {
+  private func join(_ user: User, _ target: CInt) {
     let eventLoop = group.next()
     eventLoop.execute { [connections, limits] in
-      let near = SocketEnd(counters: [traffic.counters], idle: limits.idle)
+      let near = SocketEnd(counters: [user.traffic.counters], idle: limits.idle)
       let far = SocketEnd(counters: [])
       let ends = NIOLoopBound((near, far), eventLoop: eventLoop)
-      connections.adopt(user, as: .stream, on: eventLoop, holding: held) { channel in
+      connections.adopt(user.socket, as: .stream, on: eventLoop, holding: user.held) { channel in
         try channel.pipeline.syncOperations.addHandler(ends.value.0)
-        traffic.add(channel)
+        user.traffic.add(channel)
       }
+      .whenFailure { _ in ends.value.1.reset() }
       connections.adopt(target, as: .stream, on: eventLoop, holding: []) { channel in
         try channel.pipeline.syncOperations.addHandler(ends.value.1)
       }
@@ -241,9 +323,21 @@ final class PipeServer: Sendable {
     if isNew { logger.warning(message, metadata: metadata) } else { logger.debug(message, metadata: metadata) }
   }
 
-  /// What there is, by workload.
-  var overview: [(pipe: Pipe, counters: StreamCounters, problem: Problem?)] {
-    entries.withLock { $0.values.map { ($0.pipe, $0.traffic.counters, $0.problem) } }
-      .sorted { $0.pipe.workload < $1.pipe.workload }
+  /// What there is of a pipe.
+  struct State: Sendable {
+    let pipe: Pipe
+    let isListening: Bool
+    let counters: StreamCounters
+    let problem: Problem?
+  }
+
+  /// All that are served, by workload.
+  var overview: [State] {
+    entries.withLock { entries in
+      entries.values.map {
+        State(pipe: $0.pipe, isListening: $0.listener != nil, counters: $0.traffic.counters, problem: $0.problem)
+      }
+    }
+    .sorted { $0.pipe.workload < $1.pipe.workload }
   }
 }

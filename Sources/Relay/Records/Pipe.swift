@@ -60,7 +60,9 @@ public struct Pipe: StoredRecord {
         return
       }
       let digits = text.dropFirst(host.count)
-      guard digits.hasPrefix(":"), let port = UInt16(digits.dropFirst()), port > 0 else {
+      guard digits.hasPrefix(":"), digits.dropFirst().utf8.allSatisfy(ASCII.isDigit),
+        let port = UInt16(digits.dropFirst()), port > 0
+      else {
         throw InvalidValue("remote", text, "it must be HOST:PORT, with a port from 1 to 65535, or tunnel:WORKLOAD")
       }
       self = .host(try Domain(String(host)), port: port)

@@ -19,7 +19,7 @@ public struct RelayConfiguration: Sendable {
   /// The port of the loopback at which Traefik finds the relay: for clients, and for tunnels that have no other.
   public var port: UInt16 = 18001
   public var limits = RelayLimits()
-  /// Whether the host names that pipes lead to may have addresses of the loopback, for trials on one machine.
+  /// Whether pipes may lead to this machine itself, for trials on one machine.
   public var allowsLoopback = false
 
   public init(root: GatewayRoot, clients: [ListenAddress], metrics: Endpoint, namespace: NetworkNamespace?) {
@@ -68,7 +68,7 @@ public final class Relay: Service {
     }
     let pipes = PipeServer(
       listeners, connector, connections: connections, tunnels: table, server, group: group, limits: limits,
-      allowsLoopback: configuration.allowsLoopback, logger: logger)
+      namespace: configuration.namespace, allowsLoopback: configuration.allowsLoopback, logger: logger)
     pipeFiles = RelayFiles(configuration.root.pipes, kind: "pipe", logger: logger) { pipe, workload in
       try pipes.set(pipe, of: workload)
     }
@@ -101,7 +101,7 @@ public final class Relay: Service {
   public func run() async throws {
     let http: any Channel
     do {
-      http = try await RelayHTTP.serve(at: configuration.metrics, on: group) { [self] in await answer($0, $1) }
+      http = try await RelayHTTP.serve(at: configuration.metrics, on: group) { [self] in await answer($0) }
     } catch {
       throw StartFault(description: "cannot listen at \(configuration.metrics) for metrics: \(error)")
     }
@@ -156,28 +156,39 @@ public final class Relay: Service {
     for session in sessions { session.channel.close(promise: nil) }
   }
 
-  private func answer(_ method: HTTPMethod, _ path: String) async -> RelayHTTP.Response {
-    if method == .GET, path == "/metrics" {
+  private func answer(_ request: RelayHTTP.Request) async -> RelayHTTP.Response {
+    if request.method == .GET, request.path == "/metrics" {
       let text = RelayState.metrics(
         tunnels: table.overview, pipes: pipes.overview, faults: pipeFiles.faults,
         connections: connections.places.count, start: start)
       return .init(status: .ok, text: text)
     }
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    guard method == .POST, parts.count == 3, parts[0].isEmpty, let workload = try? WorkloadID(String(parts[2])) else {
-      return .init(status: .notFound, text: "there is no such thing here\n")
-    }
+    let parts = request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    guard request.method == .POST, let kind = parts.first,
+      let workload = try? WorkloadID(String(parts.dropFirst().first ?? ""))
+    else { return .init(status: .notFound, text: "there is no such thing here\n") }
     do {
       let problem: String?
-      switch parts[1] {
-      case "tunnels": problem = try await tunnelFiles.look(at: workload)
-      case "pipes": problem = try await pipeFiles.look(at: workload)
+      switch (kind, Array(parts.dropFirst(2))) {
+      case ("tunnels", []): problem = try await tunnelFiles.look(at: workload)
+      case ("pipes", []): problem = try await pipeFiles.look(at: workload)
+      case ("pipes", ["probe"]): problem = probe(request.body, of: workload)
       default: return .init(status: .notFound, text: "there is no such thing here\n")
       }
       guard let problem else { return .init(status: .noContent, text: "") }
       return .init(status: .conflict, text: problem)
     } catch {
       return .init(status: .internalServerError, text: "\(error)\n")
+    }
+  }
+
+  /// Why a pipe could not be served now; nil when it could.
+  private func probe(_ file: [UInt8], of workload: WorkloadID) -> String? {
+    do {
+      try pipes.probe(Pipe(file: file.span, of: workload))
+      return nil
+    } catch {
+      return "\(error)"
     }
   }
 }

@@ -5,24 +5,36 @@ import NIOPosix
 public import Records
 public import System
 
-/// What the relay answers at its metrics address: `GET /metrics`, and `POST /tunnels/WORKLOAD` and `POST /pipes/WORKLOAD`, by which
-/// the gateway has it look at a file now.
+/// What the relay answers at its metrics address: `GET /metrics`, and, for the gateway, `POST /tunnels/WORKLOAD` and
+/// `POST /pipes/WORKLOAD`, by which it looks at a file now, and `POST /pipes/WORKLOAD/probe`, by which it looks whether it could serve
+/// the file that is the request's body.
 final class RelayHTTP: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
+
+  struct Request: Sendable {
+    let method: HTTPMethod
+    let path: String
+    let body: [UInt8]
+  }
 
   struct Response: Sendable {
     let status: HTTPResponseStatus
     let text: String
   }
 
-  private let answer: @Sendable (HTTPMethod, String) async -> Response
+  /// Of a request's body, in bytes.
+  private static let limit = 64 << 10
 
-  init(_ answer: @escaping @Sendable (HTTPMethod, String) async -> Response) { self.answer = answer }
+  private let answer: @Sendable (Request) async -> Response
+  private var head: HTTPRequestHead?
+  private var body = ByteBuffer()
+
+  init(_ answer: @escaping @Sendable (Request) async -> Response) { self.answer = answer }
 
   static func serve(
     at address: Endpoint, on group: any EventLoopGroup,
-    _ answer: @escaping @Sendable (HTTPMethod, String) async -> Response
+    _ answer: @escaping @Sendable (Request) async -> Response
   ) async throws -> any Channel {
     try await ServerBootstrap(group: group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -36,11 +48,25 @@ final class RelayHTTP: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .head(let head) = unwrapInboundIn(data) else { return }
-    let channel = context.channel
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      self.head = head
+      body.clear()
+    case .body(let part):
+      body.writeImmutableBuffer(part)
+      if body.readableBytes > Self.limit { context.close(promise: nil) }
+    case .end:
+      guard let head, context.channel.isActive else { return }
+      self.head = nil
+      answer(head, on: context.channel)
+    }
+  }
+
+  private func answer(_ head: HTTPRequestHead, on channel: any Channel) {
+    let request = Request(method: head.method, path: head.uri, body: Array(body.readableBytesView))
     // The server's pipeline takes no second request before the first is answered.
     Task { [answer] in
-      let response = await answer(head.method, head.uri)
+      let response = await answer(request)
       var headers = HTTPHeaders()
       headers.add(name: "Content-Type", value: "text/plain; version=0.0.4; charset=utf-8")
       headers.add(name: "Content-Length", value: "\(response.text.utf8.count)")
@@ -97,16 +123,31 @@ public struct RelayClient: Sendable {
   /// - Throws: ``Failure``, as `refused` when it cannot.
   public func apply(pipeOf workload: WorkloadID) async throws(Failure) { try await apply("pipes", workload) }
 
+  /// Returns when it could serve a pipe now, as far as can be told.
+  ///
+  /// - Throws: ``Failure``, as `refused` when it could not.
+  public func probe(_ pipe: Pipe) async throws(Failure) {
+    try expectDone(try await ask(.POST, "/pipes/\(pipe.workload)/probe", pipe.encoded()))
+  }
+
   private func apply(_ kind: String, _ workload: WorkloadID) async throws(Failure) {
-    let response = try await ask(.POST, "/\(kind)/\(workload)")
-    guard response.status == .conflict else { return }
-    throw .refused(response.text)
+    try expectDone(try await ask(.POST, "/\(kind)/\(workload)"))
+  }
+
+  private func expectDone(_ response: RelayHTTP.Response) throws(Failure) {
+    switch response.status {
+    case .noContent: return
+    case .conflict: throw .refused(response.text)
+    default: throw .other("it answers with status \(response.status.code): is it of another version?")
+    }
   }
 
   /// How long an answer may take.
   private static let patience = TimeAmount.seconds(5)
 
-  private func ask(_ method: HTTPMethod, _ path: String) async throws(Failure) -> RelayHTTP.Response {
+  private func ask(
+    _ method: HTTPMethod, _ path: String, _ body: [UInt8] = []
+  ) async throws(Failure) -> RelayHTTP.Response {
     do {
       let channel: any Channel
       let answer: EventLoopFuture<NIOHTTPClientResponseFull>
@@ -123,8 +164,10 @@ public struct RelayClient: Sendable {
         }
       channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
       let head = HTTPRequestHead(
-        version: .http1_1, method: method, uri: path, headers: ["Host": "\(address)", "Connection": "close"])
+        version: .http1_1, method: method, uri: path,
+        headers: ["Host": "\(address)", "Connection": "close", "Content-Length": "\(body.count)"])
       channel.write(HTTPClientRequestPart.head(head), promise: nil)
+      channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
       channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
       let response = try await answer.get()
       channel.close(promise: nil)

@@ -39,7 +39,9 @@ public struct RelayState: Sendable {
 
   public struct Pipe: Hashable, Sendable {
     public var traffic = Traffic()
-    /// Why it does not listen; nil where it does.
+    /// Whether it takes connections.
+    public var isListening = false
+    /// Why its file is not served as it is; nil where it is.
     public var fault: String?
     /// Of the last connection that was not carried; nil where there was none.
     public var problem: Problem?
@@ -59,6 +61,7 @@ public struct RelayState: Sendable {
     static let start = "gateway_relay_start_time_seconds"
     static let connections = "gateway_relay_connections"
     static let session = "gateway_relay_session_start_time_seconds"
+    static let listening = "gateway_relay_pipe_listening"
     static let fault = "gateway_relay_pipe_fault"
     static let problem = "gateway_relay_pipe_problem_time_seconds"
     static let streams = "gateway_relay_streams"
@@ -68,8 +71,7 @@ public struct RelayState: Sendable {
 
   static func metrics(
     tunnels: [(tunnel: TunnelRecord, counters: StreamCounters, sessions: [SessionHandle])],
-    pipes: [(pipe: PipeRecord, counters: StreamCounters, problem: PipeServer.Problem?)],
-    faults: [WorkloadID: String], connections: Int, start: Int
+    pipes: [PipeServer.State], faults: [WorkloadID: String], connections: Int, start: Int
   ) -> String {
     var text = ""
     func family(_ name: String, _ type: String, _ samples: [(labels: [(String, String)], value: String)]) {
@@ -97,12 +99,17 @@ public struct RelayState: Sendable {
         }
       })
     family(
+      Name.listening, "gauge",
+      pipes.map { ([("pipe", $0.pipe.workload.rawValue)], $0.isListening ? "1" : "0") })
+    family(
       Name.fault, "gauge",
       faults.sorted { $0.key < $1.key }.map { ([("pipe", $0.key.rawValue), ("reason", $0.value)], "1") })
     family(
       Name.problem, "gauge",
-      pipes.compactMap { pipe, _, problem in
-        problem.map { ([("pipe", pipe.workload.rawValue), ("reason", $0.reason)], "\(Int($0.time.seconds))") }
+      pipes.compactMap { pipe in
+        pipe.problem.map {
+          ([("pipe", pipe.pipe.workload.rawValue), ("reason", $0.reason)], "\(Int($0.time.seconds))")
+        }
       })
     return text
   }
@@ -128,6 +135,7 @@ public struct RelayState: Sendable {
         }
       } else if let workload = sample["pipe"] {
         switch sample.name {
+        case Name.listening: pipes[workload, default: Pipe()].isListening = count == 1
         case Name.fault: pipes[workload, default: Pipe()].fault = reason
         case Name.problem: pipes[workload, default: Pipe()].problem = Problem(reason: reason, time: count)
         default: pipes[workload, default: Pipe()].traffic.take(sample.name, number, count)
@@ -210,6 +218,5 @@ extension RelayState.Traffic {
   }
 }
 
-// Which are called otherwise in what is told of them.
+// Which is called otherwise in what is told of it.
 typealias TunnelRecord = Tunnel
-typealias PipeRecord = Pipe

@@ -44,7 +44,8 @@ final class Connector: Sendable {
   private let wakeup: CInt
   /// The namespace that the process runs in.
   private let home: CInt
-  private let incoming = Mutex<[Attempt]>([])
+  /// nil once it is stopped.
+  private let incoming = Mutex<[Attempt]?>([])
   private let isStopped = Atomic(false)
 
   /// Those that have to be waited for are made once ``run()`` is called.
@@ -66,7 +67,11 @@ final class Connector: Sendable {
     var attempt = Attempt(addresses[...], namespace, completion)
     // Another namespace is for the thread to enter.
     if namespace == nil, advance(&attempt, { _ in }) { return }
-    incoming.withLock { $0.append(attempt) }
+    let isTaken = incoming.withLock { incoming in
+      incoming?.append(attempt)
+      return incoming != nil
+    }
+    guard isTaken else { return Self.abandon(attempt) }
     eventfd_write(wakeup, 1)
   }
 
@@ -75,6 +80,7 @@ final class Connector: Sendable {
     var attempts: [CInt: Attempt] = [:]
     var events = [epoll_event](repeating: epoll_event(), count: 64)
     var nextSweep = ContinuousClock.now
+    var place = ThreadPlace(home: home)
     while !isStopped.load(ordering: .acquiring) {
       let count = epoll_wait(queue, &events, CInt(events.count), attempts.isEmpty ? -1 : 100)
       for event in events.prefix(Int(max(count, 0))) {
@@ -82,27 +88,35 @@ final class Connector: Sendable {
           var value: eventfd_t = 0
           eventfd_read(wakeup, &value)
         } else if let attempt = attempts.removeValue(forKey: event.data.fd) {
-          proceed(attempt, &attempts)
+          proceed(attempt, &attempts, &place)
         }
       }
       let new = incoming.withLock { incoming in
         defer { incoming = [] }
-        return incoming
+        return incoming ?? []
       }
-      for attempt in new { proceed(attempt, &attempts) }
+      for attempt in new { proceed(attempt, &attempts, &place) }
       let now = ContinuousClock.now
-      guard now >= nextSweep else { continue }
-      nextSweep = now + .milliseconds(100)
-      for (socket, attempt) in attempts where attempt.deadline <= now {
-        attempts[socket] = nil
-        var attempt = attempt
-        if !giveUp(&attempt, "no answer") { proceed(attempt, &attempts) }
+      if now >= nextSweep {
+        nextSweep = now + .milliseconds(100)
+        for (socket, attempt) in attempts where attempt.deadline <= now {
+          attempts[socket] = nil
+          var attempt = attempt
+          if !giveUp(&attempt, "no answer") { proceed(attempt, &attempts, &place) }
+        }
       }
+      place.leave()
     }
-    for attempt in attempts.values {
-      close(attempt.socket)
-      attempt.completion(.failure(Fault(description: "the relay is being stopped")))
+    let rest = incoming.withLock { incoming in
+      defer { incoming = nil }
+      return incoming ?? []
     }
+    for attempt in rest + attempts.values { Self.abandon(attempt) }
+  }
+
+  private static func abandon(_ attempt: Attempt) {
+    if attempt.socket >= 0 { close(attempt.socket) }
+    attempt.completion(.failure(Fault(description: "the relay is being stopped")))
   }
 
   /// Lets ``run()`` return.
@@ -111,9 +125,9 @@ final class Connector: Sendable {
     eventfd_write(wakeup, 1)
   }
 
-  private func proceed(_ attempt: Attempt, _ attempts: inout [CInt: Attempt]) {
+  private func proceed(_ attempt: Attempt, _ attempts: inout [CInt: Attempt], _ place: inout ThreadPlace) {
     var attempt = attempt
-    let isOver = advance(&attempt) { [self] namespace throws(Fault) in try enter(namespace) }
+    let isOver = advance(&attempt) { namespace throws(Fault) in try place.enter(namespace) }
     guard !isOver else { return }
     var event = epoll_event(events: EPOLLOUT.rawValue, data: epoll_data(fd: attempt.socket))
     guard epoll_ctl(queue, EPOLL_CTL_ADD, attempt.socket, &event) == 0 || errno == EEXIST else {
@@ -124,7 +138,9 @@ final class Connector: Sendable {
   }
 
   /// Goes as far as it can without a wait; whether it is over, and the completion told.
-  private func advance(_ attempt: inout Attempt, _ enter: (NetworkNamespace?) throws(Fault) -> Void) -> Bool {
+  private func advance(
+    _ attempt: inout Attempt, _ enter: (NetworkNamespace?) throws(Fault) -> Void
+  ) -> Bool {
     while let address = attempt.addresses.first {
       if attempt.socket < 0 {
         let share = ContinuousClock.now.duration(to: attempt.end) / attempt.addresses.count
@@ -161,13 +177,28 @@ final class Connector: Sendable {
     return true
   }
 
-  /// Has this thread make its sockets in a namespace; nil is the process's own.
-  private func enter(_ namespace: NetworkNamespace?) throws(Fault) {
-    guard let namespace else {
-      guard clinux_enter_network_namespace(home) == 0 else { throw Fault(description: "\(SystemError("setns"))") }
-      return
+  /// In which namespace the thread makes its sockets.
+  private struct ThreadPlace {
+    let home: CInt
+    private var isAway = false
+
+    init(home: CInt) { self.home = home }
+
+    /// - Parameter namespace: nil for the process's own.
+    mutating func enter(_ namespace: NetworkNamespace?) throws(Fault) {
+      guard let namespace else {
+        // Who never leaves needs no right to come back.
+        guard isAway else { return }
+        guard clinux_enter_network_namespace(home) == 0 else { throw Fault(description: "\(SystemError("setns"))") }
+        isAway = false
+        return
+      }
+      isAway = true
+      do throws(NetworkNamespaceError) { try namespace.enter() } catch { throw Fault(description: "\(error)") }
     }
-    do throws(NetworkNamespaceError) { try namespace.enter() } catch { throw Fault(description: "\(error)") }
+
+    /// So that no network is kept by a thread that has nothing to do there.
+    mutating func leave() { if isAway, clinux_enter_network_namespace(home) == 0 { isAway = false } }
   }
 
   /// A socket that is being connected, in the namespace that the thread is in.

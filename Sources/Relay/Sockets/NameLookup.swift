@@ -1,4 +1,6 @@
 import Glibc
+import NIOCore
+import Synchronization
 import System
 
 /// Looks host names up, as the machine is set up to (resolv.conf, hosts), in whatever network namespace.
@@ -7,16 +9,30 @@ final class NameLookup: Sendable {
     let description: String
   }
 
-  /// Each lookup has a thread of its own, since the C library's function waits.
-  private let threads = Places(limit: 128)
+  typealias Completion = @Sendable (Result<[Endpoint], Fault>) -> Void
+
+  /// How long somebody waits for an answer.
+  private static let patience = TimeAmount.seconds(5)
+
+  /// Each lookup has a thread of its own, since the C library's function waits, for as long as resolv.conf says.
+  private let threads = Places(limit: 256)
+  private let group: any EventLoopGroup
+
+  /// - Parameter group: keeps the time.
+  init(_ group: any EventLoopGroup) {
+    self.group = group
+  }
 
   /// - Parameter completion: is given the addresses, at least one, in the order in which to try them, on any thread.
   func addresses(
-    of host: String, port: UInt16, in namespace: NetworkNamespace?,
-    _ completion: @escaping @Sendable (Result<[Endpoint], Fault>) -> Void
+    of host: String, port: UInt16, in namespace: NetworkNamespace?, _ completion: @escaping Completion
   ) {
     guard let place = threads.take() else {
       return completion(.failure(Fault(description: "\(host): too many lookups at the same time")))
+    }
+    let answer = Answer(completion)
+    let timer = group.any().scheduleTask(in: Self.patience) {
+      answer.give(.failure(Fault(description: "\(host): no answer within 5 s")))
     }
     do throws(SystemError) {
       let thread = try POSIXThread {
@@ -29,11 +45,28 @@ final class NameLookup: Sendable {
           }
           return try Self.ask(host, port)
         }
-        withExtendedLifetime(place) { completion(result) }
+        timer.cancel()
+        withExtendedLifetime(place) { answer.give(result) }
       }
       thread.detach()
     } catch {
-      completion(.failure(Fault(description: "\(host): \(error)")))
+      timer.cancel()
+      answer.give(.failure(Fault(description: "\(host): \(error)")))
+    }
+  }
+
+  /// The one that is given first is given.
+  private final class Answer: Sendable {
+    private let completion: Mutex<Completion?>
+
+    init(_ completion: @escaping Completion) { self.completion = Mutex(completion) }
+
+    func give(_ result: Result<[Endpoint], Fault>) {
+      let completion = completion.withLock { completion in
+        defer { completion = nil }
+        return completion
+      }
+      completion?(result)
     }
   }
 

@@ -51,7 +51,10 @@ public struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
   /// Has the calling thread, which must end soon, see the files of `/etc/netns/NAME` that are for looking names up in place of those
   /// of `/etc`, as `ip netns exec` does it.
   package func useNameFiles() throws(NetworkNamespaceError) {
-    let files = ["resolv.conf", "hosts"].filter { access("/etc/netns/\(name)/\($0)", R_OK) == 0 }
+    // What is not there cannot be hidden.
+    let files = ["resolv.conf", "hosts"].filter {
+      access("/etc/netns/\(name)/\($0)", R_OK) == 0 && access("/etc/\($0)", F_OK) == 0
+    }
     guard !files.isEmpty else { return }
     do throws(SystemError) {
       guard clinux_own_mounts() == 0 else { throw SystemError("unshare") }
