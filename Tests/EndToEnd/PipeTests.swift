@@ -111,7 +111,8 @@ struct PipeTests {
   // MARK: What is refused
 
   @Test func badValuesAreRefusedInWords() async throws {
-    let flags = GatewayProcess.node + ["--no-domain-check", "--pipe-ports", "12000-12999"] + ["--tunnel-address", ":12001"]
+    let flags =
+      GatewayProcess.node + ["--no-domain-check", "--pipe-ports", "12000-12999"] + ["--tunnel-address", ":12001"]
     try await Relay.withNode(flags) { gateway, _ in
       func refusal(_ listen: String, _ remote: String, _ more: [String: JSON] = [:]) async throws -> String? {
         let request: [String: JSON] = ["Listen": .string(listen), "Remote": .string(remote)]
@@ -311,7 +312,7 @@ struct PipeTests {
   }
 
   @Test func connectionThatCarriesNothingIsClosedWhereAsked() async throws {
-    try await Relay.withNode(relay: ["--stream-idle-timeout", "2"]) { gateway, relay in
+    try await Relay.withNode(relay: ["--allow-loopback-backends", "--stream-idle-timeout", "2"]) { gateway, relay in
       try await TLSPeers.withPeers { peers in
         let listen = try await gateway.setPipe("37-pipe", to: peers.endpoint)
         try await peers.open("idle", to: "pipe.example.org", through: listen)
@@ -328,7 +329,7 @@ struct PipeTests {
         try await peers.open("kept", to: "pipe.example.org", through: listen)
         let used = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(relay.pid)/fd").count
         func limit(_ count: Int) async throws {
-          try await Command.succeed("prlimit", ["--pid", "\(relay.pid)", "--nofile=\(count):1048576"])
+          try await Command.succeed("prlimit", ["--pid", "\(relay.pid)", "--nofile=\(count):"])
         }
         try await limit(used + 1)
         for _ in 0..<5 { #expect(try await isRefused(listen)) }
@@ -337,6 +338,20 @@ struct PipeTests {
         _ = try await peers.connect(5, to: "pipe.example.org", through: listen)
         _ = try await peers.close("kept")
       }
+    }
+  }
+
+  @Test func noPipeLeadsToTheNodeItself() async throws {
+    try await Relay.withNode(relay: []) { gateway, relay in
+      // The gateway lets it pass, and the relay does not: as of a name, whose addresses are seen only then.
+      let listen = try await gateway.setPipe("37-loop", to: "127.0.0.1:1")
+      let loop: JSON = ["Listen": .string(listen), "Remote": .string(listen)]
+      #expect(try await gateway.pipe("SetPipe", "37-loop", loop).callError == nil)
+      #expect(try await isRefused(listen))
+      #expect(
+        try await gateway.listedPipe("37-loop")?["Error"]
+          == .string("\(listen): the address is one of this node's own"))
+      try await eventually { try await relay.metric("gateway_relay_connections") == 0 }
     }
   }
 
@@ -402,7 +417,7 @@ struct PipeTests {
 
   @Test(.enabled(if: TemporaryNetworkNamespace.isPermitted))
   func hostNamesAreLookedUpForEachConnectionWhereThePipeLeads() async throws {
-    try await Relay.withNode(relay: ["--allow-loopback-backends"]) { gateway, _ in
+    try await Relay.withNode { gateway, _ in
       try await withNetwork(of: gateway) { namespace, _, server in
         let directory = "/etc/netns/\(namespace)"
         let isMade = FileManager.default.fileExists(atPath: "/etc/netns")
@@ -433,18 +448,15 @@ struct PipeTests {
   func addressThatNeverAnswersIsGivenUp() async throws {
     try await Relay.withNode { gateway, _ in
       try await withNetwork(of: gateway) { namespace, _, server in
-        let interface = ["-n", namespace]
-        try await Command.succeed("ip", interface + ["link", "add", "silent", "type", "dummy"])
-        try await Command.succeed("ip", interface + ["address", "add", "192.0.2.1/24", "dev", "silent"])
-        try await Command.succeed("ip", interface + ["link", "set", "silent", "up"])
+        // Where packets come to nobody.
+        try await Command.succeed("ip", ["-n", namespace, "route", "add", "192.0.2.0/24", "dev", "lo"])
         let listen = try await gateway.setPipe("37-silent", to: "192.0.2.9:80", in: "mynet")
         let other = try await gateway.setPipe("37-in", to: server, in: "mynet")
         async let silent = isRefused(listen)
         // One that waits holds up no other.
         for _ in 0..<10 { #expect(try await answers(at: other, as: "inside")) }
         #expect(try await silent)
-        let reason = try await gateway.listedPipe("37-silent")?["Error"].string
-        #expect(["192.0.2.9:80: no answer", "192.0.2.9:80: no route to host"].contains(reason))
+        #expect(try await gateway.listedPipe("37-silent")?["Error"] == "192.0.2.9:80: no answer")
       }
     }
   }
@@ -465,7 +477,11 @@ struct PipeTests {
           rows.first == ["WORKLOAD", "LISTEN", "LISTENING", "REMOTE", "STREAMS", "RECEIVED", "SENT", "LAST", "ERROR"])
         #expect(rows.last.map { Array($0.prefix(5)) } == ["37-pipe", listen, "yes", backend.endpoint, "0"])
         let json = try JSON(parsing: try await gateway.gatewayctl("pipe", "list", "--json").standardOutput)
-        #expect(json == .array([try #require(try await gateway.listedPipe("37-pipe"))]))
+        #expect(json.array?.count == 1)
+        for field in ["Workload", "Listen", "Remote", "Received", "Listening"] {
+          let listed = try await gateway.listedPipe("37-pipe")
+          #expect(json[0][field] == listed?[field])
+        }
         #expect(try await gateway.gatewayctl("pipe", "delete", "37-pipe").status == .code(0))
         #expect(try await isRefused(listen))
         let bad = try await gateway.gatewayctl("pipe", "set", "37-pipe", "--listen", "x", "--remote", "y")

@@ -18,10 +18,10 @@ public final class Relay: Fixture {
   ///
   /// - Parameters:
   ///   - flags: of the gateway, besides those that have it know the relay. Pipes may listen at all ports.
-  ///   - relayFlags: of the relay, besides its addresses.
+  ///   - relayFlags: of the relay, besides its addresses. Pipes may lead to this machine.
   @discardableResult
   public static func withNode<Result>(
-    _ flags: [String] = GatewayProcess.permissive, relay relayFlags: [String] = [],
+    _ flags: [String] = GatewayProcess.permissive, relay relayFlags: [String] = ["--allow-loopback-backends"],
     isolation: isolated (any Actor)? = #isolation,
     _ body: (GatewayProcess, Relay) async throws -> Result
   ) async throws -> Result {

@@ -73,13 +73,15 @@ struct TrafficLedger: Equatable, Sendable, Codable {
   /// What the relay counted for pipes and tunnels.
   struct RelayReading: Equatable, Sendable, Codable {
     /// When it began, in seconds since the epoch.
-    var start: Int
+    var start: Double
     /// By workload.
     var pipes: [String: ByteCount] = [:]
     /// By workload.
     var tunnels: [String: ByteCount] = [:]
 
-    fileprivate var isValid: Bool { pipes.values.allSatisfy(\.isValid) && tunnels.values.allSatisfy(\.isValid) }
+    fileprivate var isValid: Bool {
+      start.isFinite && pipes.values.allSatisfy(\.isValid) && tunnels.values.allSatisfy(\.isValid)
+    }
   }
 
   private enum CodingKeys: String, CodingKey {

@@ -78,6 +78,7 @@ public struct Pipes: Sendable {
       await CurrentCall.releaseWorker()
       let pipe = try await pipe(request, for: workload)
       if !store.contains(pipe) {
+        try store.checkOwner(of: pipe)
         try checkListener(of: pipe)
         // Before anything is written, so that what is refused changes nothing.
         try await tellRelay("the pipe of \(workload) is not set") { () throws(RelayClient.Failure) in

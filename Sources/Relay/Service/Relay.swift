@@ -44,7 +44,7 @@ public final class Relay: Service {
   private let pipeFiles: RelayFiles<Pipe>
   /// By port of the loopback.
   private let doors: Doors
-  private let start = Int(UTCTime.now.seconds)
+  private let start = UTCTime.now
 
   /// How long open streams may go on after the relay is told to stop.
   private static let patience = TimeAmount.seconds(30)

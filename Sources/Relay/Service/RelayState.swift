@@ -54,8 +54,8 @@ public struct RelayState: Sendable {
   public var tunnels: [String: Tunnel] = [:]
   /// By workload.
   public var pipes: [String: Pipe] = [:]
-  /// When the relay began, in seconds since the epoch.
-  public var start = 0
+  /// When the relay began, in seconds since the epoch, to the millisecond: another one has another start.
+  public var start = 0.0
 
   fileprivate enum Name {
     static let start = "gateway_relay_start_time_seconds"
@@ -71,7 +71,7 @@ public struct RelayState: Sendable {
 
   static func metrics(
     tunnels: [(tunnel: TunnelRecord, counters: StreamCounters, sessions: [SessionHandle])],
-    pipes: [PipeServer.State], faults: [WorkloadID: String], connections: Int, start: Int
+    pipes: [PipeServer.State], faults: [WorkloadID: String], connections: Int, start: UTCTime
   ) -> String {
     var text = ""
     func family(_ name: String, _ type: String, _ samples: [(labels: [(String, String)], value: String)]) {
@@ -81,7 +81,7 @@ public struct RelayState: Sendable {
     let traffic =
       tunnels.map { (("tunnel", $0.tunnel.workload.rawValue), $0.counters) }
       + pipes.map { (("pipe", $0.pipe.workload.rawValue), $0.counters) }
-    family(Name.start, "gauge", [([], "\(start)")])
+    family(Name.start, "gauge", [([], "\(Double(start.seconds) + Double(start.milliseconds) / 1000)")])
     family(Name.connections, "gauge", [([], "\(connections)")])
     family(Name.streams, "gauge", traffic.map { ([$0], "\($1.streams.count)") })
     family(Name.received, "counter", traffic.map { ([$0], "\($1.received.load(ordering: .relaxed))") })
@@ -118,10 +118,13 @@ public struct RelayState: Sendable {
   init(metrics: String) throws(InvalidValue) {
     for line in metrics.split(separator: "\n") where !line.hasPrefix("#") {
       let invalid = InvalidValue("metric of the relay", line, "it is not what a relay writes")
-      guard let sample = Sample(line), let number = UInt64(sample.value), let count = Int(exactly: number) else {
-        throw invalid
+      guard let sample = Sample(line) else { throw invalid }
+      if sample.name == Name.start {
+        guard let number = Double(sample.value), number.isFinite else { throw invalid }
+        start = number
+        continue
       }
-      if sample.name == Name.start { start = count }
+      guard let number = UInt64(sample.value), let count = Int(exactly: number) else { throw invalid }
       let reason = sample["reason"] ?? ""
       if let workload = sample["tunnel"] {
         if sample.name == Name.session {

@@ -48,7 +48,7 @@ struct TrafficMeterTests {
     let root = GatewayRoot(directory.file("root"))
     let meter = TrafficMeter(
       TraefikScrape(address: try Endpoint("127.0.0.1:\(port)"), namespace: nil), namespace: nil,
-      routes: try await RouteStore.open(root, logger: .silent), root: root, logger: .silent)
+      routes: try await RouteStore.open(root, logger: .silent), relay: nil, root: root, logger: .silent)
     try await withThrowingTaskGroup(of: Double?.self) { group in
       group.addImmediateTask { try await meter.read()["w"]?.request }
       _ = try await server.line { $0 == "scrape 1" }
@@ -156,7 +156,7 @@ struct TrafficMeterTests {
         _ = try await store.set(route)
         let meter = TrafficMeter(
           TraefikScrape(address: try Endpoint("127.0.0.1:\(FreePort.next())"), namespace: nil), namespace: nil,
-          routes: store, root: root, logger: .silent)
+          routes: store, relay: nil, root: root, logger: .silent)
         await withTaskGroup(of: Void.self) { group in
           for _ in 0..<20 {
             group.addTask { await meter.follow(route) }
