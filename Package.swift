@@ -74,7 +74,8 @@ let package = Package(
     .target(
       name: "GatewayModule",
       dependencies: [
-        "CLinux", "COpenSSL", "DNSZones", "GatewayClient", "ProxyConfig", "RPC", "Records", "Relay", "System", logging, lifecycle,
+        "CLinux", "COpenSSL", "DNSZones", "GatewayClient", "ProxyConfig", "RPC", "Records", "Relay", "System", logging,
+        lifecycle,
         nioCore, nioPosix, nioHTTP,
       ],
       swiftSettings: settings),
