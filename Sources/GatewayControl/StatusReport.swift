@@ -23,6 +23,7 @@ public struct StatusReport: Encodable, Sendable {
       lines.append("gateway  \(node.version), pid \(node.pid) since \(UTCTime(node.started)), root \(node.root)")
       lines.append("routes   \(node.routes)\(quarantined)")
       lines.append("traefik  \(Self.text(node.traefik))")
+      if let relay = node.relay { lines.append("relay    \(Self.text(relay))") }
       if let missing = MissingCertificates(node) {
         lines.append("certs    \(missing.finding)")
         if missing.count > 0 { lines.append("         \(MissingCertificates.remedy)") }
@@ -41,6 +42,13 @@ public struct StatusReport: Encodable, Sendable {
     let started = traefik.started.map { " since \(UTCTime($0))" } ?? ""
     let reload = traefik.lastReload.map { ", took routes in at \(UTCTime($0))" } ?? ""
     return "up\(started)\(reload)" + (traefik.isOutdated ? ", with an older static configuration: restart it" : "")
+  }
+
+  private static func text(_ relay: RelayInfo) -> String {
+    guard relay.fault.isEmpty else { return "down: \(relay.fault)" }
+    let started = relay.started.map { " since \(UTCTime($0))" } ?? ""
+    return "up\(started), \(relay.connected) of \(relay.tunnels) tunnels with a client, "
+      + "\(relay.listening) of \(relay.pipes) pipes listening"
   }
 
   private enum CodingKeys: String, CodingKey {

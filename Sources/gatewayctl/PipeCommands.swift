@@ -30,11 +30,22 @@ struct PipeCommands: AsyncParsableCommand {
     var remote: String
     @Option(help: .init("The user's private network in which that is.", valueName: "name"))
     var remoteNetwork: String?
+    @OptionGroup var waiting: LiveWaitOptions
     @OptionGroup var bus: BusOptions
 
     func run() async throws {
       let request = PipeRequest(listen: listen, network: network, remote: remote, remoteNetwork: remoteNetwork)
-      try await bus.withPipes { try await $0.setPipe(request, for: workload) }
+      try await bus.withPipes { pipes in
+        try await pipes.setPipe(request, for: workload)
+        try await waiting.wait(for: "the pipe of \(workload)") {
+          let pipe = try await pipes.pipes().first { $0.workload == workload }
+          switch pipe?.listening {
+          case true?: return nil
+          case false?: return pipe?.error ?? ""
+          case nil: return pipe == nil ? "it is gone" : "the relay does not answer"
+          }
+        }
+      }
     }
   }
 

@@ -24,14 +24,28 @@ struct TunnelCommands: AsyncParsableCommand {
         "A file with the secret, of 16 to 512 bytes; a line's end after it does not count. Without it one is made, unless there is one.",
         valueName: "file"))
     var secretFile: String?
+    @OptionGroup var waiting: LiveWaitOptions
     @OptionGroup var bus: BusOptions
 
     func run() async throws {
       let request = TunnelRequest(secret: try secretFile.map(Self.secret))
-      let access = try await bus.withTunnels { try await $0.setTunnel(request, for: workload) }
-      if bus.json { return try StandardOutput.print(JSONText.pretty(access)) }
-      let secret = access.secret.isEmpty ? [] : ["secret \(access.secret)"]
-      try StandardOutput.print((access.servers.map { "server \($0)" } + secret).joined(separator: "\n"))
+      try await bus.withTunnels { tunnels in
+        let access = try await tunnels.setTunnel(request, for: workload)
+        if bus.json {
+          try StandardOutput.print(JSONText.pretty(access))
+        } else {
+          let secret = access.secret.isEmpty ? [] : ["secret \(access.secret)"]
+          try StandardOutput.print((access.servers.map { "server \($0)" } + secret).joined(separator: "\n"))
+        }
+        try await waiting.wait(for: "the tunnel of \(workload)") {
+          let tunnel = try await tunnels.tunnels().first { $0.workload == workload }
+          switch tunnel?.connected {
+          case true?: return nil
+          case false?: return "no client has dialled in"
+          case nil: return tunnel == nil ? "it is gone" : "the relay does not answer"
+          }
+        }
+      }
     }
 
     private static func secret(_ path: String) throws -> String {

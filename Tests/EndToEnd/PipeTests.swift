@@ -470,6 +470,9 @@ struct PipeTests {
         let set = try await gateway.gatewayctl(
           "pipe", "set", "37-pipe", "--listen", listen, "--remote", backend.endpoint)
         #expect(set.status == .code(0) && set.standardOutput.isEmpty)
+        let again = try await gateway.gatewayctl(
+          "pipe", "set", "37-pipe", "--listen", listen, "--remote", backend.endpoint, "--wait")
+        #expect(again.status == .code(0) && again.standardError.hasPrefix("the pipe of 37-pipe is live after "))
         #expect(try await answers(at: listen, as: "behind"))
         let list = try await gateway.gatewayctl("pipe", "list")
         let rows = list.standardOutput.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }

@@ -99,7 +99,12 @@ struct TunnelClientTests {
             try await peers.open("long", to: "passed.example.org", through: address)
             old.signal(SIGTERM)
             // It takes no further ones.
-            try await eventually { try await gateway.listedTunnel("37-home")?["Connected"] == false }
+            try await eventually {
+              let isConnected = try await gateway.listedTunnel("37-home")?["Connected"]
+              return isConnected == false ? "" : "\(old.lines.suffix(4)) \(try relay.log.suffix(4))"
+            } until: {
+              $0.isEmpty
+            }
             try await relay.withOwnClient(secret: secret, ["--local", peers.endpoint]) { new in
               try await logs(new, "connected")
               _ = try await peers.send(100_000, over: "long")

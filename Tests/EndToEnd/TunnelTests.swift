@@ -120,6 +120,43 @@ struct TunnelTests {
     }
   }
 
+  @Test func commandsTellLiveFromPendingAndWhetherTheRelayRuns() async throws {
+    try await Relay.withNode { gateway, relay in
+      let secret = try await gateway.setTunnel("37-home")
+      func wait() async throws -> Command.Outcome {
+        try await gateway.gatewayctl("tunnel", "set", "37-home", "--wait", "1")
+      }
+      let pending = try await wait()
+      #expect(pending.status == .code(75))
+      #expect(pending.standardError.hasPrefix("gatewayctl: the tunnel of 37-home is not served after "))
+      #expect(pending.standardError.hasSuffix(" s: no client has dialled in\n"))
+      func relayLine() async throws -> String? {
+        try await gateway.gatewayctl("status").standardOutput.split(separator: "\n").first { $0.hasPrefix("relay") }
+          .map(String.init)
+      }
+      func check() async throws -> JSON? {
+        try JSON(parsing: try await gateway.gatewayctl("check", "--json").standardOutput).array?.first {
+          $0["Check"] == "relay"
+        }
+      }
+      try await withClient(of: relay, secret, "serve") { client in
+        _ = try await client.line { $0 == "answer 0 " }
+        let live = try await wait()
+        #expect(live.status == .code(0) && live.standardError.hasPrefix("the tunnel of 37-home is live after "))
+        let line = try await relayLine()
+        #expect(line?.hasPrefix("relay    up since ") == true)
+        #expect(line?.hasSuffix(", 1 of 1 tunnels with a client, 0 of 0 pipes listening") == true)
+        let finding = try await check()?["Finding"]
+        #expect(finding == "of 1 tunnels 1 have a client, of 0 pipes 0 take connections")
+      }
+      relay.signal(SIGKILL)
+      _ = try await relay.exit()
+      #expect(try await relayLine() == "relay    down: the relay is not running")
+      #expect(try await check()?["Outcome"] == "failure")
+      #expect(try await wait().standardError.hasSuffix(" s: the relay does not answer\n"))
+    }
+  }
+
   // MARK: Secrets
 
   @Test func secretIsToldOnceAndOnlyItsDigestIsKept() async throws {

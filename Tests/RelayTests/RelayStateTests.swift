@@ -22,10 +22,11 @@ struct RelayStateTests {
           pipe: pipe, isListening: true, counters: counters,
           problem: PipeServer.Problem(reason: reason, time: UTCTime.now))
       ],
-      faults: [try WorkloadID("37-other"): "cannot listen"], connections: 3,
+      faults: [try WorkloadID("37-other"): "cannot listen"], connections: 3, root: "/var/lib/a \"b\"",
       start: UTCTime(seconds: 1_700_000_000, milliseconds: 7))
     let state = try RelayState(metrics: text)
     #expect(state.start == 1_700_000_000.007)
+    #expect(state.root == "/var/lib/a \"b\"")
     #expect(state.tunnels.isEmpty)
     #expect(state.pipes["37-other"]?.fault == "cannot listen")
     let read = try #require(state.pipes["37-pipe"])

@@ -45,6 +45,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
   public var withoutCertificate: [UncertifiedName]?
   /// How it serves names; nil where it serves none.
   public var dns: DNSInfo?
+  /// What it sees of the relay; nil where there are no tunnels and pipes.
+  public var relay: RelayInfo?
 
   /// How long Traefik may take to get a certificate, in seconds.
   public static let certificatePatience: Int64 = 120
@@ -74,7 +76,8 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     traefik: TraefikInfo,
     withoutCertificates: Int? = nil,
     withoutCertificate: [UncertifiedName]? = nil,
-    dns: DNSInfo? = nil
+    dns: DNSInfo? = nil,
+    relay: RelayInfo? = nil
   ) {
     self.version = version
     self.pid = pid
@@ -97,6 +100,7 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     self.withoutCertificates = withoutCertificates
     self.withoutCertificate = withoutCertificate
     self.dns = dns
+    self.relay = relay
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -121,6 +125,40 @@ public struct NodeInfo: Hashable, Sendable, Codable {
     case withoutCertificates = "Uncertified"
     case withoutCertificate = "WithoutCertificate"
     case dns = "DNS"
+    case relay = "Relay"
+  }
+}
+
+/// What a gateway sees of the relay, by its metrics.
+public struct RelayInfo: Hashable, Sendable, Codable {
+  /// Where it tells of itself: `IP:PORT`.
+  public var address: String
+  /// Why it does not do what it is there for; empty where it does.
+  public var fault = ""
+  /// When it was started; missing when it does not tell.
+  public var started: Timestamp?
+  /// How many tunnels it serves.
+  public var tunnels = 0
+  /// Of how many of those a client has dialled in.
+  public var connected = 0
+  /// How many pipes it serves.
+  public var pipes = 0
+  /// How many of those take connections.
+  public var listening = 0
+
+  /// - Parameter address: where it tells of itself.
+  public init(address: String) {
+    self.address = address
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case address = "Address"
+    case fault = "Fault"
+    case started = "Started"
+    case tunnels = "Tunnels"
+    case connected = "Connected"
+    case pipes = "Pipes"
+    case listening = "Listening"
   }
 }
 

@@ -57,6 +57,7 @@ public struct NodeCheck: Sendable {
       async let zone = ZoneCheck.check(node, resolver: resolver, besides: served)
       async let transfers = TransferCheck(node: node).check()
       try add([TraefikCheck.check(info)])
+      try add(RelayCheck.check(info.relay))
       try add(await transfers)
       try add(await zone)
       try add(await checkDNS(info.dns, zones))
@@ -78,6 +79,7 @@ public struct NodeCheck: Sendable {
     }
     try add(try await machine)
     try add([await metrics])
+    try add(RelayCheck.check(node.info?.relay))
     try add(await transfers)
     try add(await zone)
     try add(await checkDNS(node.info?.dns, zones))

@@ -5,6 +5,7 @@ enum Unit {
   case gateway
   case traefik
   case knot
+  case relay
 
   enum Verb: String {
     case start
@@ -31,12 +32,15 @@ enum Unit {
     case (.systemd, .gateway): "systemctl \(verb.rawValue) gateway"
     case (.systemd, .traefik): "systemctl \(verb.rawValue) gateway-traefik"
     case (.systemd, .knot): "systemctl \(verb.rawValue) gateway-knot"
+    case (.systemd, .relay): "systemctl \(verb.rawValue) gateway-relay"
     case (.zinit, .gateway): "zinit \(verb.rawValue) gateway"
     case (.zinit, .traefik): "zinit \(verb.rawValue) traefik"
     case (.zinit, .knot): "zinit \(verb.rawValue) knot"
+    case (.zinit, .relay): "zinit \(verb.rawValue) relay"
     case (.other, .gateway): "\(verb.rawValue) the gateway"
     case (.other, .traefik): "\(verb.rawValue) Traefik"
     case (.other, .knot): "\(verb.rawValue) knotd"
+    case (.other, .relay): "\(verb.rawValue) gateway-relay"
     }
   }
 }

@@ -139,8 +139,10 @@ public struct Gateway: Sendable {
     } catch {
       network = .failure(error)
     }
+    async let relay = tunnels?.relayInfo
     var info = await description.info(network, store)
     info.dns = dns?.info
+    info.relay = await relay
     return info
   }
 

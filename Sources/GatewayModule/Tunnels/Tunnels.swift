@@ -31,6 +31,7 @@ public struct Tunnels: Sendable {
   }
 
   private let configuration: Configuration
+  private let root: GatewayRoot
   private let store: RecordStore<Tunnel>
   private let relay: RelayClient
   private let routes: RouteStore
@@ -53,6 +54,7 @@ public struct Tunnels: Sendable {
     let reserved = ReservedAddresses()
     self.reserved = reserved
     self.configuration = configuration
+    self.root = root
     self.routes = routes
     self.network = network
     self.events = events
@@ -132,6 +134,28 @@ public struct Tunnels: Sendable {
           .init(since: Timestamp(seconds: Int64($0.since), nanoseconds: 0), remote: "\($0.remote)", version: $0.version)
         }, streams: live.traffic.streams, received: live.traffic.received,
         sent: live.traffic.sent)
+    }
+  }
+
+  /// What is seen of the relay.
+  var relayInfo: RelayInfo {
+    get async {
+      var info = RelayInfo(address: "\(configuration.relay)")
+      do throws(RelayClient.Failure) {
+        let state = try await relay.state()
+        let whole = state.start.rounded(.down)
+        info.started = Int64(exactly: whole).map {
+          Timestamp(seconds: $0, nanoseconds: UInt32((state.start - whole) * 1e9))
+        }
+        info.tunnels = state.tunnels.count
+        info.connected = state.tunnels.values.count { !$0.sessions.isEmpty }
+        info.pipes = state.pipes.count
+        info.listening = state.pipes.values.count { $0.isListening }
+        if state.root != root.path { info.fault = "it serves another root: \(state.root)" }
+      } catch {
+        info.fault = "\(error)"
+      }
+      return info
     }
   }
 

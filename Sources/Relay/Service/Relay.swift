@@ -160,7 +160,7 @@ public final class Relay: Service {
     if request.method == .GET, request.path == "/metrics" {
       let text = RelayState.metrics(
         tunnels: table.overview, pipes: pipes.overview, faults: pipeFiles.faults,
-        connections: connections.places.count, start: start)
+        connections: connections.places.count, root: configuration.root.path, start: start)
       return .init(status: .ok, text: text)
     }
     let parts = request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()

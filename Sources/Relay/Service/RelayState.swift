@@ -54,11 +54,14 @@ public struct RelayState: Sendable {
   public var tunnels: [String: Tunnel] = [:]
   /// By workload.
   public var pipes: [String: Pipe] = [:]
+  /// Of which it serves the files.
+  public var root = ""
   /// When the relay began, in seconds since the epoch, to the millisecond: another one has another start.
   public var start = 0.0
 
   fileprivate enum Name {
     static let start = "gateway_relay_start_time_seconds"
+    static let info = "gateway_relay_info"
     static let connections = "gateway_relay_connections"
     static let session = "gateway_relay_session_start_time_seconds"
     static let listening = "gateway_relay_pipe_listening"
@@ -71,7 +74,7 @@ public struct RelayState: Sendable {
 
   static func metrics(
     tunnels: [(tunnel: TunnelRecord, counters: StreamCounters, sessions: [SessionHandle])],
-    pipes: [PipeServer.State], faults: [WorkloadID: String], connections: Int, start: UTCTime
+    pipes: [PipeServer.State], faults: [WorkloadID: String], connections: Int, root: String, start: UTCTime
   ) -> String {
     var text = ""
     func family(_ name: String, _ type: String, _ samples: [(labels: [(String, String)], value: String)]) {
@@ -82,6 +85,7 @@ public struct RelayState: Sendable {
       tunnels.map { (("tunnel", $0.tunnel.workload.rawValue), $0.counters) }
       + pipes.map { (("pipe", $0.pipe.workload.rawValue), $0.counters) }
     family(Name.start, "gauge", [([], "\(Double(start.seconds) + Double(start.milliseconds) / 1000)")])
+    family(Name.info, "gauge", [([("root", root), ("version", ProgramVersion.text)], "1")])
     family(Name.connections, "gauge", [([], "\(connections)")])
     family(Name.streams, "gauge", traffic.map { ([$0], "\($1.streams.count)") })
     family(Name.received, "counter", traffic.map { ([$0], "\($1.received.load(ordering: .relaxed))") })
@@ -125,6 +129,7 @@ public struct RelayState: Sendable {
         continue
       }
       guard let number = UInt64(sample.value), let count = Int(exactly: number) else { throw invalid }
+      if sample.name == Name.info { root = sample["root"] ?? "" }
       let reason = sample["reason"] ?? ""
       if let workload = sample["tunnel"] {
         if sample.name == Name.session {
