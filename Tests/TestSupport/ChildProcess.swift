@@ -123,7 +123,10 @@ public final class ChildProcess: Fixture {
 
   /// The last lines of the log, for an error.
   public var lastWords: String {
-    let lines = output.split(separator: "\n").suffix(20)
+    let all = output.split(separator: "\n")
+    // Of one that has crashed, where.
+    let crash = all.firstIndex { $0.contains("Fatal error") || $0.contains("*** Program crashed") }
+    let lines = crash.map { all[$0...].prefix(60) } ?? all.suffix(20)
     let status = exitStatus.map { "exited with \($0)" } ?? "runs"
     return "\(name) (\(status)) said:\n" + lines.joined(separator: "\n")
   }

@@ -35,7 +35,11 @@ public final class Relay: Fixture {
           directory: directory)
         return try await using(relay) { relay in
           try await relay.answers()
-          return try await body(gateway, relay)
+          do {
+            return try await body(gateway, relay)
+          } catch let error as FixtureError {
+            throw FixtureError("\(error)\n\(relay.process.withLock { $0 }.lastWords)")
+          }
         }
       }
     }
@@ -136,7 +140,14 @@ public final class Relay: Fixture {
       try await ChildProcess.withProcess(
         Repository.product("gateway-tunnel"),
         ["--server", server ?? "tcp://\(clients)", "--log-format", "json", "--log-level", "debug"] + flags,
-        environment: ["GATEWAY_TUNNEL_SECRET": secret], log: directory.file("tunnel.log"), body)
+        environment: ["GATEWAY_TUNNEL_SECRET": secret], log: directory.file("tunnel.log")
+      ) { client in
+        do {
+          return try await body(client)
+        } catch let error as FixtureError {
+          throw FixtureError("\(error)\n\(client.lastWords)")
+        }
+      }
     }
   }
 
