@@ -56,14 +56,15 @@ public struct Gateway: Sendable {
       guard tunnels == nil || name.rawValue != TunnelEntry.label else {
         throw InvalidValue("name", name.rawValue, "clients of tunnels dial in under it")
       }
+      let domain = try Domain(name, in: zone)
       let route = try Route(
-        workload: workload, domain: try Domain(name, in: zone),
+        workload: workload, domain: domain,
         tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), kind: .named,
         backends: request.backends,
         httpBackends: request.httpBackends ?? [], under: policy(node), tunnels: tunnels(in: request, for: workload))
-      try dns?.checkIsFree(route.domain, for: workload)
+      try dns?.checkIsFree(domain, for: workload)
       try await publish(route)
-      return route.domain.rawValue
+      return domain.rawValue
     }
   }
 
