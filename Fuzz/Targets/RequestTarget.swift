@@ -132,9 +132,9 @@ private func setNamedProxy(_ workload: String, _ request: RouteRequest) throws -
     workload: WorkloadID(workload), domain: Domain(Label(name), in: zone),
     tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), backends: request.backends,
     httpBackends: request.httpBackends ?? [], under: policy)
-  expect(route.domain.isInside(zone), "a named proxy is inside the zone")
+  expect(route.isInside(zone), "a named proxy is inside the zone")
   checkReadsBack(route)
-  return route.domain.rawValue
+  return route.domainName
 }
 
 private func setFQDNProxy(_ workload: String, _ request: RouteRequest) throws {

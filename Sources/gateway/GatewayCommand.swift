@@ -36,6 +36,7 @@ struct GatewayCommand: AsyncParsableCommand {
     .option("dns-redis-suffix"), .toggle("no-dnssec"), .option("acme-propagation"), .option("traefik-restart"),
     .option("relay-address"), .list("tunnel-address"), .toggle("no-tunnel-address"), .option("tunnel-port"),
     .option("pipe-ports"),
+    .option("tcprouter-redis"),
     .toggle("allow-loopback-backends"), .option("log-level"),
     .option("log-format"),
   ]
@@ -177,6 +178,13 @@ struct GatewayCommand: AsyncParsableCommand {
         root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
         logger: logger)
     }
+    let tcprouter = try tunnelling.tcprouterURL.map { server in
+      TCPRouter(
+        TCPRouter.Configuration(
+          server: server, listeners: [httpAddress, httpsAddress], allowsLoopbackBackends: allowLoopbackBackends),
+        store: store, events: events, network: network, meter: meter, tunnels: tunnels, logger: logger)
+    }
+    if let tcprouter { services.append(tcprouter) }
     let gateway = Gateway(
       store: store, events: events, network: network,
       domainCheck: skipsDomainCheck ? nil : DomainCheck(at: try Resolver(at: resolver)),
@@ -184,7 +192,7 @@ struct GatewayCommand: AsyncParsableCommand {
       description: NodeDescription(
         root: root, http: httpAddress, https: httpsAddress, metrics: traefikAddress, namespace: namespace,
         authority: acme.certificates?.authority, certificates: certificateWatch),
-      dns: zones, tunnels: tunnels, allowsLoopbackBackends: allowLoopbackBackends)
+      dns: zones, tunnels: tunnels, tcprouter: tcprouter, allowsLoopbackBackends: allowLoopbackBackends)
     var server = RPCServer(module: GatewayObject.module, broker: broker, workers: workers, logger: logger)
     server.register(gateway)
     if let zones {

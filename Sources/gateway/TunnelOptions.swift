@@ -1,5 +1,6 @@
 import ArgumentParser
 import GatewayModule
+import RPC
 import Records
 import System
 
@@ -38,6 +39,25 @@ struct TunnelOptions: ParsableArguments {
     transform: PortRange.init)
   var pipePorts = PortRange.standard
 
+  // A string, because the parser's own complaint about a value would show its password.
+  @Option(
+    name: .customLong("tcprouter-redis"),
+    help: .init(
+      "A Redis server, in the form of --broker, whose services of tcprouter are served too: as routes, and with --relay-address as tunnels.",
+      valueName: "url"))
+  var tcprouter: String?
+
+  /// nil where no services of tcprouter are served.
+  var tcprouterURL: BrokerURL? {
+    get throws {
+      do {
+        return try tcprouter.map { try BrokerURL($0) }
+      } catch {
+        throw ValidationError("--tcprouter-redis: \(error)")
+      }
+    }
+  }
+
   /// nil where tunnels are off.
   func configuration(https: ListenAddress) throws -> Tunnels.Configuration? {
     try relay.map { relay in
@@ -63,6 +83,7 @@ struct TunnelOptions: ParsableArguments {
     guard clients.isEmpty || !isClosed else {
       throw ValidationError("--tunnel-address and --no-tunnel-address exclude each other")
     }
+    _ = try tcprouterURL
     guard tunnelPort > 0 else { throw ValidationError("--tunnel-port must be from 1 to 65535, not 0") }
   }
 }

@@ -51,7 +51,8 @@ struct BadInputTests {
   // MARK: The table
 
   static let groups = [
-    workloads, names, domains, zones, backends, passthrough, plainHTTP, counts, types, networks, objects,
+    workloads, workloadsOfServices, names, domains, zones, backends, passthrough, plainHTTP, counts, types, networks,
+    objects,
   ]
 
   static let workloads = Group(
@@ -73,6 +74,16 @@ struct BadInputTests {
 
   private static let forbiddenInWorkload = "only letters, digits, '.', '_' and '-' may appear"
   private static let tooLongWorkload = "it is longer than 128 bytes"
+
+  static let workloadsOfServices = Group(
+    "workloads of tcprouter's services",
+    ["tcprouter-shop.example.org", "tcprouter-", "tcprouter"].map { workload in
+      Refusal(
+        method: "SetFQDNProxy", arguments: [.string(workload), "shop.example.org", ["http://10.1.2.3"], false],
+        error:
+          "invalid workload \(shown(workload)): what begins with 'tcprouter-' follows from tcprouter's services in "
+          + "Redis")
+    })
 
   static let names = Group(
     "names",

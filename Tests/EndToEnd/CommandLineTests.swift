@@ -81,6 +81,10 @@ struct CommandLineTests {
       "--dns-redis: broker URL 'redis://…@x:y': the port must be a number from 1 to 65535"
     ),
     (
+      ["--tcprouter-redis", "redis://:secret@x:y"],
+      "--tcprouter-redis: broker URL 'redis://…@x:y': the port must be a number from 1 to 65535"
+    ),
+    (
       ["--log-level", "loud"], "The value 'loud' is invalid for '--log-level <level>': there is no such level"
     ),
     (

@@ -23,7 +23,7 @@ extension Route {
       case .terminated(.wildcard(let zone)):
         ("http", "Host", "url", "certResolver: dnsresolver\n        domains:\n        - sans: [\(scalar("*.\(zone)"))]")
       case .terminated(.own):
-        ("http", "Host", "url", "certResolver: resolver\n        domains:\n        - main: \(scalar(domain))")
+        ("http", "Host", "url", "certResolver: resolver\n        domains:\n        - main: \(scalar(domainName))")
       case .passthrough: ("tcp", "HostSNI", "address", "passthrough: \"true\"")
       }
     let usesTLS = backends.contains { $0.scheme == .https }
@@ -31,7 +31,7 @@ extension Route {
       \(section):
         routers:
           \(scalar("\(workload)-route")):
-            rule: \(matcher)(`\(domain)`)
+            rule: \(matcher)(`\(domainName)`)
             service: \(scalar(workload))
             tls:
               \(ending)

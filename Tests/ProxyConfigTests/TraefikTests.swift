@@ -27,7 +27,7 @@ struct TraefikTests {
         #expect(router.status == "enabled", "\(route.workload): \(router.errors)")
         #expect(router.service == route.workload.rawValue)
         #expect(router.kind == (route.tls == .passthrough ? .tcp : .http))
-        #expect(router.rule.contains("`\(route.domain)`"))
+        #expect(router.rule.contains("`\(route.domainName)`"))
         #expect(router.entryPoints == ["web-secure"])
         if !proxies.isEmpty, isForwarding(route) {
           let router = try #require(routers["\(route.workload)-trusted@file"], "\(route.workload)")

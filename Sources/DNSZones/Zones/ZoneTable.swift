@@ -1,4 +1,5 @@
 public import Records
+import System
 
 /// All zones as they are to be served, and what of them has changed since knotd was last brought up to date.
 public struct ZoneTable: Sendable {

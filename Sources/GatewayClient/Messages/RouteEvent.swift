@@ -20,7 +20,7 @@ public struct RouteEvent: Hashable, Sendable, Codable {
 
   /// The workload that has the route; empty for a file in quarantine whose name is no workload's.
   public let workload: String
-  /// The route's domain; empty for a file in quarantine that names none.
+  /// The route's domain; `*` for what is for no other route's, empty for a file in quarantine that names none.
   public let domain: String
   /// What was done.
   public let action: Action

@@ -12,7 +12,7 @@ public struct RouteInfo: Hashable, Sendable, Codable {
   public let workload: String
   /// By which method.
   public let kind: Kind
-  /// The whole domain name.
+  /// The whole domain name; `*` for what is for no other route's.
   public let fqdn: String
   /// Whether TLS ends at the backends.
   public let passesTLSThrough: Bool

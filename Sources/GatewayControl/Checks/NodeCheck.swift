@@ -195,7 +195,7 @@ public struct NodeCheck: Sendable {
   private func checkDomains(_ node: NodeView, _ gateway: GatewayClient) async -> [Check] {
     do {
       let routes = try await gateway.routes()
-      let domains = try routes.filter { $0.kind == .fqdn }.map { try Domain($0.fqdn) }
+      let domains = try routes.filter { $0.kind == .fqdn && $0.fqdn != "*" }.map { try Domain($0.fqdn) }
       return await CertificateCheck(node: node, resolver: resolver).checkDomains(domains)
     } catch {
       return [.warning("domains", "not looked at: \(error)")]

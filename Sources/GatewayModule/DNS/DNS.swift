@@ -36,7 +36,9 @@ public struct DNS: Sendable {
     self.delegations = delegations
     self.events = events
     store = try ZoneStore(
-      node, root: root, server: server, logger: logger, routeOwner: { routes.owner(of: $0) },
+      node, root: root, server: server, logger: logger,
+      // Services of tcprouter give way.
+      routeOwner: { domain in routes.owner(of: domain).flatMap { $0.isOfTCPRouter ? nil : $0 } },
       onEvent: { events.tell($0) })
     self.hashes = hashes.map { [store] source in
       HashFollower(source, root: root, head: node.head(owner: String?.none), server: server, logger: logger) {

@@ -25,7 +25,7 @@ final class HashFollower: Sendable {
   }
 
   let keys: HashKeys
-  private let hashes: RedisHashes
+  private let hashes: RedisValues
   private let file: CheckedFile<StoredHashes>
   private let head: ZoneTable.ZoneHead
   private let server: KnotServer
@@ -46,9 +46,9 @@ final class HashFollower: Sendable {
     onChange: @escaping @Sendable () -> Void
   ) {
     keys = source.keys
-    hashes = RedisHashes(
+    hashes = RedisValues(
       // A zone's name has a dot at its end: what has none is of no interest.
-      at: source.server, prefix: source.keys.prefix, suffix: ".\(source.keys.suffix)", every: Self.interval,
+      .hash, at: source.server, prefix: source.keys.prefix, suffix: ".\(source.keys.suffix)", every: Self.interval,
       logger: logger)
     file = CheckedFile(root.hashes, staged: "\(root.staging)/hashes.msgpack")
     self.head = head

@@ -14,6 +14,7 @@ public struct Gateway: Sendable {
   private let description: NodeDescription
   private let dns: DNS?
   private let tunnels: Tunnels?
+  private let tcprouter: TCPRouter?
   private let allowsLoopbackBackends: Bool
   private let turns = WorkloadTurns()
 
@@ -26,11 +27,13 @@ public struct Gateway: Sendable {
   ///   - description: what it was started with.
   ///   - dns: in which others may hold a name; nil where the node serves no names.
   ///   - tunnels: through which routes may lead; nil where there are none.
+  ///   - tcprouter: whose routes give way; nil where there are none.
   ///   - allowsLoopbackBackends: for trials on one machine.
   public init(
     store: RouteStore, events: RouteEvents, network: PublicNetworkSource, domainCheck: DomainCheck?,
     meter: TrafficMeter,
-    description: NodeDescription, dns: DNS? = nil, tunnels: Tunnels? = nil, allowsLoopbackBackends: Bool = false
+    description: NodeDescription, dns: DNS? = nil, tunnels: Tunnels? = nil, tcprouter: TCPRouter? = nil,
+    allowsLoopbackBackends: Bool = false
   ) {
     self.store = store
     self.events = events
@@ -40,12 +43,13 @@ public struct Gateway: Sendable {
     self.description = description
     self.dns = dns
     self.tunnels = tunnels
+    self.tcprouter = tcprouter
     self.allowsLoopbackBackends = allowsLoopbackBackends
   }
 
   /// Publishes a name inside the node's domain and returns the whole name.
   func setNamedProxy(workload: String, _ request: RouteRequest) async throws -> String {
-    let workload = try WorkloadID(workload)
+    let workload = try WorkloadID(setByCall: workload)
     return try await turns.take(for: workload) {
       try refusePrivateNetwork(request.network)
       let name = try Label(request.name.label)
@@ -56,20 +60,21 @@ public struct Gateway: Sendable {
       guard tunnels == nil || name.rawValue != TunnelEntry.label else {
         throw InvalidValue("name", name.rawValue, "clients of tunnels dial in under it")
       }
+      let domain = try Domain(name, in: zone)
       let route = try Route(
-        workload: workload, domain: try Domain(name, in: zone),
+        workload: workload, domain: domain,
         tls: request.passesTLSThrough ? .passthrough : .terminated(.wildcard(of: zone)), kind: .named,
         backends: request.backends,
         httpBackends: request.httpBackends ?? [], under: policy(node), tunnels: tunnels(in: request, for: workload))
-      try dns?.checkIsFree(route.domain, for: workload)
+      try dns?.checkIsFree(domain, for: workload)
       try await publish(route)
-      return route.domain.rawValue
+      return domain.rawValue
     }
   }
 
   /// Publishes a domain of somebody else's, which must point to this node.
   func setFQDNProxy(workload: String, _ request: RouteRequest) async throws {
-    let workload = try WorkloadID(workload)
+    let workload = try WorkloadID(setByCall: workload)
     try await turns.take(for: workload) {
       try refusePrivateNetwork(request.network)
       let domain = try Domain(request.name.fqdn)
@@ -86,7 +91,7 @@ public struct Gateway: Sendable {
         backends: request.backends, httpBackends: request.httpBackends ?? [], under: policy(node),
         tunnels: tunnels(in: request, for: workload))
       if store.contains(route) { return store.want(route) }
-      try store.checkOwner(of: route)
+      try checkOwner(of: route)
       if let domainCheck {
         await CurrentCall.releaseWorker()
         try await domainCheck.verify(domain, pointsTo: node.addresses)
@@ -99,8 +104,7 @@ public struct Gateway: Sendable {
   func deleteNamedProxy(workload: String) async throws {
     let workload = try WorkloadID(workload)
     try await turns.take(for: workload) {
-      await meter.settle(workload)
-      _ = try await store.delete(workload, beforeWaiting: CurrentCall.releaseWorker)
+      _ = try await store.withdraw(workload, countedBy: meter, beforeWaiting: CurrentCall.releaseWorker)
     }
   }
 
@@ -149,11 +153,20 @@ public struct Gateway: Sendable {
   /// What becomes of routes from now on.
   func changes() -> AsyncStream<RouteEvent> { events.listen() }
 
+  /// Throws when another workload has the route's domain that would not give way.
+  private func checkOwner(of route: Route) throws(DomainTaken) {
+    if let tcprouter { return try tcprouter.checkOwner(of: route) }
+    try store.checkOwner(of: route)
+  }
+
   private func publish(_ route: Route) async throws {
-    await meter.settle(route.workload, before: route)
+    guard let tcprouter, !store.contains(route) else { return try await set(route) }
+    try await tcprouter.giveWay(at: route.domain) { try await set(route) }
+  }
+
+  private func set(_ route: Route) async throws {
     // As many calls as there are share the sync that is to come, not only as many as there are workers.
-    _ = try await store.set(route, beforeWaiting: CurrentCall.releaseWorker)
-    await meter.follow(route)
+    try await store.publish(route, countedBy: meter, beforeWaiting: CurrentCall.releaseWorker)
   }
 
   private func publicNetwork() async throws(PublicNetworkUnknown) -> PublicNetwork {

@@ -11,7 +11,8 @@ extension RouteEvent {
       case .quarantined: .quarantined
       }
     self.init(
-      workload: event.workload?.rawValue ?? "", domain: event.domain?.rawValue ?? "", action: action,
+      workload: event.workload?.rawValue ?? "",
+      domain: event.domain?.rawValue ?? (event.action == .quarantined ? "" : "*"), action: action,
       reason: event.reason, previous: event.previous?.rawValue)
   }
 }

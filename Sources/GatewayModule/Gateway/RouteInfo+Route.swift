@@ -8,10 +8,10 @@ extension RouteInfo {
       switch route.kind {
       case .named: .named
       case .fqdn: .fqdn
-      case nil: zone.map(route.domain.isInside) == true ? .named : .fqdn
+      case nil: route.isInside(zone) ? .named : .fqdn
       }
     self.init(
-      workload: route.workload.rawValue, kind: kind, fqdn: route.domain.rawValue,
+      workload: route.workload.rawValue, kind: kind, fqdn: route.domainName,
       passesTLSThrough: route.tls == .passthrough, backends: route.backends.map(\.requested),
       httpBackends: route.httpBackends?.map { $0.tunnel == nil ? "\($0.endpoint)" : $0.requested } ?? [])
   }

@@ -318,11 +318,12 @@ public actor TrafficMeter: Service {
 
   private func report(sharing shared: [Endpoint: [WorkloadID]]) {
     for (backend, workloads) in shared where !sharedBackends.contains(backend) {
+      // Of services of tcprouter it may be thousands.
+      let shown = workloads.sorted().prefix(10).map(\.rawValue).joined(separator: " ")
+      let more = workloads.count > 10 ? " and \(workloads.count - 10) more" : ""
       logger.warning(
         "workloads share a backend: its bytes are split evenly among them",
-        metadata: [
-          "backend": "\(backend)", "workloads": "\(workloads.sorted().map(\.rawValue).joined(separator: " "))",
-        ])
+        metadata: ["backend": "\(backend)", "workloads": "\(shown)\(more)"])
     }
     sharedBackends = Set(shared.keys)
   }

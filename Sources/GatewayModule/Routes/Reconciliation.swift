@@ -51,7 +51,7 @@ enum Reconciliation: Equatable {
       self = expectation == .fileLater ? .rewrite(kept) : .forget(kept.workload)
     case (.route(let found, let stamp, let isCurrent, let isOnHold), let kept):
       if let owner, owner != found.workload {
-        let reason = "domain already registered: \(found.domain), by the older \(owner)"
+        let reason = "domain already registered: \(found.domainName), by the older \(owner)"
         self = kept.map { .restore($0, reason: reason) } ?? .quarantine(reason: reason)
       } else {
         self = .adopt(found, stamp, isCurrent: isCurrent, isOnHold: isOnHold)

@@ -31,10 +31,11 @@ struct RouteIndex {
   }
   /// Another one after each change.
   private(set) var revision = 0
-  private var owners: [Domain: WorkloadID] = [:]
+  /// That of no domain is who has whatever is for no other route's.
+  private var owners: [Domain?: WorkloadID] = [:]
   private(set) var backendOwners = BackendOwners()
   /// The domains of the routes that are being written.
-  private var claims: [WorkloadID: Domain] = [:]
+  private var claims: [WorkloadID: Domain?] = [:]
 
   var count: Int { entries.count }
 
@@ -55,7 +56,7 @@ struct RouteIndex {
     }
   }
 
-  func owner(of domain: Domain) -> WorkloadID? { owners[domain] }
+  func owner(of domain: Domain?) -> WorkloadID? { owners[domain] }
 
   /// The workloads whose files are as an earlier version wrote them.
   var outdated: [WorkloadID] { entries.values.filter { !$0.isCurrent }.map(\.route.workload) }
@@ -108,7 +109,8 @@ struct RouteIndex {
   /// The claimed route was not written; everything is as it was before the claim.
   mutating func abandon(_ route: Route) {
     claims[route.workload] = nil
-    if entries[route.workload]?.route.domain != route.domain { owners[route.domain] = nil }
+    if let entry = entries[route.workload], entry.route.domain == route.domain { return }
+    owners[route.domain] = nil
   }
 
   /// The workload's file is there, and will be after a power cut.
@@ -136,7 +138,8 @@ struct RouteIndex {
 
 /// A domain that another workload has.
 public struct DomainTaken: Error, Hashable, Sendable, CustomStringConvertible {
-  public let domain: Domain
+  /// nil for whatever is for no other route's domain.
+  public let domain: Domain?
 
-  public var description: String { "domain already registered: \(domain)" }
+  public var description: String { "domain already registered: \(domain?.rawValue ?? "*")" }
 }

@@ -18,7 +18,7 @@ extension RouteStore {
     let action: Action
     /// nil for a file in quarantine whose name is no workload's.
     let workload: WorkloadID?
-    /// nil for a file in quarantine that names none.
+    /// nil for a route without a domain, and for a file in quarantine that names none.
     let domain: Domain?
     /// The domain that a route replaced by another one had, where that is another one.
     let previous: Domain?

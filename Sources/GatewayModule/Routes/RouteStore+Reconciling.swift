@@ -81,7 +81,7 @@ extension RouteStore {
       if !isStart {
         logger.info(
           "route taken over",
-          metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "file": "\(file.name)"]
+          metadata: ["workload": "\(route.workload)", "domain": "\(route.domainName)", "file": "\(file.name)"]
             .merging(Event.previous(of: known, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
       }
     case .forget(let workload):
@@ -129,7 +129,7 @@ extension RouteStore {
           state.index.adopt(route, isDurable: true, isOnHold: file.isOnHold, stamp: stamp)
           state.pay(workload)
         }
-        logger.notice("route written again", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
+        logger.notice("route written again", metadata: ["workload": "\(workload)", "domain": "\(route.domainName)"])
       case .unsynced(let stamp, let error):
         state.withLock { state in
           state.index.adopt(route, isDurable: false, isOnHold: file.isOnHold, stamp: stamp)
@@ -144,7 +144,7 @@ extension RouteStore {
         guard isNew else { continue }
         logger.error(
           "route cannot be written again, and is not served until it is",
-          metadata: ["workload": "\(workload)", "domain": "\(route.domain)", "reason": "\(error)"])
+          metadata: ["workload": "\(workload)", "domain": "\(route.domainName)", "reason": "\(error)"])
       }
     }
   }

@@ -177,8 +177,21 @@ public final class RouteStore: Sendable {
   /// How many routes there are.
   var count: Int { state.withLock { $0.index.count } }
 
-  /// Whose route a domain leads to.
-  func owner(of domain: Domain) -> WorkloadID? { state.withLock { $0.index.owner(of: domain) } }
+  /// The workloads of a user that have a route.
+  func workloads(of user: String) -> [WorkloadID] {
+    state.withLock { $0.index.routes.lazy.map(\.workload).filter { $0.user == user } }
+  }
+
+  /// Whether some workload gets whatever is for no other route's domain.
+  var hasCatchAll: Bool { owner(of: nil) != nil }
+
+  /// The domains whose plain HTTP is redirected to HTTPS.
+  var redirected: Set<Domain> {
+    state.withLock { Set($0.index.routes.lazy.filter { $0.httpBackends == nil }.compactMap(\.domain)) }
+  }
+
+  /// Whose route a domain leads to; without a domain, who has whatever is for no other route's.
+  func owner(of domain: Domain?) -> WorkloadID? { state.withLock { $0.index.owner(of: domain) } }
 
   /// The route of a workload.
   func route(of workload: WorkloadID) -> Route? { state.withLock { $0.index[workload] } }
@@ -232,8 +245,9 @@ public final class RouteStore: Sendable {
     try check(await commit(.write(route)), route.workload)
     logger.info(
       "route \(old == nil ? "set" : "replaced")",
-      metadata: ["workload": "\(route.workload)", "domain": "\(route.domain)", "backends": "\(route.backends.count)"]
-        .merging(Event.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
+      metadata: [
+        "workload": "\(route.workload)", "domain": "\(route.domainName)", "backends": "\(route.backends.count)",
+      ].merging(Event.previous(of: old, before: route).map { ["previous": "\($0)"] } ?? [:]) { $1 })
     return old.map { .replaced($0) } ?? .created
   }
 
@@ -245,7 +259,7 @@ public final class RouteStore: Sendable {
     guard let route = state.withLock({ $0.index[workload] }) else { return nil }
     await beforeWaiting()
     try check(await commit(.remove(workload)), workload)
-    logger.info("route deleted", metadata: ["workload": "\(workload)", "domain": "\(route.domain)"])
+    logger.info("route deleted", metadata: ["workload": "\(workload)", "domain": "\(route.domainName)"])
     return route
   }
 

@@ -86,6 +86,15 @@ public struct Tunnels: Sendable {
   /// The ports of the loopback at which they are.
   var ports: Set<UInt16> { Set(store.records.map(\.address.port)) }
 
+  /// The workloads of a user that have a tunnel.
+  func workloads(of user: String) -> [WorkloadID] { store.records.map(\.workload).filter { $0.user == user } }
+
+  /// Whose tunnel has a secret.
+  func holder(of secret: TunnelSecret.Digest) -> WorkloadID? { store.record(claiming: secret)?.workload }
+
+  /// That of a workload's tunnel.
+  func secret(of workload: WorkloadID) -> TunnelSecret.Digest? { store[workload]?.secret }
+
   // MARK: Calls
 
   /// Sets a workload's tunnel.

@@ -92,12 +92,16 @@ extension Route.FileReading {
     if let transport = service.transport { throw transport.mismatch("a transport where TLS is passed through") }
 
     var httpBackends: [String] = []
+    var redirected: Set<Domain> = []
     var trusted: YAMLNode?
     if let http {
       let fields = try http.fields(["routers", "services", "middlewares", "serverstransports"])
       if let services = fields[1] {
         httpBackends = try ServiceReading(services, "url", Route.plainServiceName(of: workload)).backends
         trusted = try fields[0]?.field(Route.trustedRouterName(of: workload))
+      }
+      if router.domain == nil, let redirecting = try fields[0]?.field(Route.redirectingRouterName(of: workload)) {
+        redirected = try redirecting.named { (rule) throws(InvalidValue) in try Route.redirected(in: rule) }
       }
     }
     isOnHold = false
@@ -106,12 +110,15 @@ extension Route.FileReading {
     if let kind, let text, kindOfRoute == nil { throw kind.mismatch("a kind that no route has: \(quoted(text))") }
     route = try tcp.reading { () throws(InvalidValue) in
       try Route(
-        workload: workload, domain: router.domain, tls: .passthrough, kind: kindOfRoute,
+        workload: workload, domain: router.domain, redirecting: redirected, tls: .passthrough, kind: kindOfRoute,
         backends: tunnels.requested(service.backends), httpBackends: tunnels.requested(httpBackends),
         under: .alreadyAccepted, tunnels: tunnels.addresses)
     }
     isCurrent = try tcp.isCurrent(trusting: proxies, by: trusted) { [route] believed in
-      [(http, route.httpBesidePassthrough(believed)), (service.healthCheck, route.healthCheck)]
+      [
+        (http, route.httpBesidePassthrough(believed)), (service.healthCheck, route.healthCheck),
+        (router.priority, route.passthroughPriority),
+      ]
     } orFirst: {
       http == nil && service.healthCheck == nil
     }
@@ -144,25 +151,32 @@ extension Route.FileReading {
 
   /// The router of a route file for all that its rule says no more of.
   private struct Router {
-    let domain: Domain
+    /// nil for that of a route without one.
+    let domain: Domain?
+    let priority: YAMLNode?
     let tls: YAMLNode
     let middlewares: YAMLNode?
 
     init(_ router: YAMLNode, _ matcher: String, _ workload: WorkloadID) throws(FileMismatch) {
-      let fields = try router.fields(["rule", "service", "tls", "middlewares"])
+      let fields = try router.fields(["rule", "service", "tls", "middlewares", "priority"])
       let rule = try router.required(fields[0], "rule")
+      domain = try Self.domain(rule, matcher)
+      let service = try router.required(fields[1], "service")
+      guard try service.isString(workload.rawValue) else { throw service.mismatch("another route's service") }
+      tls = try router.required(fields[2], "tls")
+      middlewares = fields[3]
+      priority = fields[4]
+      if let priority, domain != nil { throw priority.mismatch("a route has no \"priority\" here") }
+    }
+
+    private static func domain(_ rule: YAMLNode, _ matcher: String) throws(FileMismatch) -> Domain? {
+      if matcher == "HostSNI", try rule.isString(Route.passthroughRuleWithoutDomain) { return nil }
       let text = try rule.string.utf8[...]
       guard text.starts(with: "\(matcher)(".utf8), text.last == UInt8(ascii: ")"),
         case let argument = text.dropFirst(matcher.utf8.count + 1).dropLast(), argument.count >= 2,
         let quote = argument.first, quote == UInt8(ascii: "`") || quote == UInt8(ascii: "\""), argument.last == quote
       else { throw rule.mismatch("the rule is not \(matcher)(`domain`)") }
-      domain = try rule.reading { () throws(InvalidValue) in
-        try Domain(Substring(argument.dropFirst().dropLast()))
-      }
-      let service = try router.required(fields[1], "service")
-      guard try service.isString(workload.rawValue) else { throw service.mismatch("another route's service") }
-      tls = try router.required(fields[2], "tls")
-      middlewares = fields[3]
+      return try rule.reading { () throws(InvalidValue) in try Domain(Substring(argument.dropFirst().dropLast())) }
     }
   }
 
@@ -226,11 +240,17 @@ extension YAMLNode {
   /// The proxies that a router names in its rule.
   private var proxies: [IPNetwork] {
     get throws(FileMismatch) {
-      let rule = try required(
-        fields(["rule", "entrypoints", "priority", "middlewares", "service", "tls"])[0], "rule")
-      let text = try rule.string
-      return try rule.reading { () throws(InvalidValue) in try Route.proxies(in: text) }
+      try named { (rule) throws(InvalidValue) in try Route.proxies(in: rule) }
     }
+  }
+
+  /// What a router names in its rule.
+  fileprivate func named<Names>(
+    _ names: (String) throws(InvalidValue) -> Names
+  ) throws(FileMismatch) -> Names {
+    let rule = try required(fields(["rule", "entrypoints", "priority", "middlewares", "service", "tls"])[0], "rule")
+    let text = try rule.string
+    return try rule.reading { () throws(InvalidValue) in try names(text) }
   }
 
   fileprivate func required(_ value: YAMLNode?, _ name: String) throws(FileMismatch) -> YAMLNode {

@@ -38,7 +38,7 @@ extension Route {
     _ certificate: Certificate, _ believed: Believed, onHold isOnHold: Bool, to yaml: YAMLWriter
   ) {
     encodeRouter(
-      rule: "Host(`\(domain)`)", middlewares: middlewareNames(believed), trusted: trustedRouter(believed), to: yaml
+      rule: plainRule, middlewares: middlewareNames(believed), trusted: trustedRouter(believed), to: yaml
     ) {
       switch certificate {
       case .wildcard(let zone):
@@ -46,7 +46,7 @@ extension Route {
         yaml.sequence("domains") { yaml.mapping { yaml.sequence("sans") { yaml.text("*.\(zone)") } } }
       case .own:
         if !isOnHold { yaml.field("certResolver", ResolverName.own) }
-        yaml.sequence("domains") { yaml.mapping { yaml.field("main", domain.rawValue) } }
+        yaml.sequence("domains") { yaml.mapping { yaml.field("main", domainName) } }
       }
     }
     encodeService(serverKey: "url", to: yaml) {
@@ -57,7 +57,7 @@ extension Route {
   }
 
   private func encodeTCP(to yaml: YAMLWriter) {
-    encodeRouter(rule: "HostSNI(`\(domain)`)", middlewares: nil, trusted: nil, to: yaml) {
+    encodeRouter(rule: passthroughRule, priority: passthroughPriority, middlewares: nil, trusted: nil, to: yaml) {
       // A string, as the files of the earlier module have it.
       yaml.field("passthrough", "true")
     }
@@ -67,11 +67,13 @@ extension Route {
   }
 
   private func encodeRouter(
-    rule: String, middlewares: YAMLTree?, trusted: YAMLTree?, to yaml: YAMLWriter, tls: () -> Void
+    rule: String, priority: YAMLTree? = nil, middlewares: YAMLTree?, trusted: YAMLTree?, to yaml: YAMLWriter,
+    tls: () -> Void
   ) {
     yaml.mapping("routers") {
       yaml.mapping(routerName) {
         yaml.field("rule", rule)
+        if let priority { yaml.field("priority", priority) }
         yaml.field("service", serviceName)
         yaml.mapping("tls", tls)
         if let middlewares { yaml.field("middlewares", middlewares) }

@@ -18,6 +18,7 @@ extension Route {
   private var forwardedName: String { "\(workload)-forwarded" }
   private var misdirectedName: String { "\(workload)-421" }
   private var plainRouterName: String { "\(workload)-http" }
+  private var redirectingRouterName: String { Self.redirectingRouterName(of: workload) }
 
   /// Traffic of the workload too; see `ServiceTable`.
   var plainServiceName: String { Self.plainServiceName(of: workload) }
@@ -27,6 +28,30 @@ extension Route {
 
   /// The name of the router for requests whose `Forwarded` header is believed.
   static func trustedRouterName(of workload: WorkloadID) -> String { "\(workload)-trusted" }
+
+  /// The name of the router for what is redirected beside a route without a domain.
+  static func redirectingRouterName(of workload: WorkloadID) -> String { "\(workload)-redirect" }
+
+  // MARK: Which requests
+
+  /// Of requests, also those in plain HTTP.
+  var plainRule: String { domain.map { "Host(`\($0)`)" } ?? "PathPrefix(`/`)" }
+
+  /// Of connections whose TLS is passed through. Without a domain it does not name `*`: that would come after all that Traefik has
+  /// for HTTPS, and so never.
+  var passthroughRule: String { domain.map { "HostSNI(`\($0)`)" } ?? Self.passthroughRuleWithoutDomain }
+
+  static let passthroughRuleWithoutDomain = "HostSNIRegexp(`^.*$`)"
+
+  /// Of that rule's router; nil for Traefik's own, which is the rule's length.
+  var passthroughPriority: YAMLTree? { domain == nil ? .plain("1") : nil }
+
+  /// Of routers for plain HTTP, the lowest. With a domain they are above Traefik's own for challenges, whose priority is the length
+  /// of its rule; without one above the redirection alone, which has 1.
+  private var plainPriority: Int { domain == nil ? 2 : 1000 }
+
+  /// What ``plainPriority`` leaves to others.
+  private static let redirectingPriority = 4
 
   // MARK: What clients say of themselves
 
@@ -69,7 +94,7 @@ extension Route {
 
   /// No middleware depends on the peer, but a router can: its rule is longer than that of the router for all, and goes first.
   private func trustedRule(_ proxies: [IPNetwork]) -> String {
-    "Host(`\(domain)`) && (\(proxies.map { "ClientIP(`\($0)`)" }.joined(separator: " || ")))"
+    "\(plainRule) && (\(proxies.map { "ClientIP(`\($0)`)" }.joined(separator: " || ")))"
   }
 
   /// The networks that a trusted router's rule names, whatever else it says.
@@ -164,13 +189,14 @@ extension Route {
 
   /// The section `http` of a route that passes TLS through.
   func httpBesidePassthrough(_ believed: Believed) -> YAMLTree {
-    let misdirected = (YAMLTree.Key.name(misdirectedName), misdirectedRouter)
+    var others: Fields = [(.name(misdirectedName), misdirectedRouter)]
+    if !redirected.isEmpty { others.append((.name(redirectingRouterName), redirectingRouter)) }
     var middlewares: Fields = [(.name(misdirectedName), Self.misdirected)]
     guard let httpBackends else {
-      let routers: Fields = [(.name(plainRouterName), challengeRouter), misdirected]
+      let routers: Fields = [(.name(plainRouterName), challengeRouter)] + others
       return .mapping([(.field("routers"), .mapping(routers)), (.field("middlewares"), .mapping(middlewares))])
     }
-    let routers = plainRouters(httpBackends, believed) + [misdirected]
+    let routers = plainRouters(httpBackends, believed) + others
     middlewares += middlewareSection(httpBackends, believed)
     var sections: Fields = [
       (.field("routers"), .mapping(routers)), (.field("services"), plainServices(httpBackends)),
@@ -185,7 +211,7 @@ extension Route {
   private var challengeRouter: YAMLTree {
     .mapping([
       (.field("entryPoints"), .strings(StaticConfiguration.EntryPoint.web)),
-      (.field("rule"), .text("Host(`\(domain)`) && PathPrefix(`/.well-known/acme-challenge/`)")),
+      (.field("rule"), .text("\(plainRule) && PathPrefix(`/.well-known/acme-challenge/`)")),
       (.field("middlewares"), .strings(StaticConfiguration.redirection)), (.field("service"), .text(Self.noService)),
     ])
   }
@@ -195,16 +221,15 @@ extension Route {
     func router(_ rule: String, priority: Int, _ believed: Believed) -> YAMLTree {
       var fields: Fields = [
         (.field("entryPoints"), .strings(StaticConfiguration.EntryPoint.web)), (.field("rule"), .text(rule)),
-        // Above Traefik's own for challenges, whose priority is the length of its rule.
         (.field("priority"), .plain("\(priority)")),
       ]
       if let names = middlewareNames(httpBackends, believed) { fields.append((.field("middlewares"), names)) }
       fields.append((.field("service"), .text(plainServiceName)))
       return .mapping(fields)
     }
-    var routers: Fields = [(.name(plainRouterName), router("Host(`\(domain)`)", priority: 1000, believed))]
+    var routers: Fields = [(.name(plainRouterName), router(plainRule, priority: plainPriority, believed))]
     if let proxies = believed.proxies {
-      routers.append((.name(trustedRouterName), router(trustedRule(proxies), priority: 1001, .everybody)))
+      routers.append((.name(trustedRouterName), router(trustedRule(proxies), priority: plainPriority + 1, .everybody)))
     }
     return routers
   }
@@ -224,11 +249,33 @@ extension Route {
   /// 421 has the client open a connection of its own (RFC 9110, section 15.5.20). `HostRegexp`, because for a plain `Host` Traefik
   /// would end the TLS of the domain itself.
   private var misdirectedRouter: YAMLTree {
-    .mapping([
-      (.field("rule"), .text("HostRegexp(`^\(domain.rawValue.replacing(".", with: "\\."))$`)")),
+    var fields: Fields = [
+      (.field("rule"), .text(domain.map { "HostRegexp(`^\($0.rawValue.replacing(".", with: "\\."))$`)" } ?? plainRule)),
       (.field("middlewares"), .strings(misdirectedName)), (.field("service"), .text(Self.noService)),
       (.field("tls"), .mapping([])),
+    ]
+    // Below all that is for somebody.
+    if domain == nil { fields.append((.field("priority"), .plain("1"))) }
+    return .mapping(fields)
+  }
+
+  /// Plain HTTP that a route without a domain would otherwise get.
+  private var redirectingRouter: YAMLTree {
+    .mapping([
+      (.field("entryPoints"), .strings(StaticConfiguration.EntryPoint.web)),
+      (.field("rule"), .text(redirected.map { "Host(`\($0)`)" }.joined(separator: " || "))),
+      (.field("priority"), .plain("\(Self.redirectingPriority)")),
+      (.field("middlewares"), .strings(StaticConfiguration.redirection)), (.field("service"), .text(Self.noService)),
     ])
+  }
+
+  /// The domains that such a router's rule names, whatever else it says.
+  static func redirected(in rule: String) throws(InvalidValue) -> Set<Domain> {
+    var domains: Set<Domain> = []
+    for part in rule.split(separator: "Host(`") {
+      domains.insert(try Domain(part.prefix { $0 != "`" }))
+    }
+    return domains
   }
 
   private static let misdirected = YAMLTree.mapping([

@@ -1,7 +1,5 @@
-import System
-
 /// A value of JSON (RFC 8259).
-enum JSONValue: Hashable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   /// As it is written.
@@ -12,14 +10,18 @@ enum JSONValue: Hashable {
   case object([String: JSONValue])
 
   /// Why bytes are no JSON.
-  struct Fault: Error, Hashable, CustomStringConvertible {
-    let description: String
+  package struct Fault: Error, Hashable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+      self.description = description
+    }
   }
 
   /// Reads a whole text.
   ///
   /// - Throws: ``Fault`` for anything that RFC 8259 does not allow, and for what is nested more than 16 deep.
-  init(_ text: [UInt8]) throws(Fault) {
+  package init(_ text: [UInt8]) throws(Fault) {
     var reader = Reader(bytes: text)
     self = try reader.value(depth: 0)
     reader.skipBlanks()
@@ -38,7 +40,7 @@ enum JSONValue: Hashable {
     var isAtEnd: Bool { index == bytes.count }
     private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    func fault(_ reason: String) -> Fault { Fault(description: "\(reason), at byte \(index + 1)") }
+    func fault(_ reason: String) -> Fault { Fault("\(reason), at byte \(index + 1)") }
 
     mutating func skipBlanks() {
       while let byte = next, [0x20, 0x0a, 0x0d, 0x09].contains(byte) { index += 1 }

@@ -3,27 +3,46 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Hashes of a Redis server, followed as they change.
-package struct RedisHashes: Sendable {
-  /// A key and its hash: each field, and its value behind it; empty where there is no hash under that key.
-  package typealias Hash = (key: [UInt8], content: [[UInt8]])
+/// The values of one type under some keys of a Redis server, followed as they change.
+package struct RedisValues: Sendable {
+  /// A type of values.
+  package enum Kind: String, Sendable {
+    case string
+    case hash
 
+    fileprivate var command: RedisArgument {
+      switch self {
+      case .string: "GET"
+      case .hash: "HGETALL"
+      }
+    }
+  }
+
+  /// A key and what is under it: a string, or each field of a hash, and its value behind it; empty where there is no value of
+  /// that type.
+  package typealias Entry = (key: [UInt8], content: [[UInt8]])
+
+  private let kind: Kind
   private let server: BrokerURL
   private let pattern: String
   private let interval: Duration
   private let logger: Logger
   private let loop: any EventLoop
 
-  /// How many hashes are read at once.
+  /// How many are read at once.
   private static let batch = 64
 
   /// - Parameters:
+  ///   - kind: their type.
   ///   - server: where they are, in the database that it names.
   ///   - prefix: what all their keys begin with.
   ///   - suffix: what all their keys end with.
   ///   - interval: how often all of them are read. What changes meanwhile is read at once where the server tells
   ///     (`notify-keyspace-events`).
-  package init(at server: BrokerURL, prefix: String, suffix: String, every interval: Duration, logger: Logger) {
+  package init(
+    _ kind: Kind, at server: BrokerURL, prefix: String, suffix: String = "", every interval: Duration, logger: Logger
+  ) {
+    self.kind = kind
     self.server = server
     pattern = "\(Self.literal(prefix))*\(Self.literal(suffix))"
     self.interval = interval
@@ -36,16 +55,16 @@ package struct RedisHashes: Sendable {
     text.reduce(into: "") { $0 += "*?[]\\^".contains($1) ? "\\\($1)" : String($1) }
   }
 
-  /// Reads the hashes again and again, until the task is cancelled. What goes wrong is logged, and tried again.
+  /// Reads them again and again, until the task is cancelled. What goes wrong is logged, and tried again.
   ///
   /// - Parameters:
-  ///   - isWanted: whether a key is that of a hash that is to be read.
-  ///   - known: the keys that are to be read even when there is no hash any more.
-  ///   - take: is given some of the hashes, whether they have changed or not.
+  ///   - isWanted: whether what is under a key is to be read.
+  ///   - known: the keys that are to be read even when there is nothing any more.
+  ///   - take: is given some of them, whether they have changed or not.
   ///   - settle: called once all that were to be read have been given.
   package func follow(
     wanting isWanted: @escaping @Sendable ([UInt8]) -> Bool, known: @Sendable () -> [[UInt8]],
-    take: @Sendable ([Hash]) -> Void, settle: @Sendable () -> Void
+    take: @Sendable ([Entry]) -> Void, settle: @Sendable () -> Void
   ) async {
     var outage = Outage(logger: logger, bearsDenial: true)
     while !Task.isCancelled {
@@ -66,7 +85,7 @@ package struct RedisHashes: Sendable {
   /// - Parameter onReady: called each time when all that were to be read have been.
   private func runSession(
     _ isWanted: @escaping @Sendable ([UInt8]) -> Bool, _ known: @Sendable () -> [[UInt8]],
-    _ take: @Sendable ([Hash]) -> Void, onReady: () -> Void
+    _ take: @Sendable ([Entry]) -> Void, onReady: () -> Void
   ) async -> BrokerError {
     let due = DueReads()
     do throws(BrokerError) {
@@ -86,7 +105,7 @@ package struct RedisHashes: Sendable {
         _ = try await notices.call(["PSUBSCRIBE", "__keyspace@\(server.database)__:\(pattern)"])
       } catch {
         guard case .refused = error.reason else { throw error }
-        logger.info("changes of hashes are seen only when all are read", metadata: ["reason": "\(error)"])
+        logger.info("changes are seen only when all is read", metadata: ["values": "\(pattern)", "reason": "\(error)"])
       }
       for connection in [commands, notices] {
         loop.execute { connection.whenClosed { due.end($0) } }
@@ -118,7 +137,7 @@ package struct RedisHashes: Sendable {
     }
   }
 
-  /// The keys of the hashes that there are.
+  /// The keys that there are.
   private func scan(
     _ connection: RedisConnection, _ isWanted: ([UInt8]) -> Bool
   ) async throws(BrokerError) -> Set<[UInt8]> {
@@ -126,7 +145,7 @@ package struct RedisHashes: Sendable {
     var cursor = Array("0".utf8)
     repeat {
       let reply = try await connection.call(
-        ["SCAN", .bytes(cursor), "MATCH", .text(pattern), "COUNT", "1000", "TYPE", "hash"])
+        ["SCAN", .bytes(cursor), "MATCH", .text(pattern), "COUNT", "1000", "TYPE", .text(kind.rawValue)])
       guard let parts = reply.elements, parts.count == 2, let next = parts[0].bytes, let found = parts[1].elements
       else { throw BrokerError(server, .closed("it sent no keys in reply to SCAN")) }
       keys.formUnion(found.compactMap(\.bytes).filter(isWanted))
@@ -137,18 +156,19 @@ package struct RedisHashes: Sendable {
 
   private func read(
     _ keys: ArraySlice<[UInt8]>, _ connection: RedisConnection
-  ) async throws(BrokerError) -> [Hash] {
-    let replies = await connection.callEach(keys.map { ["HGETALL", .bytes($0)] })
-    var hashes: [Hash] = []
+  ) async throws(BrokerError) -> [Entry] {
+    let replies = await connection.callEach(keys.map { [kind.command, .bytes($0)] })
+    var entries: [Entry] = []
     for (key, reply) in zip(keys, replies) {
       do throws(BrokerError) {
-        hashes.append((key, try reply.get().elements?.compactMap(\.bytes) ?? []))
+        let value = try reply.get()
+        entries.append((key, (value.elements ?? [value]).compactMap(\.bytes)))
       } catch {
         guard case .refused(let text) = error.reason, RedisRefusal(description: text).isWrongType else { throw error }
-        hashes.append((key, []))
+        entries.append((key, []))
       }
     }
-    return hashes
+    return entries
   }
 
   /// What is to be read next.
