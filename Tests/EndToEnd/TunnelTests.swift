@@ -271,6 +271,7 @@ struct TunnelTests {
           _ = try await client.line { $0 == "answer 0 " }
         }
       }
+      try await eventually { try await relay.metric("gateway_relay_connections") == 0 }
       try await withClient(of: relay, secret, "serve") { client in _ = try await client.line { $0 == "answer 0 " } }
     }
   }

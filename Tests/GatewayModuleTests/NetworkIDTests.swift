@@ -2,7 +2,7 @@ import Testing
 
 @testable import GatewayModule
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct NetworkIDTests {
   /// As nodes have them.
   @Test(arguments: [("37", "mynet", "VhXa1GWNNKDvv"), ("1976", "production", "Hd6wYMmroYeDg")])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Relay
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(3)))
 struct RelayStateTests {
   @Test func readsWhatItWrites() throws {
     let pipe = try Pipe(
