@@ -13,10 +13,10 @@ scripts := .ci/run $(shell grep -lI '^\#!.*sh$$' scripts/* packaging/*)
 static := .build/static
 release := --configuration release --static-swift-stdlib -Xswiftc -L$(CURDIR)/$(static)
 
-.PHONY: help setup build docs demo test test-loaded chaos fuzz tsan bench lint format install deb test-deb clean
+.PHONY: help setup build docs demo test test-loaded chaos chaos-relay fuzz tsan bench bench-relay lint format install deb test-deb clean
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: ## install what the rest needs: Debian packages, Traefik and Python packages in .venv
 	@scripts/setup
@@ -40,6 +40,9 @@ test-loaded: setup ## the same beside four busy loops, to find what fails becaus
 chaos: setup build ## kill the gateway, Redis and knotd at random while callers work, and look for what was lost (SEED, SECONDS)
 	@scripts/chaos $(addprefix --seed ,$(SEED)) $(addprefix --seconds ,$(SECONDS))
 
+chaos-relay: setup build ## kill the relay, its clients, the gateway and Redis while streams go through them (SEED, MINUTES)
+	@scripts/relay-chaos $(MINUTES) $(addprefix --seed ,$(SEED))
+
 fuzz: setup ## feed what comes from outside with made-up bytes, 10 minutes a target (FUZZ_SECONDS)
 	@scripts/fuzz
 
@@ -49,6 +52,10 @@ tsan: setup ## run the tests of the bus and of the module under the thread sanit
 bench: setup ## measure the release build against floors on this machine (FIGURES, JSON)
 	@for product in gateway bench-scrape; do BENCH=1 $(SWIFT) build $(release) --product $$product; done
 	@scripts/bench --program $$($(SWIFT) build $(release) --show-bin-path)/gateway $(FIGURES) $(addprefix --json ,$(JSON))
+
+bench-relay: setup ## measure the relay beside HAProxy and a relay on Go's yamux (FIGURES, JSON)
+	@$(MAKE) --no-print-directory install DESTDIR="$(CURDIR)/.build/installed" PREFIX=/usr/local
+	@scripts/relay-bench $(FIGURES) $(addprefix --json ,$(JSON))
 
 lint: ## check the format of the sources, that every suite has a time limit, and the scripts when shellcheck is there
 	@$(SWIFT) format lint --strict --recursive $(sources)
