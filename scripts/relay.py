@@ -74,5 +74,7 @@ class Metrics:
         label = f'tunnel="{workload}"' if workload else ""
         return len(self.values("gateway_relay_session_start_time_seconds", label))
 
-    def serves(self, kind, workload):
-        return bool(self.values("gateway_relay_streams", f'{kind}="{workload}"'))
+    @property
+    def served(self):
+        """How many tunnels and pipes."""
+        return len(self.values("gateway_relay_streams"))

@@ -9,6 +9,7 @@ package main
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -119,7 +120,7 @@ func join(stream halfclose.Stream, reader io.Reader, application *net.TCPConn) {
 	switch {
 	case err == nil:
 		application.CloseWrite()
-	case isOpError(err):
+	case isOpError(err) && !errors.Is(err, yamux.ErrConnectionReset):
 		// The application takes no more, and may still have something to say.
 		io.Copy(io.Discard, reader)
 	default:
