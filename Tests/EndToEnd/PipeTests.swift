@@ -108,6 +108,52 @@ struct PipeTests {
     }
   }
 
+  /// NIO takes the answer's end for a broken connection where the other half is closed already.
+  @Test func whoHasClosedHisHalfIsAnsweredWhole() async throws {
+    try await Relay.withNode { gateway, relay in
+      let application = "127.0.0.1:\(try FreePort.next())"
+      let secret = try await gateway.setTunnel("37-home")
+      let direct = try await gateway.setPipe("37-direct", to: application)
+      let through = try await gateway.setPipe("37-through", to: "tunnel:37-home")
+      try await relay.withOwnClient(secret: secret, ["--local", application]) { own in
+        _ = try await own.line { $0.contains("\"message\":\"connected\"") }
+        for (address, size) in [(direct, 3_000_000), (through, 3_000_000), (direct, 0), (through, 0)] {
+          let outcome = try await Command.run(
+            Repository.program("python3"),
+            [Repository.file("Tests/python/half_closes.py"), application, address, "\(size)"])
+          #expect(outcome.standardOutput == "whole\n", "\(address == direct ? "pipe" : "tunnel"), \(size) bytes")
+        }
+      }
+    }
+  }
+
+  /// What is missing must not look like the end.
+  @Test func streamsOfAKilledRelayAreReset() async throws {
+    try await Relay.withNode { gateway, relay in
+      let backend = "127.0.0.1:\(try FreePort.next())"
+      let listen = try await gateway.setPipe("37-pipe", to: backend)
+      let script = """
+        import os, signal, socket, sys
+        def endpoint(text): host, port = text.rsplit(":", 1); return host, int(port)
+        listener = socket.create_server(endpoint(sys.argv[1]))
+        user = socket.create_connection(endpoint(sys.argv[2]))
+        application, _ = listener.accept()
+        for one, other in ((user, application), (application, user)):
+          one.sendall(b"x")
+          assert other.recv(1) == b"x"
+        os.kill(int(sys.argv[3]), signal.SIGKILL)
+        for end in (user, application):
+          try: print(end.recv(1))
+          except ConnectionResetError: print("reset")
+        """
+      let outcome = try await Command.run(
+        Repository.program("python3"), ["-c", script, backend, listen, "\(relay.pid)"])
+      #expect(outcome.standardOutput == "reset\nreset\n", "\(outcome.standardError)")
+      _ = try await relay.exit()
+      try await relay.start()
+    }
+  }
+
   // MARK: What is refused
 
   @Test func badValuesAreRefusedInWords() async throws {

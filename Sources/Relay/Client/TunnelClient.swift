@@ -100,7 +100,7 @@ public struct TunnelClient: Service {
   private func session(with server: TunnelServerURL) async throws -> TunnelClientSession.Ending {
     let (channel, ending, connection) = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .connectTimeout(.seconds(10))
-      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
+      .channelOption(.recvAllocator, value: Connections.buffers)
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .connect(host: server.host, port: Int(server.port)) { [configuration, secure, logger] channel in
         channel.eventLoop.makeCompletedFuture {

@@ -195,7 +195,7 @@ final class LocalApplication {
         .channelOption(.allowRemoteHalfClosure, value: true)
         .channelOption(.autoRead, value: false)
         .channelOption(.maxMessagesPerRead, value: 1)
-        .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
+        .channelOption(.recvAllocator, value: Connections.buffers)
         .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 64 << 10))
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {

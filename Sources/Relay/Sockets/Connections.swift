@@ -22,7 +22,7 @@ struct Connections: Sendable {
     self.logger = logger
   }
 
-  /// Makes a channel of a connected, nonblocking socket, which it then owns.
+  /// Makes a channel of a socket of ``Listeners``, which it then owns.
   ///
   /// - Parameters:
   ///   - held: kept until the channel is closed.
@@ -33,10 +33,9 @@ struct Connections: Sendable {
     _ initialize: @escaping @Sendable (any Channel) throws -> Void
   ) -> EventLoopFuture<any Channel> {
     let isSession = kind == .session
-    var on: CInt = 1
-    setsockopt(socket, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<CInt>.size))
     if isSession {
+      // What is sent last, why it ends, is to arrive.
+      Self.setAbrupt(socket, false)
       // On a slow line an answer to a ping is not to stand behind megabytes in the kernel.
       var unsent: CInt = 256 << 10
       setsockopt(socket, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<CInt>.size))
@@ -45,7 +44,7 @@ struct Connections: Sendable {
       .channelOption(.allowRemoteHalfClosure, value: !isSession)
       .channelOption(.autoRead, value: isSession)
       .channelOption(.maxMessagesPerRead, value: UInt(isSession ? 4 : 1))
-      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 << 10))
+      .channelOption(.recvAllocator, value: Self.buffers)
       .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: (isSession ? 256 : 64) << 10))
       .channelInitializer { channel in
         channel.closeFuture.whenComplete { _ in withExtendedLifetime(held) {} }
@@ -56,10 +55,28 @@ struct Connections: Sendable {
     return channel
   }
 
+  /// What is read into. Each channel keeps a buffer: one by which little comes keeps a small one.
+  static var buffers: AdaptiveRecvByteBufferAllocator { .init(minimum: 1 << 10, initial: 4 << 10, maximum: 64 << 10) }
+
+  /// Makes a socket what those by which bytes are carried are: what is written is sent at once, peers that have vanished are noticed
+  /// some day, and it ends abruptly. Those that are accepted are as their listener is.
+  static func prepare(_ socket: CInt) {
+    var on: CInt = 1
+    setsockopt(socket, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<CInt>.size))
+    setAbrupt(socket, true)
+  }
+
   /// Closes a socket so that its peer sees that it was no orderly end.
   static func refuse(_ socket: CInt) {
-    var option = linger(l_onoff: 1, l_linger: 0)
-    setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    setAbrupt(socket, true)
     close(socket)
+  }
+
+  /// Whether the peer is to see, when a socket is closed, that it was no orderly end. Of sockets by which users' bytes go that is so
+  /// until all has gone: this process may be killed, and then what is missing must not look like the end.
+  static func setAbrupt(_ socket: CInt, _ isAbrupt: Bool) {
+    var option = linger(l_onoff: isAbrupt ? 1 : 0, l_linger: 0)
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
 }

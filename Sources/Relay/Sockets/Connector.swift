@@ -13,7 +13,7 @@ final class Connector: Sendable {
     let description: String
   }
 
-  /// Is given a connected, nonblocking socket, on any thread: it must not wait.
+  /// Is given a connected, nonblocking socket, as ``Connections/prepare(_:)`` makes it, on any thread: it must not wait.
   typealias Completion = @Sendable (Result<CInt, Fault>) -> Void
 
   /// A connection that is being made.
@@ -23,6 +23,8 @@ final class Connector: Sendable {
     let namespace: NetworkNamespace?
     let completion: Completion
     var socket: CInt = -1
+    /// Whether the thread waits for it.
+    var isWatched = false
     /// When the whole of it must be over.
     let end: ContinuousClock.Instant
     /// When the first address must have answered.
@@ -134,6 +136,7 @@ final class Connector: Sendable {
       close(attempt.socket)
       return attempt.completion(.failure(Fault(description: "\(SystemError("epoll_ctl"))")))
     }
+    attempt.isWatched = true
     attempts[attempt.socket] = attempt
   }
 
@@ -159,7 +162,7 @@ final class Connector: Sendable {
       var length = socklen_t(MemoryLayout<CInt>.size)
       getsockopt(attempt.socket, SOL_SOCKET, SO_ERROR, &code, &length)
       guard code != 0 else {
-        epoll_ctl(queue, EPOLL_CTL_DEL, attempt.socket, nil)
+        if attempt.isWatched { epoll_ctl(queue, EPOLL_CTL_DEL, attempt.socket, nil) }
         attempt.completion(.success(attempt.socket))
         return true
       }
@@ -172,6 +175,7 @@ final class Connector: Sendable {
   private func giveUp(_ attempt: inout Attempt, _ reason: String) -> Bool {
     if attempt.socket >= 0 { close(attempt.socket) }
     attempt.socket = -1
+    attempt.isWatched = false
     guard let address = attempt.addresses.popFirst(), attempt.addresses.isEmpty else { return false }
     attempt.completion(.failure(Fault(description: "\(address): \(reason)")))
     return true
@@ -211,6 +215,7 @@ final class Connector: Sendable {
       throw Fault(description: "\(error)")
     }
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    Connections.prepare(descriptor)
     guard target.withPointer({ Glibc.connect(descriptor, $0, $1) }) != 0, errno != EINPROGRESS else {
       return descriptor
     }

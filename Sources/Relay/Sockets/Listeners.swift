@@ -11,7 +11,7 @@ import System
 final class Listeners: Sendable {
   /// A connection that was accepted.
   struct Accepted: Sendable {
-    /// Nonblocking; closed by whoever takes it.
+    /// Nonblocking, and as ``Connections/prepare(_:)`` makes it; closed by whoever takes it.
     let socket: CInt
     /// Where it came in.
     let local: Endpoint
@@ -66,6 +66,7 @@ final class Listeners: Sendable {
     let socket = try NetworkNamespace.socket(in: namespace, domain: target.family, type: SOCK_STREAM)
     do throws(SystemError) {
       try Self.set(SO_REUSEADDR, of: socket, to: 1)
+      Connections.prepare(socket)
       if let device, setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, device, socklen_t(device.utf8.count)) != 0 {
         throw SystemError("setsockopt SO_BINDTODEVICE")
       }

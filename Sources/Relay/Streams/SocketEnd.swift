@@ -71,7 +71,11 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
 
   private func use() { if idle != nil { lastUse = .now() } }
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    // Until all has gone: this process may be killed, and then what is missing must not look like the end.
+    setAbrupt(context, true)
+  }
 
   // Also of a connection that was never made.
   func handlerRemoved(context: ChannelHandlerContext) {
@@ -181,21 +185,34 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
     sent.futureResult.assumeIsolated().whenComplete { [self] _ in
       guard let context = self.context else { return }
       isOutputClosed = true
-      if reading == .ended { closeWhenDone() } else { context.close(mode: .output, promise: nil) }
+      if reading == .ended { closeWhenDone() } else { closeOutput(context) }
+    }
+  }
+
+  /// Not by NIO: of a channel whose output is closed it makes no difference between the peer's end and a broken connection.
+  private func closeOutput(_ context: ChannelHandlerContext) {
+    try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
+      _ = shutdown(socket, CInt(SHUT_WR))
     }
   }
 
   private func closeWhenDone() {
-    if reading == .ended, isOutputClosed { context?.close(promise: nil) }
+    guard reading == .ended, isOutputClosed, let context else { return }
+    // All has gone, though not all may have arrived.
+    setAbrupt(context, false)
+    context.close(promise: nil)
   }
 
   func reset() {
     other = nil
     guard let context else { return }
-    // The peer is to see that it was no orderly end.
-    if let options = (context.channel as? any SocketOptionProvider) {
-      options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in }
-    }
+    setAbrupt(context, true)
     context.close(promise: nil)
+  }
+
+  /// Whether the peer is to see, when the connection is closed, that it was no orderly end.
+  private func setAbrupt(_ context: ChannelHandlerContext, _ isAbrupt: Bool) {
+    guard let options = context.channel as? any SocketOptionProvider else { return }
+    options.setSoLinger(linger(l_onoff: isAbrupt ? 1 : 0, l_linger: 0)).whenFailure { _ in }
   }
 }
