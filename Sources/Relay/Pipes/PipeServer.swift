@@ -31,34 +31,47 @@ final class PipeServer: Sendable {
     let places: Places
     /// Of host names, that are going on.
     let lookups = Places(limit: 32)
-    /// nil once the pipe is gone.
-    private let channels = Mutex<[ObjectIdentifier: any Channel]?>([:])
+    /// What ends each connection; nil once the pipe is gone.
+    private let ends = Mutex<[ObjectIdentifier: @Sendable () -> Void]?>([:])
 
     init(limit: Int) { places = Places(limit: limit) }
 
     func add(_ channel: any Channel) {
-      let isThere = channels.withLock { channels in
-        channels?[ObjectIdentifier(channel)] = channel
-        return channels != nil
-      }
+      let isThere = add(ObjectIdentifier(channel)) { channel.close(promise: nil) }
       guard isThere else { return channel.close(promise: nil) }
-      channel.closeFuture.whenComplete { [self] _ in
-        channels.withLock { _ = $0?.removeValue(forKey: ObjectIdentifier(channel)) }
+      channel.closeFuture.whenComplete { [self] _ in remove(ObjectIdentifier(channel)) }
+    }
+
+    func add(_ connection: Carrier.Connection, of carrier: Carrier) {
+      let isThere = add(ObjectIdentifier(connection)) { carrier.cut(connection) }
+      connection.whenOver { [self, id = ObjectIdentifier(connection)] in remove(id) }
+      carrier.carry(connection)
+      if !isThere { carrier.cut(connection) }
+    }
+
+    /// Whether the pipe is there.
+    private func add(_ id: ObjectIdentifier, _ end: @escaping @Sendable () -> Void) -> Bool {
+      ends.withLock { ends in
+        ends?[id] = end
+        return ends != nil
       }
     }
 
+    private func remove(_ id: ObjectIdentifier) { ends.withLock { _ = $0?.removeValue(forKey: id) } }
+
     func close() {
-      let open = channels.withLock { channels in
-        defer { channels = nil }
-        return channels.map { Array($0.values) } ?? []
+      let open = ends.withLock { ends in
+        defer { ends = nil }
+        return ends.map { Array($0.values) } ?? []
       }
-      for channel in open { channel.close(promise: nil) }
+      for end in open { end() }
     }
   }
 
   private let entries = Mutex<[WorkloadID: Entry]>([:])
   private let listeners: Listeners
   private let connector: Connector
+  private let carriers: Carriers
   private let lookup: NameLookup
   private let connections: Connections
   private let tunnels: TunnelTable
@@ -74,14 +87,15 @@ final class PipeServer: Sendable {
   ///   - namespace: where pipes are that are in no private network, which is where Traefik is; nil for the process's own.
   ///   - allowsLoopback: whether pipes may lead to this machine itself, for trials on one machine.
   init(
-    _ listeners: Listeners, _ connector: Connector, connections: Connections, tunnels: TunnelTable,
-    _ tunnelServer: TunnelServer, group: any EventLoopGroup, limits: RelayLimits, namespace: NetworkNamespace?,
-    allowsLoopback: Bool, logger: Logger
+    _ listeners: Listeners, _ connector: Connector, _ carriers: Carriers, connections: Connections,
+    tunnels: TunnelTable, _ tunnelServer: TunnelServer, group: any EventLoopGroup, limits: RelayLimits,
+    namespace: NetworkNamespace?, allowsLoopback: Bool, logger: Logger
   ) {
     lookup = NameLookup(group)
     self.namespace = namespace
     self.listeners = listeners
     self.connector = connector
+    self.carriers = carriers
     self.connections = connections
     self.tunnels = tunnels
     self.tunnelServer = tunnelServer
@@ -290,23 +304,9 @@ final class PipeServer: Sendable {
 
   /// Carries between two connected sockets from now on.
   private func join(_ user: User, _ target: CInt) {
-    let eventLoop = group.next()
-    eventLoop.execute { [connections, limits] in
-      let near = SocketEnd(counters: [user.traffic.counters], idle: limits.idle)
-      let far = SocketEnd(counters: [])
-      let ends = NIOLoopBound((near, far), eventLoop: eventLoop)
-      connections.adopt(user.socket, as: .stream, on: eventLoop, holding: user.held) { channel in
-        try channel.pipeline.syncOperations.addHandler(ends.value.0)
-        user.traffic.add(channel)
-      }
-      .whenFailure { _ in ends.value.1.reset() }
-      connections.adopt(target, as: .stream, on: eventLoop, holding: []) { channel in
-        try channel.pipeline.syncOperations.addHandler(ends.value.1)
-      }
-      .whenFailure { _ in ends.value.0.reset() }
-      near.join(far)
-      far.join(near)
-    }
+    let connection = Carrier.Connection(
+      user: user.socket, target: target, counting: user.traffic.counters, idle: limits.idle, holding: user.held)
+    user.traffic.add(connection, of: carriers.next())
   }
 
   // MARK: What is told

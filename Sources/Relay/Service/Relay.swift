@@ -37,6 +37,7 @@ public final class Relay: Service {
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
   private let listeners: Listeners
   private let connector: Connector
+  private let carriers: Carriers
   private let connections: Connections
   private let table: TunnelTable
   private let pipes: PipeServer
@@ -59,6 +60,7 @@ public final class Relay: Service {
     let table = TunnelTable(limits: limits, logger: logger)
     let listeners = try Listeners(logger: logger)
     let connector = try Connector()
+    let carriers = try Carriers()
     let connections = Connections(limit: limits.connections, logger: logger)
     let server = TunnelServer(table, group: group, connections: connections, limits: limits, logger: logger)
     let doors = Doors(listeners, in: configuration.namespace) { server.takeLocal($0) }
@@ -67,7 +69,7 @@ public final class Relay: Service {
       try doors.open(table.ports.union([configuration.port]))
     }
     let pipes = PipeServer(
-      listeners, connector, connections: connections, tunnels: table, server, group: group, limits: limits,
+      listeners, connector, carriers, connections: connections, tunnels: table, server, group: group, limits: limits,
       namespace: configuration.namespace, allowsLoopback: configuration.allowsLoopback, logger: logger)
     pipeFiles = RelayFiles(configuration.root.pipes, kind: "pipe", logger: logger) { pipe, workload in
       try pipes.set(pipe, of: workload)
@@ -80,6 +82,7 @@ public final class Relay: Service {
     self.table = table
     self.listeners = listeners
     self.connector = connector
+    self.carriers = carriers
     self.connections = connections
     self.pipes = pipes
     self.doors = doors
@@ -111,6 +114,7 @@ public final class Relay: Service {
         "root": "\(configuration.root.path)", "clients": "\(configuration.clients.map(\.description))",
         "metrics": "\(configuration.metrics)",
       ])
+    try carriers.start()
     try ServiceManager.tellReady()
     await cancelWhenGracefulShutdown { [self] in
       await withTaskGroup(of: Void.self) { tasks in
@@ -154,6 +158,7 @@ public final class Relay: Service {
       await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
     }
     for session in sessions { session.channel.close(promise: nil) }
+    carriers.stop()
   }
 
   private func answer(_ request: RelayHTTP.Request) async -> RelayHTTP.Response {
