@@ -35,7 +35,8 @@ def tunnel_address(number, at):
 
 def write_tunnel(root, workload, secret, address):
     path = root / "tunnels" / f"{workload}.yaml"
-    path.write_text(f"secret: {hashlib.sha256(secret.encode()).hexdigest()}\naddress: {address}\n")
+    # Quoted, as some would be numbers.
+    path.write_text(f"secret: '{hashlib.sha256(secret.encode()).hexdigest()}'\naddress: {address}\n")
     path.chmod(0o600)
 
 
@@ -74,7 +75,6 @@ class Metrics:
         label = f'tunnel="{workload}"' if workload else ""
         return len(self.values("gateway_relay_session_start_time_seconds", label))
 
-    @property
-    def served(self):
-        """How many tunnels and pipes."""
-        return len(self.values("gateway_relay_streams"))
+    def served(self, kind):
+        """How many: of the kind `tunnel`, or `pipe`."""
+        return len(self.values("gateway_relay_streams", f"{kind}="))
