@@ -16,7 +16,7 @@ It prints one line for each thing that the relay does: `answer CODE TEXT`, `fini
     opens       after the handshake, a further stream
     pings       after the handshake, pings whose answers are never read
     gone        many connections that are reset while what they sent is being read
-    crowd       80 connections that say nothing; `refused N` once the relay has reset N of them, and 16 at least
+    crowd       80 connections that say nothing, again and again; `refused N` once the relay has reset N of them, from 16 on
 """
 import argparse, select, socket, ssl, struct, sys, time
 
@@ -85,9 +85,10 @@ if options.case == "gone":
         connection = connect()
     connection.close()
 elif options.case == "crowd":
-    waiting = [connection] + [connect() for _ in range(79)]
+    waiting = [connection]
     refused = 0
-    while waiting:
+    while True:
+        waiting += [connect() for _ in range(80 - len(waiting))]
         for one in select.select(waiting, [], [])[0]:
             waiting.remove(one)
             try:

@@ -24,7 +24,15 @@ struct NodeInfoTests {
         UncertifiedName(
           name: "c.d", since: Timestamp(seconds: 1_700_000_000), nextTry: Timestamp(seconds: 1_700_000_000)),
       ],
-      dns: DNSInfo(addresses: ["192.0.2.1:53"], nameservers: ["n.a.b"], secondaries: [], fault: "z"))
+      dns: DNSInfo(addresses: ["192.0.2.1:53"], nameservers: ["n.a.b"], secondaries: [], fault: "z"),
+      relay: relay)
+  }()
+
+  private static let relay: RelayInfo = {
+    var relay = RelayInfo(address: "127.0.0.1:8083")
+    relay.started = Timestamp(seconds: 1_700_000_000)
+    (relay.tunnels, relay.connected, relay.pipes, relay.listening) = (4, 3, 2, 1)
+    return relay
   }()
 
   /// In the notation of docs/calling.md: names and strings as text, and what stands for other values as it does in zbus.tsv.
@@ -53,6 +61,12 @@ struct NodeInfoTests {
       "84" + text("Addresses") + "91" + text("192.0.2.1:53") + text("Nameservers") + "91" + text("n.a.b")
         + text("Secondaries") + "90" + text("Fault") + text("z")
     ),
+    (
+      "Relay",
+      "87" + text("Address") + text("127.0.0.1:8083") + text("Fault") + text("") + text("Started") + time
+        + text("Tunnels") + "d30000000000000004" + text("Connected") + "d30000000000000003"
+        + text("Pipes") + "d30000000000000002" + text("Listening") + "d30000000000000001"
+    ),
   ]
 
   /// A string of less than 32 bytes.
@@ -66,17 +80,18 @@ struct NodeInfoTests {
 
   @Test func wireIsAMapOfTheseFields() throws {
     let bytes = try MessagePackEncoder().encode(Self.info)
-    let expected = "de0015" + Self.fields.map { Self.text($0.name) + $0.value }.joined()
+    let expected = "de0016" + Self.fields.map { Self.text($0.name) + $0.value }.joined()
     #expect(bytes.map(Self.hex).joined() == expected)
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: bytes) == Self.info)
   }
 
   @Test func whatIsNotKnownIsNilAndMayBeMissing() throws {
     var info = Self.info
-    (info.withoutCertificates, info.withoutCertificate, info.dns, info.traefik.lastReload) = (nil, nil, nil, nil)
+    (info.withoutCertificates, info.withoutCertificate, info.traefik.lastReload) = (nil, nil, nil)
+    (info.dns, info.relay) = (nil, nil)
     let bytes = try MessagePackEncoder().encode(info)
     let text = bytes.map(Self.hex).joined()
-    let absent = ["Uncertified", "WithoutCertificate", "DNS"].map { Self.text($0) + "c0" }.joined()
+    let absent = ["Uncertified", "WithoutCertificate", "DNS", "Relay"].map { Self.text($0) + "c0" }.joined()
     #expect(text.contains(Self.text("LastReload") + "c0") && text.hasSuffix(absent))
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: bytes) == info)
     // As an earlier version tells it, which knows none of them.
@@ -87,7 +102,7 @@ struct NodeInfoTests {
   @Test func fieldsOfLaterVersionsAreIgnored() throws {
     let bytes = try MessagePackEncoder().encode(Self.info)
     // One entry more: `Later`, a map.
-    let later = [0xde, 0x00, 0x16, 0xa5] + Array("Later".utf8) + [0x81, 0xa1, 0x78, 0x01] + bytes.dropFirst(3)
+    let later = [0xde, 0x00, 0x17, 0xa5] + Array("Later".utf8) + [0x81, 0xa1, 0x78, 0x01] + bytes.dropFirst(3)
     #expect(try MessagePackDecoder().decode(NodeInfo.self, from: later) == Self.info)
   }
 
