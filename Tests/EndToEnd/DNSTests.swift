@@ -437,8 +437,8 @@ struct DNSTests {
   @Test func zoneThatSomebodyTookAwayComesBack() async throws {
     try await Knot.withNode { gateway, knot in
       _ = try await gateway.setRecords("37-1-a", "a.free.test", .record("A", "192.0.2.1"))
+      // It may be back before anybody can ask.
       try await knot.configure(["conf-unset", "zone[free.test]"])
-      #expect(try await knot.ask("a.free.test", "A").status == "REFUSED")
       _ = try await gateway.setRecords("37-1-b", "b.free.test", .record("A", "192.0.2.2"))
       for (name, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2")] {
         try await eventually {

@@ -82,7 +82,7 @@ final class Listeners: Sendable {
       return socket
     } catch {
       handlers.withLock { $0[socket] = nil }
-      close(socket)
+      Glibc.close(socket)
       throw error
     }
   }

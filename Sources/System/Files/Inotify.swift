@@ -19,11 +19,8 @@ package final class Inotify: Sendable {
     descriptor = inotify_init1(CInt(IN_CLOEXEC) | CInt(IN_NONBLOCK))
     guard descriptor >= 0 else { throw SystemError("inotify_init1") }
     wakeup = eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
-    guard wakeup >= 0 else {
-      let error = SystemError("eventfd")
-      close(descriptor)
-      throw error
-    }
+    // All is there that is closed in the end, which comes at once then.
+    guard wakeup >= 0 else { throw SystemError("eventfd") }
   }
 
   deinit {
