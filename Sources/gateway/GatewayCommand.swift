@@ -168,16 +168,17 @@ struct GatewayCommand: AsyncParsableCommand {
       scrape, namespace: namespace, routes: store, relay: tunnelling.relay, root: root, logger: logger)
     services.append(meter)
 
-    let relaying = try tunnelling.configuration(https: httpsAddress)
-    let tunnels = try relaying.map { try Tunnels($0, root: root, routes: store, network: network, logger: logger) }
-    let pipes = try tunnels.map { tunnels in
-      try Pipes(
-        tunnelling.pipes(
-          with: relaying!, allowsLoopback: allowLoopbackBackends,
-          traefik: [httpAddress, httpsAddress, ListenAddress("\(traefikAddress)")]),
-        root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
-        logger: logger)
-    }
+    let (tunnels, pipes): (Tunnels?, Pipes?) =
+      try tunnelling.configuration(https: httpsAddress).map { configuration in
+        let tunnels = try Tunnels(configuration, root: root, routes: store, network: network, logger: logger)
+        let pipes = try Pipes(
+          tunnelling.pipes(
+            with: configuration, allowsLoopback: allowLoopbackBackends,
+            traefik: [httpAddress, httpsAddress, ListenAddress("\(traefikAddress)")]),
+          root: root, tunnels: tunnels, network: network, privateNetworks: PrivateNetworks(client: client),
+          logger: logger)
+        return (tunnels, pipes)
+      } ?? (nil, nil)
     let tcprouter = try tunnelling.tcprouterURL.map { server in
       TCPRouter(
         TCPRouter.Configuration(

@@ -16,14 +16,14 @@ struct DNSCommands: AsyncParsableCommand {
 
     @Argument(help: "The workload's identifier.") var workload: String
     @Argument(help: "The domain.") var domain: String
-    @OptionGroup var waiting: NameWaitOptions
+    @OptionGroup var waiting: LiveWaitOptions
     @OptionGroup var bus: BusOptions
 
     func run() async throws {
       let delegation = try await bus.withDNS { try await $0.setZone(ZoneRequest(domain: domain), for: workload) }
       let lines = delegation.nameservers.map { "\(domain) NS \($0)" } + delegation.ds.map { "\(domain) DS \($0)" }
       try StandardOutput.print(bus.json ? JSONText.pretty(delegation) : lines.joined(separator: "\n"))
-      try await waiting.wait(for: domain, bus)
+      try await waiting.wait(forName: domain, bus)
     }
   }
 
@@ -57,7 +57,7 @@ struct DNSCommands: AsyncParsableCommand {
     var record: [String] = []
     @Option(help: .init("Of all the records, in seconds. (default: 3600)", valueName: "seconds"))
     var ttl: Int?
-    @OptionGroup var waiting: NameWaitOptions
+    @OptionGroup var waiting: LiveWaitOptions
     @OptionGroup var bus: BusOptions
 
     func run() async throws {
@@ -69,7 +69,7 @@ struct DNSCommands: AsyncParsableCommand {
         ipv4.map { RecordsRequest.Record("A", ttl: ttl, value: $0) }
         + ipv6.map { RecordsRequest.Record("AAAA", ttl: ttl, value: $0) } + others
       try await bus.withDNS { try await $0.setRecords(RecordsRequest(name: name, records: records), for: workload) }
-      try await waiting.wait(for: name, bus)
+      try await waiting.wait(forName: name, bus)
     }
 
     func validate() throws {
@@ -132,29 +132,13 @@ struct DNSCommands: AsyncParsableCommand {
   }
 }
 
-/// Waiting for a name that was set.
-struct NameWaitOptions: ParsableArguments {
-  @Option(
-    defaultAsFlag: Seconds(60), parsing: .next,
-    help: .init(
-      "Wait until knotd answers for it, for 60 seconds or as many as are given; the status is 75 when it does not in time.",
-      valueName: "seconds"))
-  var wait: Seconds?
-
-  func validate() throws {
-    _ = try wait.waitLimit
-  }
-
-  /// Waits where that was asked for, and tells what came of it.
-  func wait(for name: String, _ bus: BusOptions) async throws {
-    guard let limit = try wait.waitLimit else { return }
-    let begin = ContinuousClock.now
-    let outcome = try await bus.withGateway { try await NameWait(name, gateway: $0).run(within: limit) }
-    let seconds = ((begin.duration(to: .now) / .seconds(1)) * 10).rounded() / 10
-    switch outcome {
-    case .served(let addresses):
-      StandardError.print("\(name) is served after \(seconds) s, at \(addresses.joined(separator: ", "))")
-    case .pending(let reason): throw NotAnswered(name: name, seconds: seconds, reason: reason)
+extension LiveWaitOptions {
+  /// Waits for a name that was set, where that was asked for.
+  fileprivate func wait(forName name: String, _ bus: BusOptions) async throws {
+    guard wait != nil else { return }
+    try await bus.withGateway { gateway in
+      let look = try NameLook(name, gateway: gateway)
+      try await wait(for: name) { try await look.state() }
     }
   }
 }
@@ -162,15 +146,6 @@ struct NameWaitOptions: ParsableArguments {
 /// Who asks would wait for an answer that nobody gives.
 struct NoNames: Error, CustomStringConvertible {
   let description = "this gateway serves no names: it was started without --dns-address"
-}
-
-/// The time limit of `--wait` was over.
-struct NotAnswered: Error, CustomStringConvertible {
-  let name: String
-  let seconds: Double
-  let reason: String
-
-  var description: String { "\(name) is not served after \(seconds) s: \(reason)" }
 }
 
 extension BusOptions {

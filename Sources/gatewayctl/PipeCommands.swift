@@ -40,9 +40,9 @@ struct PipeCommands: AsyncParsableCommand {
         try await waiting.wait(for: "the pipe of \(workload)") {
           let pipe = try await pipes.pipes().first { $0.workload == workload }
           switch pipe?.listening {
-          case true?: return nil
-          case false?: return pipe?.error ?? ""
-          case nil: return pipe == nil ? "it is gone" : "the relay does not answer"
+          case true?: return .live()
+          case false?: return .pending(pipe?.error ?? "")
+          case nil: return .pending(pipe == nil ? "it is gone" : "the relay does not answer")
           }
         }
       }

@@ -40,9 +40,9 @@ struct TunnelCommands: AsyncParsableCommand {
         try await waiting.wait(for: "the tunnel of \(workload)") {
           let tunnel = try await tunnels.tunnels().first { $0.workload == workload }
           switch tunnel?.connected {
-          case true?: return nil
-          case false?: return "no client has dialled in"
-          case nil: return tunnel == nil ? "it is gone" : "the relay does not answer"
+          case true?: return .live()
+          case false?: return .pending("no client has dialled in")
+          case nil: return .pending(tunnel == nil ? "it is gone" : "the relay does not answer")
           }
         }
       }

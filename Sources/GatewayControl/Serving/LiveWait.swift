@@ -1,18 +1,26 @@
 /// Waits until a record that was just set is live.
 public enum LiveWait {
+  /// What is seen of a record.
+  public enum State: Hashable, Sendable {
+    /// It is served; where, when that is to be told.
+    case live(at: [String] = [])
+    /// It is not, and why.
+    case pending(String)
+  }
+
   /// From one look to the next.
   private static let interval = Duration.milliseconds(100)
 
   /// - Parameters:
   ///   - limit: how long to wait.
-  ///   - look: says why it is not live; nil when it is.
-  /// - Returns: why it is not live in time; nil when it is.
-  public static func run(within limit: Duration, _ look: () async throws -> String?) async throws -> String? {
+  ///   - look: sees what there is of it.
+  /// - Returns: what was seen last.
+  public static func run(within limit: Duration, _ look: () async throws -> State) async throws -> State {
     let deadline = ContinuousClock.now + limit
-    while let reason = try await look() {
-      guard .now < deadline else { return reason }
+    while true {
+      let state = try await look()
+      guard case .pending = state, .now < deadline else { return state }
       try await Task.sleep(for: interval)
     }
-    return nil
   }
 }

@@ -78,41 +78,25 @@ public struct Pipes: Sendable {
       await CurrentCall.releaseWorker()
       let pipe = try await pipe(request, for: workload)
       if !store.contains(pipe) {
-        try store.checkOwner(of: pipe)
-        try checkListener(of: pipe)
+        try checkOwner(of: pipe)
         // Before anything is written, so that what is refused changes nothing.
-        try await tellRelay("the pipe of \(workload) is not set") { () throws(RelayClient.Failure) in
+        try await relay.order(else: "the pipe of \(workload) is not set", logger) { () throws(RelayClient.Failure) in
           try await relay.probe(pipe)
         }
       }
       try await store.set(pipe)
-      try await tellRelay("the pipe of \(workload) is stored, and not served yet") { () throws(RelayClient.Failure) in
+      try await relay.order(else: "the pipe of \(workload) is stored, and not served yet", logger) {
+        () throws(RelayClient.Failure) in
         try await relay.apply(pipeOf: workload)
       }
     }
   }
 
-  /// - Parameter outcome: what it means when the relay runs, and does not do what it is asked for.
-  private func tellRelay(_ outcome: String, _ ask: () async throws(RelayClient.Failure) -> Void) async throws {
-    do throws(RelayClient.Failure) {
-      try await ask()
-    } catch {
-      if case .notRunning = error { return logger.debug("the relay is not running") }
-      throw CallError("\(outcome): \(error)")
-    }
-  }
-
-  /// Throws when another pipe has all addresses at the port, or one of which this one would have all: which of them would be served
-  /// after the relay's next start would be chance.
-  private func checkListener(of pipe: Pipe) throws {
-    let listener = pipe.listener
-    for other in store.records.map(\.listener)
-    where other.network?.namespace == listener.network?.namespace && other.endpoint.port == listener.endpoint.port
-      && other.endpoint.address.isIPv4 == listener.endpoint.address.isIPv4
-      && (other.endpoint.address.isUnspecified || listener.endpoint.address.isUnspecified)
-    {
-      if store.record(claiming: other)?.workload == pipe.workload { continue }
-      throw ClaimTaken(description: "\(Pipe.claimKind) already registered: \(other)")
+  /// Throws when another pipe listens there, or would be in the way: which of them would be served after the relay's next start would
+  /// be chance.
+  private func checkOwner(of pipe: Pipe) throws(ClaimTaken) {
+    for other in store.records where other.workload != pipe.workload && other.listener.overlaps(pipe.listener) {
+      throw ClaimTaken(description: "\(Pipe.claimKind) already registered: \(other.listener)")
     }
   }
 
@@ -122,7 +106,7 @@ public struct Pipes: Sendable {
     try await turns.take(for: workload) {
       await CurrentCall.releaseWorker()
       try await store.delete(workload)
-      try await tellRelay("the pipe of \(workload) is deleted, and still served") {
+      try await relay.order(else: "the pipe of \(workload) is deleted, and still served", logger) {
         () throws(RelayClient.Failure) in try await relay.apply(pipeOf: workload)
       }
     }

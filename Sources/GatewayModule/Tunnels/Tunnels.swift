@@ -171,15 +171,10 @@ public struct Tunnels: Sendable {
   /// What becomes of tunnels from now on.
   func changes() -> AsyncStream<RecordEvent> { events.listen() }
 
-  /// Has the relay serve what is on disk; where it does not run, it will by itself.
+  /// Has the relay serve what is on disk.
   private func serve(_ workload: WorkloadID) async throws {
-    do {
-      try await relay.apply(tunnelOf: workload)
-    } catch {
-      switch error {
-      case .notRunning: logger.debug("the relay is not running", metadata: ["workload": "\(workload)"])
-      case .refused, .other: throw CallError("the tunnel of \(workload) is stored, and not served yet: \(error)")
-      }
+    try await relay.order(else: "the tunnel of \(workload) is stored, and not served yet", logger) {
+      () throws(RelayClient.Failure) in try await relay.apply(tunnelOf: workload)
     }
   }
 

@@ -15,18 +15,14 @@ public enum AddressPolicy: Hashable, Sendable {
   package func fault(_ endpoint: Endpoint) -> String? {
     guard case .requested(let nodeAddresses, let allowLoopback, let traefik) = self else { return nil }
     let address = endpoint.address
-    if address.isUnspecified { return "the address is unspecified" }
+    if let fault = address.faultAsTarget(allowsLoopback: allowLoopback) { return fault }
     if address.isLoopback {
-      guard allowLoopback else { return "the address is loopback" }
       let isTraefik = traefik.contains { listener in
         listener.port == endpoint.port
           && listener.address.map { $0.isUnspecified || $0 == address } ?? true
       }
       return isTraefik ? "it is where Traefik listens" : nil
     }
-    if address.isLinkLocal { return "the address is link-local" }
-    if address.isMulticast { return "the address is multicast" }
-    if address.isBroadcast { return "the address is broadcast" }
     if nodeAddresses.contains(address) { return "the address is one of this node's own" }
     return nil
   }

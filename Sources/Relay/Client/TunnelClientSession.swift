@@ -192,6 +192,7 @@ final class LocalApplication {
       let bound = NIOLoopBound(self, eventLoop: eventLoop)
       ClientBootstrap(group: eventLoop)
         .connectTimeout(.seconds(5))
+        // As of sockets that Connections prepares.
         .channelOption(.allowRemoteHalfClosure, value: true)
         .channelOption(.autoRead, value: false)
         .channelOption(.maxMessagesPerRead, value: 1)
@@ -199,6 +200,9 @@ final class LocalApplication {
         .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 64 << 10))
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+              Connections.prepare($0)
+            }
             try channel.pipeline.syncOperations.addHandler(SocketEnd(counters: [bound.value.counters]))
           }
         }

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import NIOCore
 import Records
@@ -137,7 +136,9 @@ final class PipeServer: Sendable {
   /// - Throws: ``RelayFault`` when it cannot.
   func probe(_ pipe: Pipe) throws(RelayFault) {
     try entries.withLock { entries throws(RelayFault) in
-      if let entry = entries[pipe.workload], entry.listener != nil, Self.overlap(entry.pipe, pipe) { return }
+      if let entry = entries[pipe.workload], entry.listener != nil, entry.pipe.listener.overlaps(pipe.listener) {
+        return
+      }
       listeners.close(try listen(pipe))
     }
   }
@@ -171,12 +172,6 @@ final class PipeServer: Sendable {
 
   private func namespace(of network: Pipe.Network?) -> NetworkNamespace? { network?.namespace ?? namespace }
 
-  /// Whether the listener of the one may be in the way of the other's: all addresses at a port are also each of them.
-  private static func overlap(_ one: Pipe, _ other: Pipe) -> Bool {
-    one.listener.network?.namespace == other.listener.network?.namespace
-      && one.listener.endpoint.port == other.listener.endpoint.port
-  }
-
   private func listen(_ pipe: Pipe) throws(RelayFault) -> Listeners.Listener {
     let workload = pipe.workload
     do {
@@ -197,7 +192,8 @@ final class PipeServer: Sendable {
       entry.listener = try listen(pipe)
       if let old { listeners.close(old) }
     } catch {
-      guard let old, Self.overlap(entry.pipe, pipe) else { throw error }
+      guard let old, entry.pipe.listener.overlaps(pipe.listener) else { throw error }
+      // Its own is in the way.
       listeners.close(old)
       do throws(RelayFault) {
         entry.listener = try listen(pipe)
@@ -255,11 +251,7 @@ final class PipeServer: Sendable {
 
   /// Those of a name's addresses to which a pipe may lead, as for an address that is asked for.
   private func allowed(_ endpoints: [Endpoint], of host: Domain) throws(RelayFault) -> [Endpoint] {
-    let allowed = endpoints.filter { endpoint in
-      let address = endpoint.address
-      if address.isLoopback { return allowsLoopback }
-      return !(address.isUnspecified || address.isLinkLocal || address.isMulticast || address.isBroadcast)
-    }
+    let allowed = endpoints.filter { $0.address.faultAsTarget(allowsLoopback: allowsLoopback) == nil }
     guard !allowed.isEmpty else {
       let list = endpoints.map { "\($0.address)" }.joined(separator: ", ")
       throw RelayFault(description: "\(host): no pipe may lead to \(list)")
@@ -285,21 +277,8 @@ final class PipeServer: Sendable {
 
   /// Whether a connection leads to the machine on which it begins: a pipe that leads to itself would fill all there is.
   private static func isOwn(_ socket: CInt) -> Bool {
-    var near = sockaddr_storage()
-    var far = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    func ask(
-      _ storage: inout sockaddr_storage,
-      _ call: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> IPAddress? {
-      length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-      let code = withUnsafeMutablePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(socket, $0, &length) }
-      }
-      return code == 0 ? Endpoint(storage)?.address : nil
-    }
-    guard let here = ask(&near, getsockname), let there = ask(&far, getpeername) else { return false }
-    return here == there
+    guard let near = Endpoint(near: socket), let far = Endpoint(far: socket) else { return false }
+    return near.address == far.address
   }
 
   /// Carries between two connected sockets from now on.

@@ -36,6 +36,13 @@ public struct Pipe: StoredRecord {
     }
 
     public var description: String { network.map { "\(endpoint) in \($0.name)" } ?? "\(endpoint)" }
+
+    /// Whether the one would be in the way of the other: all addresses of a kind are also each of them.
+    public func overlaps(_ other: Listener) -> Bool {
+      let (one, two) = (endpoint.address, other.endpoint.address)
+      return network?.namespace == other.network?.namespace && endpoint.port == other.endpoint.port
+        && one.isIPv4 == two.isIPv4 && (one == two || one.isUnspecified || two.isUnspecified)
+    }
   }
 
   /// Where it leads.

@@ -121,25 +121,23 @@ public final class Relay: Service {
         tasks.addTask { await self.tunnelFiles.follow() }
         tasks.addTask { await self.pipeFiles.follow() }
         tasks.addTask { await self.followNetworks() }
-        tasks.addTask {
-          await withTaskCancellationHandler {
-            try? await POSIXThread.run { [listeners = self.listeners] _ in listeners.run() }
-          } onCancel: {
-            self.listeners.stop()
-          }
-        }
-        tasks.addTask {
-          await withTaskCancellationHandler {
-            try? await POSIXThread.run { [connector = self.connector] _ in connector.run() }
-          } onCancel: {
-            self.connector.stop()
-          }
-        }
+        tasks.addTask { await Self.run(self.listeners.run, stoppedBy: self.listeners.stop) }
+        tasks.addTask { await Self.run(self.connector.run, stoppedBy: self.connector.stop) }
       }
     }
     await drain()
     try? await http.close()
     try? await group.shutdownGracefully()
+  }
+
+  /// Runs what blocks on a thread of its own, until the task is cancelled.
+  private static func run(_ body: @escaping @Sendable () -> Void, stoppedBy stop: @escaping @Sendable () -> Void) async
+  {
+    await withTaskCancellationHandler {
+      try? await POSIXThread.run { _ in body() }
+    } onCancel: {
+      stop()
+    }
   }
 
   /// Looks each second whether a network has been made anew.

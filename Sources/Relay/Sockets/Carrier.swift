@@ -33,7 +33,6 @@ final class Carrier: Sendable {
       self.counters = counters
       self.idle = idle.map { .nanoseconds($0.nanoseconds) }
       self.held = held + [counters.streams.take()].compactMap { $0 }
-      counters.total.add(1, ordering: .relaxed)
     }
 
     /// Calls this once it is over, on any thread. To be set before it is carried.

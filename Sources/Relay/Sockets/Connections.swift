@@ -26,12 +26,12 @@ struct Connections: Sendable {
   ///
   /// - Parameters:
   ///   - held: kept until the channel is closed.
-  ///   - initialize: adds its handlers.
-  @discardableResult
+  ///   - initialize: adds its handlers. It throws when the channel is to be closed, which it must not do itself: NIO takes it for open
+  ///     afterwards.
   func adopt(
     _ socket: CInt, as kind: Kind, on eventLoop: any EventLoop, holding held: [Places.Place],
     _ initialize: @escaping @Sendable (any Channel) throws -> Void
-  ) -> EventLoopFuture<any Channel> {
+  ) {
     let isSession = kind == .session
     if isSession {
       // What is sent last, why it ends, is to arrive.
@@ -40,7 +40,7 @@ struct Connections: Sendable {
       var unsent: CInt = 256 << 10
       setsockopt(socket, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsent, socklen_t(MemoryLayout<CInt>.size))
     }
-    let channel = ClientBootstrap(group: eventLoop)
+    ClientBootstrap(group: eventLoop)
       .channelOption(.allowRemoteHalfClosure, value: !isSession)
       .channelOption(.autoRead, value: isSession)
       .channelOption(.maxMessagesPerRead, value: UInt(isSession ? 4 : 1))
@@ -51,8 +51,7 @@ struct Connections: Sendable {
         return channel.eventLoop.makeCompletedFuture { try initialize(channel) }
       }
       .withConnectedSocket(socket)
-    channel.whenFailure { [logger] error in logger.debug("connection was gone", metadata: ["reason": "\(error)"]) }
-    return channel
+      .whenFailure { [logger] error in logger.debug("connection was gone", metadata: ["reason": "\(error)"]) }
   }
 
   /// What is read into. Each channel keeps a buffer: one by which little comes keeps a small one.
@@ -73,10 +72,12 @@ struct Connections: Sendable {
     close(socket)
   }
 
+  static func abrupt(_ isAbrupt: Bool) -> linger { linger(l_onoff: isAbrupt ? 1 : 0, l_linger: 0) }
+
   /// Whether the peer is to see, when a socket is closed, that it was no orderly end. Of sockets by which users' bytes go that is so
   /// until all has gone: this process may be killed, and then what is missing must not look like the end.
   static func setAbrupt(_ socket: CInt, _ isAbrupt: Bool) {
-    var option = linger(l_onoff: isAbrupt ? 1 : 0, l_linger: 0)
+    var option = abrupt(isAbrupt)
     setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
 }

@@ -141,12 +141,10 @@ final class Listeners: Sendable {
   private func accept(at listener: Listener) -> CInt {
     for _ in 0..<64 {
       var remote = sockaddr_storage()
-      let socket = Self.withStorage(&remote) { clinux_accept(listener, $0, $1) }
+      let socket = remote.filled(by: { clinux_accept(listener, $0, $1) })
       guard socket >= 0 else { return errno == EAGAIN ? 0 : errno }
-      var local = sockaddr_storage()
-      guard let handler = handlers.withLock({ $0[listener] }),
-        Self.withStorage(&local, { getsockname(socket, $0, $1) }) == 0,
-        let from = Endpoint(remote), let to = Endpoint(local)
+      guard let handler = handlers.withLock({ $0[listener] }), let from = Endpoint(remote),
+        let to = Endpoint(near: socket)
       else {
         Glibc.close(socket)
         continue
@@ -154,14 +152,5 @@ final class Listeners: Sendable {
       handler(Accepted(socket: socket, local: to, remote: from))
     }
     return 0
-  }
-
-  private static func withStorage(
-    _ storage: inout sockaddr_storage, _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-  ) -> CInt {
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    return withUnsafeMutablePointer(to: &storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, &length) }
-    }
   }
 }

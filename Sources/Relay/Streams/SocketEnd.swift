@@ -2,7 +2,7 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// A TCP connection as one end of a stream. It reads only as fast as the other end takes what was read.
+/// A TCP connection, of a socket as ``Connections/prepare(_:)`` makes it, as one end of a stream. It reads only as fast as the other end takes what was read.
 final class SocketEnd: ChannelInboundHandler, StreamEnd {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -43,7 +43,6 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
     self.counters = counters
     self.idle = idle
     places = counters.compactMap { $0.streams.take() }
-    for counters in counters { counters.total.add(1, ordering: .relaxed) }
   }
 
   /// Carries what comes to the other end from now on.
@@ -71,11 +70,7 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
 
   private func use() { if idle != nil { lastUse = .now() } }
 
-  func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
-    // Until all has gone: this process may be killed, and then what is missing must not look like the end.
-    setAbrupt(context, true)
-  }
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
   // Also of a connection that was never made.
   func handlerRemoved(context: ChannelHandlerContext) {
@@ -213,6 +208,6 @@ final class SocketEnd: ChannelInboundHandler, StreamEnd {
   /// Whether the peer is to see, when the connection is closed, that it was no orderly end.
   private func setAbrupt(_ context: ChannelHandlerContext, _ isAbrupt: Bool) {
     guard let options = context.channel as? any SocketOptionProvider else { return }
-    options.setSoLinger(linger(l_onoff: isAbrupt ? 1 : 0, l_linger: 0)).whenFailure { _ in }
+    options.setSoLinger(Connections.abrupt(isAbrupt)).whenFailure { _ in }
   }
 }

@@ -8,6 +8,4 @@ final class StreamCounters: Sendable {
   let sent = Atomic<UInt64>(0)
   /// The streams that there are.
   let streams = Places()
-  /// How many there have been.
-  let total = Atomic<UInt64>(0)
 }

@@ -77,6 +77,18 @@ public struct IPAddress: Hashable, Sendable {
 
   /// `255.255.255.255`.
   public var isBroadcast: Bool { ipv4 == .max }
+
+  /// Why nothing that somebody asks for may lead there, whatever the node's own addresses are; nil when it may.
+  ///
+  /// - Parameter allowsLoopback: for trials on one machine.
+  package func faultAsTarget(allowsLoopback: Bool) -> String? {
+    if isUnspecified { return "the address is unspecified" }
+    if isLoopback { return allowsLoopback ? nil : "the address is loopback" }
+    if isLinkLocal { return "the address is link-local" }
+    if isMulticast { return "the address is multicast" }
+    if isBroadcast { return "the address is broadcast" }
+    return nil
+  }
 }
 
 extension IPAddress: CustomStringConvertible {

@@ -46,6 +46,18 @@ package struct SocketAddress {
 }
 
 extension Endpoint {
+  /// Where a connected socket is.
+  package init?(near socket: CInt) { self.init { getsockname(socket, $0, $1) } }
+
+  /// Where its peer is.
+  package init?(far socket: CInt) { self.init { getpeername(socket, $0, $1) } }
+
+  private init?(_ ask: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt) {
+    var storage = sockaddr_storage()
+    guard storage.filled(by: ask) == 0 else { return nil }
+    self.init(storage)
+  }
+
   /// What a system call says of a socket; nil for a family without ports.
   package init?(_ storage: sockaddr_storage) {
     let endpoint = withUnsafeBytes(of: storage) { bytes -> Endpoint? in
@@ -63,5 +75,17 @@ extension Endpoint {
     }
     guard let endpoint else { return nil }
     self = endpoint
+  }
+}
+
+extension sockaddr_storage {
+  /// Has a system call write an address, and returns what that returns.
+  package mutating func filled(
+    by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+  ) -> CInt {
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &self) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) }
+    }
   }
 }
