@@ -65,7 +65,7 @@ public final class Relay: Fixture {
       Repository.product("gateway-relay"),
       [
         "--root", root, "--tunnel-address", clients, "--tunnel-port", port, "--metrics-address", metrics,
-        "--log-format", "json",
+        "--log-format", "json", "--log-level", "debug",
       ] + flags,
       log: directory.file("relay.log"))
   }

@@ -15,10 +15,11 @@ It prints one line for each thing that the relay does: `answer CODE TEXT`, `fini
     lies        after the handshake, a frame that is longer than its stream's window
     opens       after the handshake, a further stream
     pings       after the handshake, pings whose answers are never read
+    deaf        the handshake, no answer to any stream, and 260 connections to --visit; `refused N` for each that is reset
     gone        many connections that are reset while what they sent is being read
     crowd       80 connections that say nothing, again and again; `refused N` once the relay has reset N of them, from 16 on
 """
-import argparse, select, socket, ssl, struct, sys, time
+import argparse, select, socket, ssl, struct, sys, threading
 
 DATA, WINDOW, PING, GO_AWAY = range(4)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
@@ -29,6 +30,7 @@ parser.add_argument("case")
 parser.add_argument("--secret", required=True)
 parser.add_argument("--tls")
 parser.add_argument("--source", default="")
+parser.add_argument("--visit")
 parser.add_argument("--magic", type=lambda text: int(text, 0), default=0x1112)
 options = parser.parse_args()
 
@@ -64,6 +66,19 @@ def receive(count):
             raise EOFError
         data += piece
     return data
+
+
+def visit():
+    visitors = [socket.create_connection(options.visit.split(":")) for _ in range(260)]
+    refused = 0
+    while True:
+        for one in select.select(visitors, [], [])[0]:
+            visitors.remove(one)
+            try:
+                one.recv(1)
+            except ConnectionResetError:
+                refused += 1
+                say("refused", refused)
 
 
 secret = options.secret.encode()
@@ -133,9 +148,13 @@ try:
             say("goaway", length)
         if flags & RST:
             say("reset", stream)
+        if stream > 1 and options.case == "deaf":
+            continue
         if stream == 1:
             answer += data
             if flags & FIN:
+                if options.visit:
+                    threading.Thread(target=visit, daemon=True).start()
                 if answer:
                     say("answer", answer[0], answer[2 : 2 + answer[1]].decode())
                 say("finished", stream)

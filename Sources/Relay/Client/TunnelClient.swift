@@ -76,7 +76,10 @@ public struct TunnelClient: Service {
         logger.error("refused", metadata: ["server": "\(server)", "reason": "\(reason)"])
         return "\(server): \(reason)"
       case .lost(let reason, let wasConnected):
-        guard !Task.isCancelled else { return nil }
+        guard !Task.isCancelled else {
+          logger.debug("session is over", metadata: ["server": "\(server)", "reason": "\(reason)"])
+          return nil
+        }
         failures = wasConnected ? 0 : failures + 1
         // From 0.5 to 1 s at first.
         let longest = min(Double(1 << min(failures, 5)), 30)

@@ -35,9 +35,11 @@ final class PipeServer: Sendable {
 
     init(limit: Int) { places = Places(limit: limit) }
 
-    func add(_ channel: any Channel) {
-      let isThere = add(ObjectIdentifier(channel)) { channel.close(promise: nil) }
-      guard isThere else { return channel.close(promise: nil) }
+    /// - Throws: ``RelayFault`` when the pipe is gone.
+    func add(_ channel: any Channel) throws(RelayFault) {
+      guard add(ObjectIdentifier(channel), { channel.close(promise: nil) }) else {
+        throw RelayFault(description: "the pipe is gone")
+      }
       channel.closeFuture.whenComplete { [self] _ in remove(ObjectIdentifier(channel)) }
     }
 

@@ -45,17 +45,18 @@ final class TunnelServer: Sendable {
   /// - Parameters:
   ///   - counters: of what else it is a stream.
   ///   - held: kept until the connection is closed.
+  ///   - onChannel: is given its channel; throws when it is to be closed at once.
   func carry(
     _ socket: CInt, to session: TunnelTable.Chosen, counting counters: [StreamCounters], holding held: [Places.Place],
-    onChannel: @escaping @Sendable (any Channel) -> Void = { _ in }
+    onChannel: @escaping @Sendable (any Channel) throws -> Void = { _ in }
   ) {
     let handle = session.handle
     connections.adopt(socket, as: .stream, on: handle.eventLoop, holding: held + [session.place]) { [limits] channel in
       let user = SocketEnd(counters: counters + [handle.counters], idle: limits.idle)
       try channel.pipeline.syncOperations.addHandler(user)
-      onChannel(channel)
+      try onChannel(channel)
       guard handle.counters.streams.count <= limits.streamsOfTunnel, let stream = handle.onLoop.open(for: user)
-      else { return user.reset() }
+      else { throw RelayFault(description: "the tunnel of \(handle.workload) takes no further stream") }
       user.join(stream)
     }
   }

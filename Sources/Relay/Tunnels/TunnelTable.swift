@@ -167,7 +167,12 @@ final class TunnelTable: Sendable {
       state.tunnels[session.workload]?.sessions.remove(at: index)
       return true
     }
-    guard wasThere else { return }
+    guard wasThere else {
+      logger.debug(
+        "session is over",
+        metadata: ["tunnel": "\(session.workload)", "from": "\(session.remote)", "reason": "\(reason)"])
+      return
+    }
     logger.info(
       "client gone", metadata: ["tunnel": "\(session.workload)", "from": "\(session.remote)", "reason": "\(reason)"])
   }
