@@ -27,8 +27,7 @@ struct PipeTests {
         try await peers.open("long", to: "pipe.example.org", through: listen)
         _ = try await peers.send(3_000_000, over: "long")
         _ = try await peers.connect(30, to: "pipe.example.org", through: listen)
-        let open = try await gateway.listedPipe("37-pipe")
-        #expect(open?["Streams"] == 1)
+        try await eventually { try await gateway.listedPipe("37-pipe")?["Streams"] == 1 }
         let sums = try await peers.close("long")
         let listed = try await eventually {
           try await gateway.listedPipe("37-pipe")
@@ -282,7 +281,10 @@ struct PipeTests {
     }
   }
 
-  @Test func readerThatStallsHoldsUpNobodyAndCostsLittle() async throws {
+  /// Runs `body` with a pipe that leads to a server, one that leads to it through a tunnel, and a client of that.
+  private func withBothWays(
+    _ body: (GatewayProcess, Relay, _ direct: String, _ tunnelled: String) async throws -> Void
+  ) async throws {
     try await Relay.withNode { gateway, relay in
       let secret = try await gateway.setTunnel("37-home")
       try await HTTPBackend.withServer("behind") { backend in
@@ -290,68 +292,65 @@ struct PipeTests {
         let tunnelled = try await gateway.setPipe("37-tunnelled", to: "tunnel:37-home")
         try await relay.withClient(secret: secret, local: backend.endpoint) { _ in
           #expect(try await answers(at: tunnelled, as: "behind"))
-          for listen in [direct, tunnelled] {
-            let before = try relay.residentBytes
-            try await TemporaryDirectory.withDirectory { directory in
-              let input = Pipe()
-              try await ChildProcess.withProcess(
-                Repository.program("python3"),
-                [Repository.file("Tests/python/stalled_reader.py"), listen, "/bytes/100000000"],
-                standardInput: input.fileHandleForReading.fileDescriptor, log: directory.file("reader.log")
-              ) { reader in
-                _ = try await reader.line { $0 == "asked" }
-                // Until what may be held is held.
-                var last = -1.0
-                try await eventually {
-                  let sent = try await relay.received()
-                  defer { last = sent }
-                  try await Task.sleep(for: .milliseconds(200))
-                  return sent > 0 && sent == last
-                }
-                for _ in 0..<20 { #expect(try await answers(at: listen, as: "behind")) }
-                #expect(try relay.residentBytes - before < 24 << 20)
-                try input.fileHandleForWriting.write(contentsOf: Data("\n".utf8))
-                let line = try await reader.line { $0.hasPrefix("read ") }
-                #expect((Int(line.dropFirst(5)) ?? 0) > 100_000_000)
-              }
-            }
+          try await body(gateway, relay, direct, tunnelled)
+        }
+      }
+    }
+  }
+
+  /// Runs `body` with a client that has asked for so many bytes, and a function that has it read them all, and tells how many came.
+  private func withStalledReader(
+    of count: Int, at address: String, _ body: (_ read: () async throws -> Int) async throws -> Void
+  ) async throws {
+    try await TemporaryDirectory.withDirectory { directory in
+      let input = Pipe()
+      try await ChildProcess.withProcess(
+        Repository.program("python3"),
+        [Repository.file("Tests/python/stalled_reader.py"), address, "/bytes/\(count)"],
+        standardInput: input.fileHandleForReading.fileDescriptor, log: directory.file("reader.log")
+      ) { reader in
+        _ = try await reader.line { $0 == "asked" }
+        try await body {
+          try input.fileHandleForWriting.write(contentsOf: Data("\n".utf8))
+          return Int(try await reader.line { $0.hasPrefix("read ") }.dropFirst(5)) ?? 0
+        }
+      }
+    }
+  }
+
+  @Test func readerThatStallsHoldsUpNobodyAndCostsLittle() async throws {
+    try await withBothWays { _, relay, direct, tunnelled in
+      for listen in [direct, tunnelled] {
+        let before = try relay.residentBytes
+        try await withStalledReader(of: 100_000_000, at: listen) { read in
+          // Until what may be held is held.
+          var last = try await relay.received()
+          try await eventually {
+            try await Task.sleep(for: .milliseconds(200))
+            let received = try await relay.received()
+            defer { last = received }
+            return received == last
           }
+          for _ in 0..<20 { #expect(try await answers(at: listen, as: "behind")) }
+          #expect(try relay.residentBytes - before < 24 << 20)
+          let count = try await read()
+          #expect(count > 100_000_000)
         }
       }
     }
   }
 
   @Test func tailIsDeliveredWhenTheRelayStops() async throws {
-    try await Relay.withNode { gateway, relay in
-      let secret = try await gateway.setTunnel("37-home")
-      try await HTTPBackend.withServer("behind") { backend in
-        let direct = try await gateway.setPipe("37-direct", to: backend.endpoint)
-        let tunnelled = try await gateway.setPipe("37-tunnelled", to: "tunnel:37-home")
-        try await relay.withClient(secret: secret, local: backend.endpoint) { _ in
-          #expect(try await answers(at: tunnelled, as: "behind"))
-          try await TemporaryDirectory.withDirectory { directory in
-            let inputs = [Pipe(), Pipe()]
-            func reader(_ number: Int, of listen: String, _ body: (ChildProcess) async throws -> Void) async throws {
-              try await ChildProcess.withProcess(
-                Repository.program("python3"),
-                [Repository.file("Tests/python/stalled_reader.py"), listen, "/bytes/8000000"],
-                standardInput: inputs[number].fileHandleForReading.fileDescriptor,
-                log: directory.file("reader-\(number).log"), body)
-            }
-            try await reader(0, of: direct) { first in
-              try await reader(1, of: tunnelled) { second in
-                for reader in [first, second] { _ = try await reader.line { $0 == "asked" } }
-                try await eventually { try await relay.received() > 0 }
-                relay.signal(SIGTERM)
-                for input in inputs { try input.fileHandleForWriting.write(contentsOf: Data("\n".utf8)) }
-                for reader in [first, second] {
-                  let line = try await reader.line { $0.hasPrefix("read ") }
-                  #expect((Int(line.dropFirst(5)) ?? 0) > 8_000_000)
-                }
-                #expect(try await relay.exit() == .code(0))
-              }
-            }
-          }
+    try await withBothWays { _, relay, direct, tunnelled in
+      let before = try await relay.received()
+      try await withStalledReader(of: 8_000_000, at: direct) { readFirst in
+        try await withStalledReader(of: 8_000_000, at: tunnelled) { readSecond in
+          // Of each more than the other can account for.
+          try await eventually { try await relay.received() > before + 10_000 }
+          relay.signal(SIGTERM)
+          let counts = try await (readFirst(), readSecond())
+          #expect(counts.0 > 8_000_000 && counts.1 > 8_000_000)
+          #expect(try await relay.exit() == .code(0))
         }
       }
     }
@@ -362,7 +361,8 @@ struct PipeTests {
       try await TLSPeers.withPeers { peers in
         let listen = try await gateway.setPipe("37-pipe", to: peers.endpoint)
         try await peers.open("idle", to: "pipe.example.org", through: listen)
-        #expect(try await relay.metric("gateway_relay_connections") == 1)
+        // Only an answer shows that it is carried.
+        _ = try await peers.send(1000, over: "idle")
         try await eventually { try await relay.metric("gateway_relay_connections") == 0 }
       }
     }
@@ -373,16 +373,24 @@ struct PipeTests {
       try await TLSPeers.withPeers { peers in
         let listen = try await gateway.setPipe("37-pipe", to: peers.endpoint)
         try await peers.open("kept", to: "pipe.example.org", through: listen)
-        let used = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(relay.pid)/fd").count
+        _ = try await peers.send(1000, over: "kept")
+        let used = Set(
+          try FileManager.default.contentsOfDirectory(atPath: "/proc/\(relay.pid)/fd").compactMap { Int($0) })
+        let free = (0...).first { !used.contains($0) }!
         func limit(_ count: Int) async throws {
           try await Command.succeed("prlimit", ["--pid", "\(relay.pid)", "--nofile=\(count):"])
         }
-        try await limit(used + 1)
-        for _ in 0..<5 { #expect(try await isRefused(listen)) }
+        // None for who comes, and then none for where the pipe leads.
+        for count in [free, free + 1] {
+          try await limit(count)
+          for _ in 0..<5 { #expect(try await isRefused(listen)) }
+        }
         _ = try await peers.send(100_000, over: "kept")
         try await limit(4096)
         _ = try await peers.connect(5, to: "pipe.example.org", through: listen)
         _ = try await peers.close("kept")
+        #expect(try relay.log.contains { $0["message"] == "connections are refused: no descriptors are left" })
+        #expect(try await gateway.listedPipe("37-pipe")?["Error"].string?.hasSuffix(": Too many open files") == true)
       }
     }
   }
@@ -518,7 +526,7 @@ struct PipeTests {
         #expect(set.status == .code(0) && set.standardOutput.isEmpty)
         let again = try await gateway.gatewayctl(
           "pipe", "set", "37-pipe", "--listen", listen, "--remote", backend.endpoint, "--wait")
-        #expect(again.status == .code(0) && again.standardError.hasPrefix("the pipe of 37-pipe is live after "))
+        #expect(again.status == .code(0) && again.standardError.hasPrefix("the pipe of 37-pipe is served after "))
         #expect(try await answers(at: listen, as: "behind"))
         let list = try await gateway.gatewayctl("pipe", "list")
         let rows = list.standardOutput.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
