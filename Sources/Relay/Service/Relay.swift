@@ -47,6 +47,9 @@ public final class Relay: Service {
   private let doors: Doors
   private let start = UTCTime.now
 
+  /// Of others than visitors, that are being answered.
+  private let requests = Places()
+
   /// How long open streams may go on after the relay is told to stop.
   private static let patience = TimeAmount.seconds(30)
 
@@ -104,7 +107,9 @@ public final class Relay: Service {
   public func run() async throws {
     let http: any Channel
     do {
-      http = try await RelayHTTP.serve(at: configuration.metrics, on: group) { [self] in await answer($0) }
+      http = try await RelayHTTP.serve(at: configuration.metrics, on: group, counting: requests) { [self] in
+        await answer($0)
+      }
     } catch {
       throw StartFault(description: "cannot listen at \(configuration.metrics) for metrics: \(error)")
     }
@@ -127,6 +132,7 @@ public final class Relay: Service {
     }
     await drain()
     try? await http.close()
+    await Self.wait(atMost: .seconds(1)) { self.requests.count == 0 }
     try? await group.shutdownGracefully()
   }
 
@@ -150,13 +156,17 @@ public final class Relay: Service {
     listeners.closeAll()
     let sessions = table.drain()
     for session in sessions { session.eventLoop.execute { session.onLoop.leave(within: Self.patience) } }
-    let deadline = ContinuousClock.now + .nanoseconds(Self.patience.nanoseconds)
-    while connections.places.count > 0, ContinuousClock.now < deadline {
-      // Detached from the task, which is cancelled.
-      await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
-    }
+    await Self.wait(atMost: .nanoseconds(Self.patience.nanoseconds)) { self.connections.places.count == 0 }
     for session in sessions { session.channel.close(promise: nil) }
     carriers.stop()
+  }
+
+  /// Also in a task that is cancelled.
+  private static func wait(atMost limit: Duration, until isOver: () -> Bool) async {
+    let deadline = ContinuousClock.now + limit
+    while !isOver(), .now < deadline {
+      await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
+    }
   }
 
   private func answer(_ request: RelayHTTP.Request) async -> RelayHTTP.Response {

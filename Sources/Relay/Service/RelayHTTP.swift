@@ -27,13 +27,18 @@ final class RelayHTTP: ChannelInboundHandler {
   private static let limit = 64 << 10
 
   private let answer: @Sendable (Request) async -> Response
+  private let requests: Places
   private var head: HTTPRequestHead?
   private var body = ByteBuffer()
 
-  init(_ answer: @escaping @Sendable (Request) async -> Response) { self.answer = answer }
+  /// - Parameter requests: of which each has a place until it is answered.
+  init(counting requests: Places, _ answer: @escaping @Sendable (Request) async -> Response) {
+    self.requests = requests
+    self.answer = answer
+  }
 
   static func serve(
-    at address: Endpoint, on group: any EventLoopGroup,
+    at address: Endpoint, on group: any EventLoopGroup, counting requests: Places,
     _ answer: @escaping @Sendable (Request) async -> Response
   ) async throws -> any Channel {
     try await ServerBootstrap(group: group)
@@ -41,7 +46,7 @@ final class RelayHTTP: ChannelInboundHandler {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
-          try channel.pipeline.syncOperations.addHandler(RelayHTTP(answer))
+          try channel.pipeline.syncOperations.addHandler(RelayHTTP(counting: requests, answer))
         }
       }
       .bind(host: "\(address.address)", port: Int(address.port)).get()
@@ -64,6 +69,7 @@ final class RelayHTTP: ChannelInboundHandler {
 
   private func answer(_ head: HTTPRequestHead, on channel: any Channel) {
     let request = Request(method: head.method, path: head.uri, body: Array(body.readableBytesView))
+    let place = requests.take()
     // The server's pipeline takes no second request before the first is answered.
     Task { [answer] in
       let response = await answer(request)
@@ -74,6 +80,7 @@ final class RelayHTTP: ChannelInboundHandler {
       channel.write(HTTPServerResponsePart.head(answered), promise: nil)
       channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: response.text))), promise: nil)
       channel.writeAndFlush(HTTPServerResponsePart.end(nil)).whenComplete { _ in
+        withExtendedLifetime(place) {}
         if !head.isKeepAlive { channel.close(promise: nil) }
       }
     }

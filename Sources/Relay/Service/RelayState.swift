@@ -121,7 +121,7 @@ public struct RelayState: Sendable {
   /// - Throws: `InvalidValue` for a line that no relay writes.
   init(metrics: String) throws(InvalidValue) {
     for line in metrics.split(separator: "\n") where !line.hasPrefix("#") {
-      let invalid = InvalidValue("metric of the relay", line, "it is not what a relay writes")
+      var invalid: InvalidValue { InvalidValue("metric of the relay", line, "it is not what a relay writes") }
       guard let sample = Sample(line) else { throw invalid }
       if sample.name == Name.start {
         guard let number = Double(sample.value), number.isFinite else { throw invalid }
@@ -184,33 +184,37 @@ public struct RelayState: Sendable {
 
     /// nil for what no relay writes.
     init?(_ line: Substring) {
-      name = line.prefix { $0 != "{" && $0 != " " }
-      var rest = line.dropFirst(name.count)
+      // By bytes: there may be thousands of lines.
+      var rest = line.utf8
+      func take(until ends: (UInt8) -> Bool) -> Substring {
+        let part = rest.prefix { !ends($0) }
+        rest = rest.dropFirst(part.count)
+        return Substring(part)
+      }
+      name = take { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: " ") }
       var labels: [(Substring, String)] = []
-      if rest.first == "{" {
-        while rest.first != "}" {
+      if rest.first == UInt8(ascii: "{") {
+        repeat {
           rest = rest.dropFirst()
-          let label = rest.prefix { $0 != "=" }
-          rest = rest.dropFirst(label.count)
-          guard rest.hasPrefix("=\"") else { return nil }
+          let label = take { $0 == UInt8(ascii: "=") }
+          guard rest.starts(with: "=\"".utf8) else { return nil }
           rest = rest.dropFirst(2)
-          var value = ""
-          while let character = rest.popFirst(), character != "\"" {
-            guard character == "\\" else {
-              value.append(character)
+          var value: [UInt8] = []
+          while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
+            guard byte == UInt8(ascii: "\\") else {
+              value.append(byte)
               continue
             }
             guard let escaped = rest.popFirst() else { return nil }
-            value.append(escaped == "n" ? "\n" : escaped)
+            value.append(escaped == UInt8(ascii: "n") ? UInt8(ascii: "\n") : escaped)
           }
-          labels.append((label, value))
-          guard rest.first == "," || rest.first == "}" else { return nil }
-        }
-        rest = rest.dropFirst()
+          labels.append((label, String(decoding: value, as: UTF8.self)))
+        } while rest.first == UInt8(ascii: ",")
+        guard rest.popFirst() == UInt8(ascii: "}") else { return nil }
       }
-      guard rest.first == " " else { return nil }
+      guard rest.popFirst() == UInt8(ascii: " ") else { return nil }
       self.labels = labels
-      value = rest.dropFirst()
+      value = Substring(rest)
     }
   }
 }
